@@ -1,0 +1,129 @@
+"""The system calls of the ledger: whole writes, atomic replacement, locks that survive a fork.
+
+Everything that reaches the disk goes through here, so that a test can make any call of it fail.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+READ_SIZE: Final = 1 << 20
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of data. A short write is not an error to the kernel, only to the next reader."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read_all(path: Path, limit: int) -> bytes | None:
+    """The bytes of a file, or None if there is none. One byte more than the limit shows an excess."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        parts = []
+        while limit >= 0 and (part := os.read(fd, min(limit + 1, READ_SIZE))):
+            parts.append(part)
+            limit -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)
+
+
+def replace(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
+    """Put data at path so that a crash leaves either the old bytes or the new ones.
+
+    Without a lock around it, the suffix of the temporary file has to be the caller's own.
+    """
+    temporary = stage(path, data, suffix=suffix)
+    os.rename(temporary, path)
+    sync_directory(path.parent)
+
+
+def stage(path: Path, data: bytes, *, suffix: str) -> Path:
+    """Write data, durably, to a temporary file beside path."""
+    temporary = path.with_name(path.name + suffix)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    except OSError:
+        os.close(fd)
+        remove(temporary)
+        raise
+    os.close(fd)
+    return temporary
+
+
+def remove(path: Path) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def open_for_append(path: Path, *, create: bool) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
+
+
+def open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def lock(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def unlock(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    fd = open_lock(path)
+    try:
+        lock(fd)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def shared_lock(path: Path) -> Iterator[bool]:
+    """Wait for writers for as long as they hold the lock; False where no lock can be had.
+
+    It opens an existing file for reading only, so a reader leaves no trace in the project.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield True
+    finally:
+        os.close(fd)
+
+
+def boot_id() -> str:
+    """What tells one run of this machine's kernel from the next; empty where nothing does."""
+    data = read_all(Path("/proc/sys/kernel/random/boot_id"), 64)
+    return data.decode().strip() if data else ""

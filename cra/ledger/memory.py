@@ -1,0 +1,127 @@
+"""Heads that were seen before, kept outside the project: what makes rollback visible (level L2)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cra.errors import Code, IntegrityError
+from cra.ledger import files
+
+_MAX_FILE = 65_536
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A ledger as it was last seen whole: its journal's size and root, and the key that signed it."""
+
+    ledger_id: str
+    size: int
+    root: str
+    signer: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a session was verified, and what it takes to go on from there."""
+
+    size: int
+    offset: int
+    head: str
+    trace_id: str
+    ended: bool
+    latest: str
+    nodes: list[str]
+
+
+class Memory:
+    """The user's state directory. One that cannot be written is a missing memory, never an error."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def of_path(self, trace_directory: Path) -> str | None:
+        """The ledger_id last seen in a directory, known by its real path."""
+        found = self._read("paths", _path_key(trace_directory))
+        return None if found is None else str(found.get("ledger_id"))
+
+    def of_ledger(self, ledger_id: str) -> Head | None:
+        found = self._read("ledgers", ledger_id)
+        return _as(Head, found)
+
+    def mark_of(self, ledger_id: str, session_id: str) -> Mark | None:
+        return _as(Mark, self._read("verified", f"{ledger_id}.{session_id}"))
+
+    def remember(self, trace_directory: Path, head: Head) -> bool:
+        """Keep a head for its path and ledger. False if there is nowhere to keep it."""
+        path = {"ledger_id": head.ledger_id, "path": os.path.realpath(trace_directory)}
+        return self._write("ledgers", head.ledger_id, asdict(head)) and self._write(
+            "paths", _path_key(trace_directory), path
+        )
+
+    def remember_mark(self, ledger_id: str, session_id: str, mark: Mark) -> bool:
+        return self._write("verified", f"{ledger_id}.{session_id}", asdict(mark))
+
+    def _read(self, kind: str, name: str) -> dict[str, Any] | None:
+        if self._directory is None:
+            return None
+        path = self._directory / kind / f"{name}.json"
+        try:
+            data = files.read_all(path, _MAX_FILE)
+            found = None if data is None else json.loads(data)
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _write(self, kind: str, name: str, value: dict[str, Any]) -> bool:
+        if self._directory is None:
+            return False
+        path = self._directory / kind / f"{name}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.replace(path, json.dumps(value).encode(), suffix=f".{os.getpid()}.tmp")
+        except OSError:
+            return False
+        return True
+
+
+def check_known(memory: Memory, trace_directory: Path, ledger_id: str, size: int) -> None:
+    """Refuse a ledger that is not the one last seen here, or is smaller than it was.
+
+    Raises IntegrityError. It is the quick form of what `verify` does for level L2.
+    """
+    known_id = memory.of_path(trace_directory)
+    fix = "cra trace verify; if this is meant: cra trace repair --accept"
+    if known_id is not None and known_id != ledger_id:
+        raise IntegrityError(
+            Code.LEDGER_REPLACED,
+            f"expected the ledger {known_id}, found {ledger_id}",
+            where=str(trace_directory),
+            fix=fix,
+        )
+    head = memory.of_ledger(ledger_id)
+    if head is not None and size < head.size:
+        raise IntegrityError(
+            Code.ROLLED_BACK,
+            f"expected a journal of at least {head.size} events, found {size}",
+            where=str(trace_directory),
+            fix=fix,
+        )
+
+
+def _path_key(path: Path) -> str:
+    return sha256(os.path.realpath(path).encode()).hexdigest()[:32]
+
+
+def _as(kind: type[_T], found: dict[str, Any] | None) -> _T | None:
+    if found is None:
+        return None
+    try:
+        return kind(**found)
+    except TypeError:
+        return None

@@ -1,0 +1,129 @@
+"""Reading a chain from disk: whole lines, and the place from which a writer can go on."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cra.errors import Code, IntegrityError
+from cra.ledger import chain as line_format
+from cra.ledger.chain import MAX_LINE, Chain
+from cra.ledger.checkpoint import Checkpoint
+from cra.ledger.files import READ_SIZE
+from cra.ledger.merkle import Range, peaks
+
+
+class Lines:
+    """The complete lines of a file from an offset on, in lists of about a megabyte.
+
+    `rest` is what follows the last LF. A line beyond the limit is cut short, and is the last one.
+    """
+
+    def __init__(self, fd: int, offset: int = 0, stop: int | None = None) -> None:
+        self._fd = fd
+        self._position = offset
+        self._stop = stop
+        self.rest = b""
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        while True:
+            wanted = (
+                READ_SIZE if self._stop is None else min(READ_SIZE, self._stop - self._position)
+            )
+            data = os.pread(self._fd, wanted, self._position)
+            if not data:
+                return
+            self._position += len(data)
+            lines = (self.rest + data).split(b"\n")
+            self.rest = lines.pop()
+            yield lines
+            if len(self.rest) > MAX_LINE:
+                yield [self.rest]
+                return
+
+
+@dataclass
+class Place:
+    """A point in a chain: the state there, the Merkle range up to there, and the byte offset."""
+
+    chain: Chain
+    tree: Range = field(default_factory=Range)
+    offset: int = 0
+
+    def read_on(self, fd: int, until: int | None = None) -> bytes:
+        """Check and take in the lines that follow, up to event number `until`; return what follows
+        the last LF. At a line that does not fit, the place is before it and IntegrityError rises."""
+        reader = Lines(fd, self.offset)
+        check, push = self.chain.check, self.tree.push
+        for lines in reader:
+            for line in lines:
+                if self.chain.size == until:
+                    return b""
+                push(check(line))
+                self.offset += len(line) + 1
+        return b"" if self.chain.size == until else reader.rest
+
+    def extension(self) -> str:
+        """The checkpoint's extension line from which `resume` comes back here."""
+        nodes = " ".join(base64.b64encode(digest).decode() for _, digest in self.tree.nodes)
+        return f"resume {self.offset} {self.chain.head} {nodes}"
+
+
+def resume(fd: int, blank: Chain, checkpoint: Checkpoint) -> Place | None:
+    """The place at a checkpoint, without reading what lies below it; None if the hint is unusable.
+
+    The range is held against the root that the checkpoint states, and the last line below the place
+    against the hash in the hint.
+    """
+    for extension in checkpoint.extensions:
+        words = extension.split(" ")
+        if words[0] == "resume" and len(words) >= 4 and words[1].isdecimal():
+            tree = peaks(checkpoint.size, [base64.b64decode(word) for word in words[3:]])
+            if tree is None or tree.root() != checkpoint.root:
+                return None
+            return _place_at(fd, blank, tree, int(words[1]), words[2])
+    return None
+
+
+def scan(fd: int, blank: Chain, checkpoint: Checkpoint | None) -> Place:
+    """The place at a checkpoint, having read and checked everything below it. Raises IntegrityError."""
+    place = Place(blank.copy())
+    if checkpoint is None:
+        return place
+    place.read_on(fd, checkpoint.size)
+    if place.chain.size < checkpoint.size or place.tree.root() != checkpoint.root:
+        raise IntegrityError(
+            Code.CHECKPOINT_UNMET,
+            f"expected the {checkpoint.size} events of the checkpoint, "
+            f"found {place.chain.size} or others",
+        )
+    return place
+
+
+def _place_at(fd: int, blank: Chain, tree: Range, offset: int, head: str) -> Place | None:
+    start = max(0, offset - MAX_LINE - 2)
+    window = os.pread(fd, offset - start, start)
+    if len(window) != offset - start or window[-1:] != b"\n":
+        return None
+    line = window[:-1].rpartition(b"\n")[2]
+    try:
+        event = line_format.decode(line)
+    except IntegrityError:
+        return None
+    header = event.header
+    # A recovery may follow session.ended, so only a full reading can tell whether the session ended.
+    if (
+        event.event_hash != head
+        or event.sequence != tree.end - 1
+        or header["session_id"] != blank.session_id
+        or event.event_type == "ledger.recovered"
+    ):
+        return None
+    chain = blank.copy()
+    chain.trace_id = header["trace_id"]
+    chain.resume(
+        tree.end, head, ended=event.event_type == "session.ended", latest=header["timestamp"]
+    )
+    return Place(chain, tree, offset)

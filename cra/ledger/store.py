@@ -1,0 +1,266 @@
+"""A project's ledger: the journal, its sessions, and the rules for beginning and ending them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cra import __version__
+from cra.errors import Code, CraError, IntegrityError, NotFound, SignerRefused, WriteFailed
+from cra.ledger import files
+from cra.ledger.chain import Chain, Event, decode
+from cra.ledger.checkpoint import Signer
+from cra.ledger.memory import Head, Memory, check_known
+from cra.ledger.place import Lines
+from cra.ledger.source import Source, later, milliseconds_between
+from cra.ledger.writer import ChainPaths, ChainWriter, Durability
+from cra.protocol.events import Principal
+
+JOURNAL: Final = "journal"
+UNSIGNED: Final = "none"
+
+_open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
+
+
+class Session(ChainWriter):
+    """One session of a ledger, open for appending."""
+
+    def __init__(self, ledger: Ledger, session_id: str, *, trace_id: str | None = None) -> None:
+        self.id = session_id
+        self._ledger = ledger
+        self._is_listed = trace_id is None
+        super().__init__(
+            ChainPaths(ledger.directory, session_id),
+            Chain(session_id, trace_id=trace_id),
+            f"cra.local/{ledger.id}/{session_id}",
+            source=ledger.source,
+            signer=ledger.signer,
+            durability=ledger.durability,
+            creates=trace_id is not None,
+            on_checkpoint=self._report,
+        )
+
+    def end(self, reason: str = "completed") -> None:
+        """Append session.ended with its totals, and close the session's record in the journal."""
+        with self.batch(barrier=True):
+            types: Counter[str] = Counter()
+            started = None
+            for event in read_events(self.paths.data):
+                started = started or event.header["timestamp"]
+                types[event.event_type] += 1
+            duration = milliseconds_between(started or "", self._source.now()) if started else 0
+            summary = {
+                "events": types.total() + 1,
+                "resolutions": types["carp.resolution.completed"] + types["carp.resolution.cached"],
+                "actions": types["action.executed"] + types["action.failed"],
+                "denials": types["action.denied"],
+            }
+            self.append(
+                "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
+            )
+        self._ledger.remember()
+
+    def _report(self, size: int, root: bytes) -> None:
+        if not self._is_listed:
+            event_type = "journal.session_opened"
+        elif self.ended:
+            event_type = "journal.session_closed"
+        else:
+            event_type = "journal.checkpoint"
+        head = {"session_id": self.id, "size": size, "root": root.hex()}
+        with self._ledger.journal.batch(barrier=True) as journal:
+            journal.append(event_type, head)
+        self._is_listed = True
+
+
+class Ledger:
+    """The ledger in a directory, made if there is none."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        signer: Signer | None = None,
+        memory: Memory | None = None,
+        durability: Durability = "batch",
+        source: Source | None = None,
+    ) -> None:
+        """Open a ledger, or begin one signed by `signer`.
+
+        Raises SignerRefused if the ledger is signed by another key, IntegrityError if it is not the
+        ledger that `memory` knows.
+        """
+        self.directory = directory
+        self.durability = durability
+        self.source = source or Source()
+        self.memory = memory or Memory(None)
+        self._sessions: dict[str, Session] = {}
+        try:
+            self._make_directories()
+            with files.exclusive_lock(directory / "locks" / "ledger.lock"):
+                self.id, self.signer, self.journal = self._open_journal(signer)
+        except OSError as error:
+            raise WriteFailed(
+                f"expected a directory for the ledger, found {error.strerror}",
+                where=str(error.filename or directory),
+                fix="mend the permissions, or name another directory",
+            ) from error
+        check_known(self.memory, directory, self.id, self.journal.size)
+        _open_ledgers.add(self)
+
+    def start_session(
+        self,
+        agent_id: str,
+        *,
+        principal: Principal | None = None,
+        scopes: tuple[str, ...] = (),
+        ttl_seconds: int = 3600,
+        parent_session_id: str | None = None,
+    ) -> Session:
+        """Begin a session; when this returns it is on the disk and listed in the journal."""
+        trace_id = session_id = self.source.new_id()
+        if parent_session_id is not None:
+            trace_id = self.first_event(parent_session_id).header["trace_id"]
+        session = Session(self, session_id, trace_id=trace_id)
+        with session.batch(barrier=True):
+            session.append(
+                "session.started",
+                {
+                    "agent_id": agent_id,
+                    "principal": principal or {"type": "agent", "id": agent_id},
+                    "scopes": list(scopes),
+                    "ttl_seconds": ttl_seconds,
+                    "expires_at": later(self.source.now(), ttl_seconds),
+                    "parent_session_id": parent_session_id,
+                    "ledger_id": self.id,
+                    "signer": self._signer_name(),
+                    "boot_id": files.boot_id(),
+                    "cra_version": __version__,
+                },
+            )
+        self._sessions[session_id] = session
+        self.remember()
+        return session
+
+    def session(self, session_id: str) -> Session:
+        """An existing session, open for appending. Raises NotFound or IntegrityError."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = Session(self, session_id)
+            session.barrier()
+            self._sessions[session_id] = session
+        return session
+
+    def first_event(self, session_id: str) -> Event:
+        path = ChainPaths(self.directory, session_id).data
+        event = next(read_events(path), None) if path.exists() else None
+        if event is None:
+            raise NotFound(
+                f"expected the session {session_id}, found none",
+                where=str(path),
+                fix="cra session list",
+            )
+        return event
+
+    def remember(self) -> None:
+        """Keep the journal's head outside the project."""
+        journal = self.journal
+        head = Head(self.id, journal.size, journal.root().hex(), self._signer_name())
+        self.memory.remember(self.directory, head)
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the files."""
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+        self.remember()
+        self.journal.close()
+        _open_ledgers.discard(self)
+
+    def _make_directories(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for name in ("locks", "blobs"):
+            (self.directory / name).mkdir(exist_ok=True, mode=0o700)
+        ignore = self.directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+    def _open_journal(self, signer: Signer | None) -> tuple[str, Signer | None, ChainWriter]:
+        paths = ChainPaths(self.directory, JOURNAL)
+        first = next(read_events(paths.data), None) if paths.data.exists() else None
+        if first is None and paths.checkpoint.exists():
+            raise IntegrityError(
+                Code.CHECKPOINT_UNMET,
+                "expected the journal that its checkpoint covers, found none",
+                where=str(paths.data),
+                fix="cra trace verify",
+            )
+        ledger_id = first.header["session_id"] if first else self.source.new_id()
+        if first:
+            signer = _signer_of_ledger(paths, first, signer)
+        journal = ChainWriter(
+            paths,
+            Chain(ledger_id, is_journal=True),
+            f"cra.local/{ledger_id}/journal",
+            source=self.source,
+            signer=signer,
+            creates=True,
+        )
+        with journal.batch(barrier=True):
+            if journal.size == 0:
+                journal.append(
+                    "journal.opened",
+                    {
+                        "ledger_id": ledger_id,
+                        "signer": str(signer.key) if signer else UNSIGNED,
+                        "boot_id": files.boot_id(),
+                        "cra_version": __version__,
+                    },
+                )
+        return ledger_id, signer, journal
+
+    def _signer_name(self) -> str:
+        return str(self.signer.key) if self.signer else UNSIGNED
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[Event]:
+    """The events of a file, each checked on its own. Raises IntegrityError at one that is malformed."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for lines in Lines(fd, offset):
+            yield from map(decode, lines)
+    finally:
+        os.close(fd)
+
+
+def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) -> Signer | None:
+    """The signer that a ledger goes on with: its own key, or none if it never had one."""
+    named = (first.payload or {}).get("signer", UNSIGNED)
+    if signer is not None and str(signer.key) == named:
+        return signer
+    for event in read_events(paths.data):
+        if event.event_type == "journal.key_added" and event.payload:
+            named = event.payload["signer"]
+    if named == UNSIGNED:
+        return None
+    if signer is not None and str(signer.key) == named:
+        return signer
+    raise SignerRefused(
+        f"expected the key {named}, which signs this ledger, "
+        f"found {signer.key if signer else 'no key'}",
+        where=str(paths.data),
+        fix="set CRA_SIGNING_KEY_FILE to the ledger's key",
+    )
+
+
+@atexit.register
+def _close_all() -> None:
+    for ledger in list(_open_ledgers):
+        with suppress(CraError):
+            ledger.close()

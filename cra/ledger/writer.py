@@ -1,0 +1,621 @@
+"""One chain on disk, written by any number of processes and threads (specs/PROTOCOL.md section 10).
+
+The lock covers reading what others appended and appending to it, never an action or a wait. What
+`batch` returned from is in the file; what a barrier returned from is on the disk and checkpointed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from cra import canonical
+from cra.errors import (
+    Code,
+    CraError,
+    IntegrityError,
+    NotFound,
+    SessionEnded,
+    ValueRefused,
+    WriteFailed,
+    WriterStopped,
+)
+from cra.ledger import files
+from cra.ledger.chain import MAX_PAYLOAD, Chain, Draft, artifacts_of
+from cra.ledger.chain import decode as decode_line
+from cra.ledger.checkpoint import MAX_NOTE, Checkpoint, Signer, open_checkpoint, seal
+from cra.ledger.place import Lines, Place, resume, scan
+from cra.ledger.source import Source
+from cra.ledger.sync import SYNCER
+from cra.protocol.events import Removed, check_payload
+
+Durability = Literal["batch", "always"]
+
+_live: Final[weakref.WeakSet[ChainWriter]] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class ChainPaths:
+    """Where one chain keeps its files; `name` is a session's id or `journal`."""
+
+    directory: Path
+    name: str
+
+    @property
+    def data(self) -> Path:
+        return self.directory / f"{self.name}.trace.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.directory / f"{self.name}.checkpoint"
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / "locks" / f"{self.name}.lock"
+
+    @property
+    def blobs(self) -> Path:
+        return self.directory / "blobs"
+
+
+class Recorded(NamedTuple):
+    """The receipt of an append."""
+
+    sequence: int
+    event_id: str
+    span_id: str
+    event_hash: str
+
+
+class ChainWriter:
+    """Appends to one chain. The threads of a process share it; another process has its own."""
+
+    def __init__(
+        self,
+        paths: ChainPaths,
+        chain: Chain,
+        origin: str,
+        *,
+        source: Source,
+        signer: Signer | None = None,
+        durability: Durability = "batch",
+        on_checkpoint: Callable[[int, bytes], None] | None = None,
+        creates: bool = False,
+    ) -> None:
+        self.paths = paths
+        self.origin = origin
+        self._blank = chain
+        self._source = source
+        self._signer = signer
+        self._durability = durability
+        self._on_checkpoint = on_checkpoint
+        self._creates = creates
+        self._actors: dict[tuple[str, str], bytes] = {}
+        self._mutex = threading.RLock()
+        self._forget()
+        _live.add(self)
+
+    def _forget(self) -> None:
+        """Hold nothing: the state before the file is opened, and that of a child after a fork."""
+        self._data_fd = -1
+        self._lock_fd = -1
+        self._depth = 0
+        self._owner = 0
+        self._failure: CraError | None = None
+        self._accepts_damage = False
+        self._removed: Removed | None = None
+        self._place = Place(self._blank.copy())
+        self._pending: list[tuple[bytes, bytes]] = []
+        self._settle()
+        # Events up to here are under a checkpoint; of those beyond, these ranges are others'.
+        self._covered = 0
+        self._foreign: list[tuple[int, int]] = []
+        # Whether there is something that `on_checkpoint` has not been told.
+        self._unreported = False
+        self.is_scheduled = False
+
+    @property
+    def size(self) -> int:
+        return self._place.chain.size
+
+    @property
+    def ended(self) -> bool:
+        return self._place.chain.ended
+
+    @property
+    def trace_id(self) -> str | None:
+        return self._place.chain.trace_id
+
+    def root(self) -> bytes:
+        return self._place.tree.root()
+
+    @contextmanager
+    def batch(self, *, barrier: bool = False) -> Iterator[ChainWriter]:
+        """Hold the lock, see what others appended, append, let go.
+
+        What was appended is written when the batch ends; an exception inside it drops all of it.
+        Raises WriteFailed, WriterStopped or IntegrityError.
+        """
+        with self._mutex:
+            pid = os.getpid()
+            self._enter()
+            try:
+                yield self
+                # A child that was forked inside the batch has none: the lock is its parent's.
+                if os.getpid() == pid:
+                    self._finish(barrier=barrier)
+            except BaseException:
+                if os.getpid() == pid and self._depth == 1:
+                    self._drop_pending()
+                raise
+            finally:
+                if os.getpid() == pid:
+                    self._leave()
+
+    def append(
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],
+        *,
+        span_id: str | None = None,
+        parent_span_id: str | None = None,
+        severity: str | None = None,
+        actor_id: str = "cra",
+        atlas: Mapping[str, str] | None = None,
+    ) -> Recorded:
+        """Append one event, in a batch of its own unless this thread has one open."""
+        if self._owner != threading.get_ident():
+            with self.batch():
+                return self.append(
+                    event_type,
+                    payload,
+                    span_id=span_id,
+                    parent_span_id=parent_span_id,
+                    severity=severity,
+                    actor_id=actor_id,
+                    atlas=atlas,
+                )
+        row = check_payload(event_type, payload)
+        chain = self._place.chain
+        if chain.ended and event_type != "ledger.recovered":
+            raise SessionEnded(
+                f"expected an open session, found that {chain.session_id} has ended",
+                fix="cra session start",
+            )
+        source = self._source
+        salt = source.salt()
+        body, artifacts = self._encode(payload, salt)
+        draft = Draft(
+            source.new_id(),
+            event_type,
+            span_id or chain.session_id,
+            parent_span_id,
+            severity or row.severity,
+            source.now(),
+            self._actor(row.actor, actor_id),
+            body,
+            salt,
+            artifacts,
+            canonical.encode(atlas) if atlas else b"",
+        )
+        sequence = chain.size
+        self._pending.append(chain.seal(draft))
+        return Recorded(sequence, draft.event_id, draft.span_id, chain.head)
+
+    def barrier(self) -> None:
+        """Return when everything appended so far is on the disk and under a checkpoint."""
+        with self.batch(barrier=True):
+            pass
+
+    def repair(self) -> Removed | None:
+        """Cut off damage beyond the checkpoint, keeping the bytes beside the file, and record it.
+
+        What a checkpoint covers is never cut. Returns what was removed, or None if all was well.
+        """
+        with self._mutex:
+            self._accepts_damage, self._removed = True, None
+            try:
+                self.barrier()
+            finally:
+                self._accepts_damage = False
+            return self._removed
+
+    def sync(self) -> None:
+        """What the background thread does: sync and checkpoint, the lock free while the disk works."""
+        self.is_scheduled = False
+        try:
+            self._sync()
+        except CraError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = self._stopped(error)
+
+    def close(self) -> None:
+        """Leave everything under a checkpoint and let go of the files."""
+        with self._mutex:
+            if self._data_fd >= 0:
+                if self._failure is None and (self._covered < self.size or self._unreported):
+                    self.barrier()
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the files as they are; after a fork, of the parent's descriptors too."""
+        for fd in (self._data_fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._mutex = threading.RLock()
+        self._forget()
+
+    # Entering and leaving a batch. From `_enter` to `_leave` the lock is held.
+
+    def _enter(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._depth == 0:
+            try:
+                if self._lock_fd < 0:
+                    self._lock_fd = files.open_lock(self.paths.lock)
+                files.lock(self._lock_fd)
+            except OSError as error:
+                raise self._write_failed(error) from error
+        self._depth += 1
+        self._owner = threading.get_ident()
+        if self._depth > 1:
+            return
+        try:
+            if self._data_fd < 0:
+                self._open()
+            self._catch_up()
+        except OSError as error:
+            self._leave()
+            raise self._write_failed(error) from error
+        except BaseException:
+            self._leave()
+            raise
+
+    def _finish(self, *, barrier: bool) -> None:
+        if barrier:
+            self._make_barrier()
+        elif self._depth == 1 and self._pending:
+            self._flush()
+            self._unreported = True
+            if not self.is_scheduled:
+                SYNCER.schedule(self)
+
+    def _leave(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = 0
+            files.unlock(self._lock_fd)
+
+    # Finding the place in the file.
+
+    def _open(self) -> None:
+        try:
+            fd = files.open_for_append(self.paths.data, create=self._creates)
+        except FileNotFoundError:
+            raise NotFound(
+                f"expected the session {self.paths.name}, found no such file",
+                where=str(self.paths.data),
+                fix="cra session list",
+            ) from None
+        try:
+            checkpoint = self._read_checkpoint()
+            place = resume(fd, self._blank, checkpoint) if checkpoint else None
+            self._place = place or scan(fd, self._blank, checkpoint)
+        except IntegrityError as error:
+            os.close(fd)
+            raise self._located(error) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        self._covered = checkpoint.size if checkpoint else 0
+        self._data_fd = fd
+
+    def _read_checkpoint(self) -> Checkpoint | None:
+        """The checkpoint on disk. On a signed ledger, only one that its key signed."""
+        note = files.read_all(self.paths.checkpoint, MAX_NOTE)
+        if note is None:
+            return None
+        keys = (self._signer.key,) if self._signer else ()
+        return open_checkpoint(note, self.origin, keys, signed=bool(keys)).checkpoint
+
+    def _catch_up(self) -> None:
+        """Take in what others appended, and mend what a crash left behind."""
+        place = self._place
+        status = os.fstat(self._data_fd)
+        if status.st_nlink == 0:
+            raise self._located(
+                IntegrityError(
+                    Code.SESSION_MISSING,
+                    "expected the file that this process opened, found it removed or replaced",
+                )
+            )
+        if status.st_size < place.offset:
+            raise self._located(
+                IntegrityError(
+                    Code.CHECKPOINT_UNMET,
+                    f"expected at least {place.offset} bytes, found {status.st_size}",
+                )
+            )
+        if status.st_size > place.offset:
+            self._read_on()
+        self._settle()
+
+    def _read_on(self) -> None:
+        place = self._place
+        first = place.chain.size
+        damage, rest = None, b""
+        try:
+            rest = place.read_on(self._data_fd)
+        except IntegrityError as error:
+            damage = error
+        if place.chain.size > first:
+            self._foreign.append((first, place.chain.size - 1))
+        if damage is not None:
+            self._mend(damage)
+        elif rest:
+            self._finish_line(rest)
+
+    def _finish_line(self, rest: bytes) -> None:
+        """Complete the last line if only its LF is missing; otherwise cut it off."""
+        place = self._place
+        try:
+            place.chain.copy().check(rest)
+        except IntegrityError:
+            self._recover("partial_line", self._cut())
+            return
+        first = place.chain.size
+        files.write_all(self._data_fd, b"\n")
+        place.read_on(self._data_fd)
+        self._foreign.append((first, first))
+        self._recover("completed", None)
+
+    def _mend(self, damage: IntegrityError) -> None:
+        """Cut off damage beyond the checkpoint, if the machine restarted or a person said so."""
+        if self._accepts_damage:
+            self._recover("accepted", self._cut())
+        elif self._has_rebooted():
+            self._recover("power_loss", self._cut())
+        else:
+            raise self._located(damage)
+
+    def _has_rebooted(self) -> bool:
+        last = ""
+        for lines in Lines(self._data_fd, 0, self._place.offset):
+            for line in lines:
+                if not last or b'"event_type":"ledger.recovered"' in line:
+                    payload = decode_line(line).payload or {}
+                    last = payload.get("boot_id", last)
+        return bool(last) and last != files.boot_id()
+
+    def _cut(self) -> Removed:
+        place = self._place
+        digest = sha256()
+        total = 0
+        kept = self.paths.directory / f"{self.paths.name}.removed-{place.offset}"
+        fd = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            while data := os.pread(self._data_fd, files.READ_SIZE, place.offset + total):
+                digest.update(data)
+                files.write_all(fd, data)
+                total += len(data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        name = f"{kept.name}-{digest.hexdigest()[:8]}"
+        os.rename(kept, kept.with_name(name))
+        files.sync_directory(self.paths.directory)
+        os.ftruncate(self._data_fd, place.offset)
+        os.fdatasync(self._data_fd)
+        self._removed = {
+            "offset": place.offset,
+            "bytes": total,
+            "sha256": digest.hexdigest(),
+            "kept_as": name,
+        }
+        return self._removed
+
+    def _recover(self, reason: str, removed: Removed | None) -> None:
+        self._settle()
+        # Without an event 0 there is no chain to record it in; the bytes are kept all the same.
+        if self._place.chain.size == 0:
+            return
+        payload: dict[str, Any] = {"reason": reason, "boot_id": files.boot_id()}
+        if removed is not None:
+            payload["removed"] = removed
+        self.append("ledger.recovered", payload)
+        self._flush()
+
+    # Writing.
+
+    def _encode(self, payload: Mapping[str, Any], salt: bytes) -> tuple[bytes, bytes]:
+        """The payload's bytes and the header's artifacts, large members having become blobs."""
+        try:
+            body = canonical.encode(payload)
+        except ValueRefused:
+            if canonical.depth_of(payload) <= canonical.MAX_DEPTH:
+                raise
+        else:
+            if len(body) <= MAX_PAYLOAD:
+                return body, b""
+        return self._encode_with_blobs(dict(payload), salt)
+
+    def _encode_with_blobs(self, payload: dict[str, Any], salt: bytes) -> tuple[bytes, bytes]:
+        texts = {name: canonical.text_of(value) for name, value in payload.items()}
+        largest_first = sorted(texts, key=lambda name: (-len(texts[name]), name))
+        excess = sum(map(len, texts.values())) - MAX_PAYLOAD // 2
+        blobs = []
+        for name in largest_first:
+            is_deep = canonical.depth_of(payload[name]) >= canonical.MAX_DEPTH
+            if excess > 0 or is_deep:
+                text = texts[name]
+                excess -= len(text)
+                blob_id = sha256(salt + text).hexdigest()
+                files.replace(self.paths.blobs / blob_id, text)
+                payload[name] = {"$blob": blob_id, "bytes": len(text)}
+                blobs.append((name, blob_id, "application/json"))
+        return canonical.encode(payload), artifacts_of(blobs)
+
+    def _actor(self, kind: str, name: str) -> bytes:
+        actor = self._actors.get((kind, name))
+        if actor is None:
+            if not 1 <= len(name) <= 256:
+                raise ValueRefused(f"expected an actor of 1 to 256 characters, found {len(name)}")
+            actor = canonical.encode({"id": name, "type": kind})
+            self._actors[kind, name] = actor
+        return actor
+
+    def _flush(self) -> None:
+        """Write what is pending. On failure the whole lines that got through stay, the rest goes."""
+        if not self._pending:
+            return
+        place = self._place
+        try:
+            files.write_all(self._data_fd, b"".join([line for line, _ in self._pending]))
+        except OSError as error:
+            self._roll_back(error)
+            raise self._write_failed(error) from error
+        for line, leaf in self._pending:
+            place.tree.push(leaf)
+            place.offset += len(line)
+        self._settle()
+        if self._durability == "always":
+            self._sync_data(self._data_fd)
+
+    def _roll_back(self, error: OSError) -> None:
+        place = self._place
+        lines = [line for line, _ in self._pending]
+        self._drop_pending()
+        try:
+            excess = os.fstat(self._data_fd).st_size - place.offset
+            for line in lines:
+                if len(line) > excess:
+                    break
+                excess -= len(line)
+                place.tree.push(place.chain.check(line[:-1]))
+                place.offset += len(line)
+            os.ftruncate(self._data_fd, place.offset)
+        except OSError:
+            self._failure = self._stopped(error)
+        self._settle()
+
+    def _settle(self) -> None:
+        """The chain in memory is the chain in the file."""
+        self._pending.clear()
+        chain = self._place.chain
+        self._settled = (chain.size, chain.head, chain.ended, chain.latest)
+
+    def _drop_pending(self) -> None:
+        self._pending.clear()
+        size, head, ended, latest = self._settled
+        self._place.chain.resume(size, head, ended=ended, latest=latest)
+
+    # Syncing and checkpoints.
+
+    def _make_barrier(self) -> None:
+        try:
+            self._name_foreign()
+            self._flush()
+            if self._covered < self.size:
+                self._sync_data(self._data_fd)
+                self._write_checkpoint(self._head())
+                self._unreported = True
+            if self._unreported and self._on_checkpoint is not None:
+                self._on_checkpoint(self.size, self._place.tree.root())
+            self._unreported = False
+        except OSError as error:
+            raise self._write_failed(error) from error
+
+    def _sync(self) -> None:
+        with self._mutex:
+            if self._data_fd < 0 or self._failure is not None:
+                return
+            with self.batch():
+                self._name_foreign()
+            head = self._head()
+            if self._covered >= head.size:
+                return
+            fd = os.dup(self._data_fd)
+        try:
+            self._sync_data(fd)
+        finally:
+            os.close(fd)
+        with self._mutex:
+            if self._data_fd >= 0:
+                with self.batch():
+                    self._write_checkpoint(head)
+
+    def _name_foreign(self) -> None:
+        """Before a checkpoint covers events of others that none of theirs covers, say which."""
+        if not self._foreign:
+            return
+        checkpoint = self._read_checkpoint()
+        if checkpoint is not None:
+            self._covered = max(self._covered, checkpoint.size)
+        foreign, self._foreign = self._foreign, []
+        for first, last in foreign:
+            if last >= self._covered:
+                payload = {
+                    "reason": "unattested",
+                    "boot_id": files.boot_id(),
+                    "unattested": [max(first, self._covered), last],
+                }
+                self.append("ledger.recovered", payload)
+
+    def _head(self) -> Checkpoint:
+        place = self._place
+        return Checkpoint(self.origin, place.tree.end, place.tree.root(), (place.extension(),))
+
+    def _write_checkpoint(self, head: Checkpoint) -> None:
+        present = self._read_checkpoint()
+        if present is None or present.size < head.size:
+            files.replace(self.paths.checkpoint, seal(head, self._signer))
+        self._covered = max(self._covered, head.size)
+
+    def _sync_data(self, fd: int) -> None:
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            # The kernel may have dropped the pages that it could not write; a second fdatasync
+            # would succeed and prove nothing.
+            self._failure = self._stopped(error)
+            raise self._failure from error
+
+    # Errors.
+
+    def _stopped(self, error: OSError) -> WriterStopped:
+        return WriterStopped(
+            f"expected the disk to keep what was written, found {error.strerror}; "
+            "this process records nothing more in this file",
+            where=str(self.paths.data),
+            fix=f"check the disk, then run cra trace verify {self.paths.name}",
+        )
+
+    def _write_failed(self, error: OSError) -> WriteFailed:
+        return WriteFailed(
+            f"expected to append to the ledger, found {error.strerror}; nothing was recorded",
+            where=str(error.filename or self.paths.data),
+            fix="make room or mend the permissions, then run the command again",
+        )
+
+    def _located(self, error: IntegrityError) -> IntegrityError:
+        error.where = error.where or f"{self.paths.data}, event {self._place.chain.size}"
+        error.fix = error.fix or f"cra trace verify {self.paths.name}"
+        return error
+
+
+def _after_fork() -> None:
+    """In a child: close the parent's descriptors, never unlocking, and hold nothing."""
+    for writer in list(_live):
+        writer.abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""What cra's formats are made of: event types, their payloads and their schemas."""

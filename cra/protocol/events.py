@@ -1,0 +1,306 @@
+"""The events of TRACE/1.1: every type, who writes it, how severe it is, and what its payload holds.
+
+Payloads are typed dictionaries: plain objects at run time, checked by mypy where they are written,
+turned into JSON Schema by `cra schema`, and closed: `check_payload` refuses members not named here.
+The table in specs/PROTOCOL.md section 9 says when each is written.
+"""
+
+# No `from __future__ import annotations` here: it would hide NotRequired from `__optional_keys__`.
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from typing_extensions import NotRequired, TypedDict
+
+from cra.errors import UsageError
+
+ActorType = Literal["runtime", "agent", "user", "tool"]
+Severity = Literal["debug", "info", "warn", "error"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("debug", "info", "warn", "error")
+
+
+class Principal(TypedDict):
+    type: Literal["user", "service", "agent"]
+    id: str
+
+
+class SessionSummary(TypedDict):
+    events: int
+    resolutions: int
+    actions: int
+    denials: int
+
+
+class SessionStarted(TypedDict):
+    agent_id: str
+    principal: Principal
+    scopes: list[str]
+    ttl_seconds: int
+    expires_at: str
+    parent_session_id: str | None
+    ledger_id: str
+    signer: str
+    boot_id: str
+    cra_version: str
+
+
+class SessionFinished(TypedDict):
+    reason: str
+    duration_ms: int
+    summary: SessionSummary
+
+
+class RequestReceived(TypedDict):
+    request_id: str
+    operation: Literal["resolve", "execute", "validate"]
+    request: dict[str, Any]
+
+
+class Decision(TypedDict):
+    type: Literal["allow", "deny", "partial", "requires_approval"]
+    reason: str
+    policy_id: NotRequired[str | None]
+
+
+class ResolutionCompleted(TypedDict):
+    request_id: str
+    resolution_id: str
+    decision: Decision
+    snapshot: str
+    duration_us: int
+    resolution: dict[str, Any]
+
+
+class ResolutionCached(TypedDict):
+    request_id: str
+    resolution_id: str
+    completed_event_id: str
+    duration_us: int
+
+
+class PolicyEvaluated(TypedDict):
+    action_id: str
+    policy_id: str
+    outcome: str
+    reason: str
+
+
+class ContextInjected(TypedDict):
+    block_id: str
+    source: str
+    token_estimate: int
+
+
+class ContextRedacted(TypedDict):
+    block_id: str
+    reason: str
+    count: int
+
+
+class ApprovalEvent(TypedDict):
+    approval_id: str
+    action_id: str
+    reason: NotRequired[str]
+    details: NotRequired[dict[str, Any]]
+
+
+class ActionRequested(TypedDict):
+    action_id: str
+    arguments: dict[str, Any]
+
+
+class ActionApproved(TypedDict):
+    execution_id: str
+    action_id: str
+    resolution_id: str | None
+    arguments: dict[str, Any]
+    arguments_digest: str
+    decision: Decision
+    idempotency_key: NotRequired[str]
+    simulated: NotRequired[bool]
+
+
+class ActionDenied(TypedDict):
+    action_id: str
+    reason: str
+    policy_id: str | None
+    arguments: NotRequired[dict[str, Any]]
+    resolution_id: NotRequired[str | None]
+    simulated: NotRequired[bool]
+
+
+class ActionExecuted(TypedDict):
+    execution_id: str
+    action_id: str
+    duration_us: int
+    result: Any
+    simulated: NotRequired[bool]
+
+
+class ActionFailed(TypedDict):
+    execution_id: str
+    action_id: str
+    duration_us: int
+    error: dict[str, Any]
+    still_running: NotRequired[bool]
+    simulated: NotRequired[bool]
+
+
+class Removed(TypedDict):
+    offset: int
+    bytes: int
+    sha256: str
+    kept_as: str
+
+
+class BrokenFrom(TypedDict):
+    ledger_id: str
+    size: int
+    root: str
+
+
+class LedgerRecovered(TypedDict):
+    reason: Literal["unattested", "completed", "partial_line", "power_loss", "accepted"]
+    boot_id: str
+    unattested: NotRequired[list[int]]
+    removed: NotRequired[Removed]
+    broken_from: NotRequired[BrokenFrom]
+
+
+class ErrorOccurred(TypedDict):
+    code: str
+    message: str
+    details: NotRequired[dict[str, Any]]
+
+
+class JournalOpened(TypedDict):
+    ledger_id: str
+    signer: str
+    boot_id: str
+    cra_version: str
+
+
+class SessionHead(TypedDict):
+    session_id: str
+    size: int
+    root: str
+
+
+class SessionPruned(TypedDict):
+    session_id: str
+    size: int
+    root: str
+    leaves: Any
+    totals: dict[str, int]
+    reason: str
+
+
+class PayloadRedacted(TypedDict):
+    session_id: str
+    sequence: int
+    event_hash: str
+    reason: str
+
+
+class KeyAdded(TypedDict):
+    signer: str
+    reason: str
+
+
+class LimitReserved(TypedDict):
+    session_id: str
+    policy_id: str
+    key: str
+    cost: int
+    window_ends: str
+
+
+class ProjectChanged(TypedDict):
+    what: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One row of the table: `payload` names the members, the rest are what `append` fills in."""
+
+    payload: type
+    actor: ActorType = "runtime"
+    severity: Severity = "info"
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        names: frozenset[str] = self.payload.__required_keys__  # type: ignore[attr-defined]
+        return names
+
+    @cached_property
+    def allowed(self) -> frozenset[str]:
+        optional: frozenset[str] = self.payload.__optional_keys__  # type: ignore[attr-defined]
+        return self.required | optional
+
+
+EVENT_TYPES: Final[Mapping[str, EventType]] = {
+    "session.started": EventType(SessionStarted),
+    "session.ended": EventType(SessionFinished),
+    "carp.request.received": EventType(RequestReceived, "agent"),
+    "carp.resolution.completed": EventType(ResolutionCompleted),
+    "carp.resolution.cached": EventType(ResolutionCached),
+    "policy.evaluated": EventType(PolicyEvaluated, severity="debug"),
+    "policy.violated": EventType(PolicyEvaluated, severity="warn"),
+    "context.injected": EventType(ContextInjected, severity="debug"),
+    "context.redacted": EventType(ContextRedacted),
+    "approval.requested": EventType(ApprovalEvent),
+    "approval.granted": EventType(ApprovalEvent, "user"),
+    "approval.denied": EventType(ApprovalEvent, "user", "warn"),
+    "approval.expired": EventType(ApprovalEvent),
+    "approval.consumed": EventType(ApprovalEvent),
+    "action.requested": EventType(ActionRequested, "agent"),
+    "action.approved": EventType(ActionApproved),
+    "action.denied": EventType(ActionDenied, severity="warn"),
+    "action.executed": EventType(ActionExecuted, "tool"),
+    "action.failed": EventType(ActionFailed, "tool", "error"),
+    "ledger.recovered": EventType(LedgerRecovered, severity="warn"),
+    "error.occurred": EventType(ErrorOccurred, severity="error"),
+    "journal.opened": EventType(JournalOpened),
+    "journal.session_opened": EventType(SessionHead),
+    "journal.checkpoint": EventType(SessionHead, severity="debug"),
+    "journal.session_closed": EventType(SessionHead),
+    "journal.pruned": EventType(SessionPruned, "user"),
+    "journal.redacted": EventType(PayloadRedacted, "user", "warn"),
+    "journal.key_added": EventType(KeyAdded, "user", "warn"),
+    "limit.reserved": EventType(LimitReserved, severity="debug"),
+    "project.changed": EventType(ProjectChanged),
+}
+
+ALIASES: Final[Mapping[str, str]] = {
+    "carp.resolve.requested": "carp.request.received",
+    "carp.resolve.returned": "carp.resolution.completed",
+    "action.invoked": "action.approved",
+    "action.completed": "action.executed",
+}
+
+
+def check_payload(event_type: str, payload: Mapping[str, Any]) -> EventType:
+    """The table's row for a type. Raises UsageError for an unknown type or members not its own."""
+    row = EVENT_TYPES.get(event_type)
+    if row is None:
+        raise UsageError(f"expected an event type of TRACE/1.1, found {event_type!r}")
+    names = payload.keys()
+    if not row.required <= names or not names <= row.allowed:
+        missing = ", ".join(sorted(row.required - names)) or "nothing"
+        unknown = ", ".join(sorted(names - row.allowed)) or "nothing"
+        raise UsageError(
+            f"expected the members of a {event_type} payload; missing: {missing}; unknown: {unknown}"
+        )
+    return row
+
+
+def matching_types(pattern: str) -> frozenset[str]:
+    """The event types that a glob, an alias, or either with the prefix `trace.` stands for."""
+    pattern = pattern.removeprefix("trace.")
+    pattern = ALIASES.get(pattern, pattern)
+    return frozenset(name for name in EVENT_TYPES if fnmatchcase(name, pattern))

@@ -1,0 +1,74 @@
+"""Guards around every test: no network, no home directory, no settings from outside."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+OUTSIDE = dict(os.environ)
+FULL = OUTSIDE.get("CRA_TEST_FULL") == "1"
+XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+TERMINAL = ("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
+
+# No deadline: a loaded machine is no failure.
+settings.register_profile(
+    "cra", deadline=None, derandomize="CI" in OUTSIDE, max_examples=1000 if FULL else 100
+)
+settings.load_profile("cra")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if FULL:
+        return
+    for item in items:
+        if item.get_closest_marker("full") or item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="runs in make test-full"))
+
+
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    # Not an OSError: the code under test may catch those.
+    def guarded(sock: socket.socket, address: object) -> object:
+        if sock.family != socket.AF_UNIX:
+            raise RuntimeError(f"a test reached for the network: {address}")
+        return connect(sock, address)
+
+    return guarded
+
+
+def _move_home(patch: pytest.MonkeyPatch, home: Path) -> None:
+    patch.setenv("HOME", str(home))
+    for name in XDG:
+        patch.setenv(name, str(home / name.lower()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Holds for fixtures of every scope, which start before a test has its own home."""
+    with pytest.MonkeyPatch.context() as patch:
+        for method in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, method, _guarded(getattr(socket.socket, method)))
+        for name in OUTSIDE:
+            if name.startswith("CRA_") or name in TERMINAL:
+                patch.delenv(name)
+        patch.setenv("TERM", "xterm-256color")
+        _move_home(patch, tmp_path_factory.mktemp("home"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(
+    _sealed: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    _move_home(monkeypatch, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def outside_environ() -> dict[str, str]:
+    """The environment that the run was started in, for pip: its cache and its settings."""
+    return {name: value for name, value in OUTSIDE.items() if not name.startswith("CRA_")}

@@ -1,0 +1,110 @@
+"""What each entrance of the program may load, looked up in a fresh interpreter.
+
+A stopwatch on a shared machine is no judge of start-up time; the set of loaded modules is.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "asyncio",
+    "click",
+    "cryptography",
+    "jinja2",
+    "orjson",
+    "pydantic",
+    "rich",
+    "textual",
+    "typer",
+    "watchfiles",
+    "yaml",
+}
+NOTHING: set[str] = set()
+COMMAND = {"click", "typer"}
+LEDGER = COMMAND | {"orjson"}
+SIGNED = LEDGER | {"cryptography"}
+
+# A command line, the exit code that shows that it did its work, and what it may load of HEAVY.
+ENTRANCES = [
+    ("--version", 0, NOTHING),
+    ("--help", 0, COMMAND),
+    ("init elsewhere --no-sign", 0, LEDGER | {"jinja2"}),
+    ("schema", 0, LEDGER | {"pydantic"}),
+    ("config show", 0, LEDGER),
+    ("config validate", 0, LEDGER | {"pydantic"}),
+    ("session start", 0, SIGNED),
+    ("session list", 0, LEDGER),
+    ("session show last", 0, LEDGER),
+    ("session end last", 0, SIGNED),
+    ("trace --help", 0, COMMAND),
+    ("trace list", 0, LEDGER),
+    ("trace show last", 0, LEDGER),
+    ("trace tail --help", 0, COMMAND),
+    ("trace verify last", 0, SIGNED),
+    ("trace repair last", 0, SIGNED),
+    ("trace export last", 0, LEDGER),
+    ("trace stats last", 0, LEDGER),
+    ("trace prove --help", 0, COMMAND),
+    ("trace verify-proof --help", 0, COMMAND),
+    ("trace anchor", 0, SIGNED),
+    ("trace redact --help", 0, COMMAND),
+    ("trace prune --dry-run", 0, SIGNED),
+]
+
+# The last line of stderr is the answer: the program has stdout to itself.
+PROGRAM = """
+import sys
+code = 0
+try:
+    from cra.__main__ import main
+    code = main()
+except SystemExit as stop:
+    code = stop.code
+print(code or 0, *sys.modules, file=sys.stderr)
+"""
+
+
+def run(arguments: str, folder: Path) -> tuple[int, set[str], str]:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *shlex.split(arguments)],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    *said, last = answer.stderr.splitlines()
+    code, *modules = last.split()
+    return int(code), HEAVY.intersection(modules), answer.stdout + "\n".join(said)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    for arguments in ("init --no-sign", "session start"):
+        code, _, said = run(arguments, folder)
+        assert code == 0, said
+    return folder
+
+
+@pytest.fixture
+def project(recorded: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(recorded, tmp_path / "project")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "allowed"), ENTRANCES, ids=[line for line, *_ in ENTRANCES]
+)
+def test_an_entrance_loads_only_what_it_uses(project, arguments, expected, allowed):
+    code, loaded, said = run(arguments, project)
+
+    assert code == expected, said
+    assert loaded <= allowed

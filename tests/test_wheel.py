@@ -1,0 +1,67 @@
+"""The wheel, installed in a clean environment away from the checkout, is a working program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import cra
+
+ROOT = Path(__file__).parents[1]
+
+# One worker builds and installs once for all tests of this file.
+pytestmark = pytest.mark.xdist_group("wheel")
+
+
+def pip(*arguments: str | Path, environ: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    subprocess.run(command, env=environ, check=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory, outside_environ: dict[str, str]) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
+    pip(*build, environ=outside_environ)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def program(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory, outside_environ: dict[str, str]
+) -> Path:
+    home = tmp_path_factory.mktemp("installed")
+    # Without its own pip, which takes longer to install than cra does: the outer one reaches in.
+    venv.create(home, with_pip=False, symlinks=True)
+    target = ("--python", home / "bin" / "python")
+    install = ("install", "--no-compile", "--constraint", ROOT / "constraints.txt", wheel)
+    pip(*target, *install, environ=outside_environ)
+    return home / "bin" / "cra"
+
+
+@pytest.mark.parametrize("name", ["cra/_specs/verify.py", "cra/_specs/PROTOCOL.md"])
+def test_the_wheel_carries_the_specification(wheel, name):
+    assert name in zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [("--version", cra.__version__), ("trace --help", "verify")]
+)
+def test_the_installed_program_answers(program, tmp_path, arguments, expected):
+    # -P and an empty folder: nothing of the checkout is importable.
+    answer = subprocess.run(
+        [program.with_name("python"), "-P", program, *arguments.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert expected in answer.stdout
