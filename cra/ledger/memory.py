@@ -45,6 +45,14 @@ class Memory:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a state directory that can be written, now or once it is made."""
+        directory = self._directory
+        while directory is not None and not directory.exists():
+            directory = directory.parent
+        return directory is not None and os.access(directory, os.W_OK)
+
     def of_path(self, trace_directory: Path) -> str | None:
         """The ledger_id last seen in a directory, known by its real path."""
         found = self._read("paths", _path_key(trace_directory))

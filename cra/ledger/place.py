@@ -52,10 +52,13 @@ class Place:
     tree: Range = field(default_factory=Range)
     offset: int = 0
 
-    def read_on(self, fd: int, until: int | None = None) -> bytes:
-        """Check and take in the lines that follow, up to event number `until`; return what follows
-        the last LF. At a line that does not fit, the place is before it and IntegrityError rises."""
-        reader = Lines(fd, self.offset)
+    def read_on(self, fd: int, until: int | None = None, *, stop: int | None = None) -> bytes:
+        """Check and take in the lines that follow, up to event number `until` and byte `stop`.
+
+        Returns what follows the last LF. At a line that does not fit, the place is before it and
+        IntegrityError rises.
+        """
+        reader = Lines(fd, self.offset, stop)
         check, push = self.chain.check, self.tree.push
         for lines in reader:
             for line in lines:
@@ -63,7 +66,7 @@ class Place:
                     return b""
                 push(check(line))
                 self.offset += len(line) + 1
-        return b"" if self.chain.size == until else reader.rest
+        return b"" if self.chain.size == until else bytes(reader.rest)
 
     def extension(self) -> str:
         """The checkpoint's extension line from which `resume` comes back here."""

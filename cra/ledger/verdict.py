@@ -1,0 +1,244 @@
+"""What a reader concludes: the verdict table of specs/PROTOCOL.md section 7, from facts alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+from cra.errors import Code, ExitCode, IntegrityError
+from cra.ledger.checkpoint import Checkpoint, VerifierKey
+
+
+SESSION_HEADS: Final = frozenset(
+    {"journal.session_opened", "journal.checkpoint", "journal.session_closed"}
+)
+_HASH: Final = re.compile("[0-9a-f]{64}")
+
+
+class Verdict(IntEnum):
+    """From best to worst."""
+
+    INTACT = 0
+    STILLBORN = 1
+    INCOMPLETE = 2
+    UNLISTED = 3
+    DAMAGED = 4
+    TAMPERED = 5
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.OK if self <= Verdict.INCOMPLETE else ExitCode.INTEGRITY
+
+
+class Level(IntEnum):
+    """How much the verdict rests on; L1 with an unconfirmed key is below L1."""
+
+    L0 = 0
+    L1_UNCONFIRMED = 1
+    L1 = 2
+    L2 = 3
+    L3 = 4
+
+    def __str__(self) -> str:
+        return "L1, key unconfirmed" if self is Level.L1_UNCONFIRMED else self.name
+
+
+@dataclass(frozen=True)
+class Finding:
+    verdict: Verdict
+    code: Code
+    message: str
+
+
+@dataclass
+class Reading:
+    """What reading one chain brought to light, before anything is concluded."""
+
+    size: int = 0
+    roots: dict[int, bytes] = field(default_factory=dict)
+    broken: IntegrityError | None = None
+    rest: int = 0
+    redacted: list[tuple[int, str]] = field(default_factory=list)
+    wrong_blob: tuple[int, str] | None = None
+    types: dict[str, int] = field(default_factory=dict)
+    clock_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """A checkpoint held against the verifier's keys: what it covers and how far it can be trusted."""
+
+    checkpoint: Checkpoint | None = None
+    signer: VerifierKey | None = None
+    is_confirmed: bool = False
+    refused: IntegrityError | None = None
+    expects_signature: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.checkpoint.size if self.checkpoint else 0
+
+    @property
+    def is_authentic(self) -> bool:
+        return self.signer is not None
+
+    def blame(self) -> Verdict:
+        """The verdict on what a checkpoint that covers it contradicts."""
+        return Verdict.TAMPERED if self.is_authentic else Verdict.DAMAGED
+
+    def expected_blame(self) -> Verdict:
+        return Verdict.TAMPERED if self.expects_signature else Verdict.DAMAGED
+
+
+@dataclass
+class JournalEntry:
+    """What attested journal events say of a session; `size` and `root` are its recorded head."""
+
+    size: int = 0
+    root: bytes = b""
+    is_listed: bool = False
+    is_pruned: bool = False
+    redactions: set[tuple[int, str]] = field(default_factory=set)
+
+    def take(self, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Fold one event in. A payload that is not of its type's shape says nothing."""
+        if event_type in SESSION_HEADS:
+            size, root = payload.get("size"), payload.get("root")
+            if type(size) is int and isinstance(root, str) and _HASH.fullmatch(root):
+                self.size, self.root = size, bytes.fromhex(root)
+                self.is_listed = self.is_listed or event_type == "journal.session_opened"
+        elif event_type == "journal.pruned":
+            self.is_pruned = True
+        elif event_type == "journal.redacted":
+            sequence, event_hash = payload.get("sequence"), payload.get("event_hash")
+            if type(sequence) is int and isinstance(event_hash, str):
+                self.redactions.add((sequence, event_hash))
+
+
+@dataclass(frozen=True)
+class RememberedHead:
+    ledger_id: str
+    size: int
+    root: bytes
+
+
+def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
+    """The rows that hold for any chain with a checkpoint, in the table's order."""
+    findings = []
+    if attestation.refused is not None:
+        findings.append(_finding(attestation.expected_blame(), attestation.refused))
+    broken, covered = reading.broken, attestation.size
+    if broken is not None and reading.size < covered:
+        findings.append(_finding(attestation.blame(), broken))
+    elif reading.size < covered:
+        findings.append(
+            Finding(
+                attestation.blame(),
+                Code.CHECKPOINT_UNMET,
+                f"expected the {covered} events of the checkpoint, found {reading.size}",
+            )
+        )
+    elif attestation.checkpoint and reading.roots[covered] != attestation.checkpoint.root:
+        findings.append(
+            Finding(
+                attestation.blame(),
+                Code.CHECKPOINT_UNMET,
+                f"expected the checkpoint's root over {covered} events, found another",
+            )
+        )
+    if broken is not None and reading.size >= covered:
+        findings.append(_finding(Verdict.DAMAGED, broken))
+    if reading.wrong_blob is not None:
+        sequence, message = reading.wrong_blob
+        verdict = attestation.blame() if sequence < covered else Verdict.DAMAGED
+        findings.append(Finding(verdict, Code.BLOB_WRONG, message))
+    if broken is None and reading.rest:
+        findings.append(
+            Finding(
+                Verdict.INCOMPLETE,
+                Code.PARTIAL_LINE,
+                f"{reading.rest} bytes after the last line, as a writer that was killed leaves them",
+            )
+        )
+    return findings
+
+
+def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntry) -> list[Finding]:
+    """The rows about a session that a journal, or the lack of one, adds to `judge_chain`."""
+    findings = []
+    unknown = [item for item in reading.redacted if item not in entry.redactions]
+    if unknown:
+        findings.append(
+            Finding(
+                attestation.expected_blame(),
+                Code.REDACTION_UNKNOWN,
+                f"expected a journal entry for the redaction of event {unknown[0][0]}, found none",
+            )
+        )
+    if entry.size > attestation.size:
+        findings.append(
+            Finding(
+                Verdict.TAMPERED,
+                Code.JOURNAL_AHEAD,
+                f"expected a checkpoint of at least the {entry.size} events that the journal "
+                f"recorded, found {attestation.size}",
+            )
+        )
+    elif entry.size and reading.roots.get(entry.size, entry.root) != entry.root:
+        findings.append(
+            Finding(
+                Verdict.TAMPERED,
+                Code.JOURNAL_AHEAD,
+                f"expected the root over {entry.size} events that the journal recorded, "
+                "found another",
+            )
+        )
+    if not entry.is_listed and reading.size > 1:
+        findings.append(
+            Finding(
+                Verdict.UNLISTED,
+                Code.SESSION_UNLISTED,
+                f"expected a session that the journal lists, found {reading.size} events that "
+                "it does not know",
+            )
+        )
+    return findings
+
+
+def judge_missing() -> Finding:
+    return Finding(
+        Verdict.TAMPERED,
+        Code.SESSION_MISSING,
+        "expected the session that the journal lists, found no file",
+    )
+
+
+def judge_memory(
+    reading: Reading, ledger_id: str | None, remembered: Iterable[RememberedHead], code: Code
+) -> list[Finding]:
+    """The rows about heads of the journal that somebody remembers."""
+    findings = []
+    for head in remembered:
+        if ledger_id != head.ledger_id:
+            message = f"expected the ledger {head.ledger_id}, found {ledger_id or 'none'}"
+            findings.append(Finding(Verdict.TAMPERED, Code.LEDGER_REPLACED, message))
+        elif reading.roots.get(head.size) != head.root:
+            message = (
+                f"expected a journal that begins with the {head.size} events seen before, "
+                f"found {reading.size} events, "
+                + ("or fewer" if reading.size < head.size else "others among them")
+            )
+            findings.append(Finding(Verdict.TAMPERED, code, message))
+    return findings
+
+
+def worst(findings: Iterable[Finding]) -> Finding | None:
+    """The first of the worst."""
+    return max(findings, key=lambda finding: finding.verdict, default=None)
+
+
+def _finding(verdict: Verdict, error: IntegrityError) -> Finding:
+    return Finding(verdict, error.finding, error.message)

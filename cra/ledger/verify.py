@@ -1,0 +1,441 @@
+"""Verify a ledger: read it in the order that no writer can race, and judge what was found.
+
+The table that decides is in `verdict`; this module only gathers its facts. It never writes into the
+project (specs/PROTOCOL.md sections 4.1, 7 and 10).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cra.errors import Code, IntegrityError, NotFound
+from cra.ledger import files
+from cra.ledger.chain import MAX_LINE, Event, decode
+from cra.ledger.checkpoint import MAX_NOTE, VerifierKey, open_checkpoint, parse_key
+from cra.ledger.memory import Head, Memory
+from cra.ledger.merkle import EMPTY_ROOT
+from cra.ledger.place import Lines, Place
+from cra.ledger.reading import Target, mark_of, read_chain
+from cra.ledger.verdict import (
+    SESSION_HEADS,
+    Attestation,
+    Finding,
+    JournalEntry,
+    Level,
+    Reading,
+    RememberedHead,
+    Verdict,
+    judge_chain,
+    judge_memory,
+    judge_missing,
+    judge_session,
+    worst,
+)
+from cra.protocol.events import EVENT_TYPES
+
+JOURNAL: Final = "journal"
+_SUFFIX: Final = ".trace.jsonl"
+_ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The keys a verifier holds. `own` counts only if the journal names it."""
+
+    confirmed: tuple[VerifierKey, ...] = ()
+    unconfirmed: tuple[VerifierKey, ...] = ()
+    own: VerifierKey | None = None
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        return tuple(dict.fromkeys(self.confirmed + self.unconfirmed))
+
+
+@dataclass
+class ChainReport:
+    """The verdict on one chain and the facts behind it."""
+
+    name: str
+    verdict: Verdict = Verdict.INTACT
+    code: Code | None = None
+    message: str | None = None
+    level: Level = Level.L0
+    events: int = 0
+    covered: int = 0
+    root: str = ""
+    redacted: int = 0
+    is_pruned: bool = False
+    skipped: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def unattested(self) -> int:
+        return max(0, self.events - self.covered)
+
+
+@dataclass
+class LedgerReport:
+    """The verdict on a ledger: the worst of its parts, and the lowest of their levels."""
+
+    directory: Path
+    ledger_id: str | None
+    journal: ChainReport | None
+    sessions: list[ChainReport]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[ChainReport]:
+        return ([self.journal] if self.journal else []) + self.sessions
+
+    @property
+    def decisive(self) -> ChainReport | None:
+        return max(self.parts, key=lambda part: part.verdict, default=None)
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.decisive.verdict if self.decisive else Verdict.INTACT
+
+    @property
+    def level(self) -> Level:
+        return min((part.level for part in self.parts), default=Level.L0)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A head of the journal that somebody kept elsewhere."""
+
+    ledger_id: str
+    size: int
+    root: bytes
+
+
+def verify_ledger(
+    directory: Path,
+    trust: Trust,
+    *,
+    sessions: list[str] | None = None,
+    memory: Memory | None = None,
+    anchors: tuple[Anchor, ...] = (),
+    since_verified: bool = False,
+    cores: int = 1,
+) -> LedgerReport:
+    """Judge a ledger directory: its journal and all sessions, or those named. Raises NotFound."""
+    memory = memory or Memory(None)
+    if not directory.is_dir():
+        raise NotFound(
+            "expected a ledger directory, found none",
+            where=str(directory),
+            fix="cra session start",
+        )
+    journal = _Journal(directory, trust, memory, anchors, cores)
+    found = journal.session_ids() if sessions is None else sorted(sessions)
+    reports = [journal.judge(session_id, since_verified) for session_id in found]
+    report = LedgerReport(directory, journal.ledger_id, journal.report, reports, journal.notes)
+    if memory.is_usable and report.verdict.exit_code == 0 and journal.report.events:
+        journal.remember(report.level)
+    elif not memory.is_usable:
+        report.notes.append("L2 unavailable: no state directory to remember heads in")
+    return report
+
+
+def verify_file(path: Path, trust: Trust, *, cores: int = 1) -> LedgerReport:
+    """Judge a session file on its own, with the checkpoint beside it if there is one."""
+    session_id = path.name.removesuffix(_SUFFIX)
+    first = _first_event(path)
+    ledger_id = str((first.payload or {}).get("ledger_id")) if first else None
+    origin = f"cra.local/{ledger_id}/{session_id}" if first else None
+    note = files.read_all(path.with_name(f"{session_id}.checkpoint"), MAX_NOTE)
+    attestation = _hold(note, origin, trust)
+    reading, place = read_chain(
+        Target(path, session_id, is_journal=False, marks=[attestation.size]), cores=cores
+    )
+    findings = judge_chain(reading, attestation)
+    report = _report(session_id, reading, place, attestation, findings)
+    if report.verdict.exit_code == 0 and attestation.is_authentic:
+        report.level = Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
+    notes = ["judged without a journal: whether the ledger lists this session is not known"]
+    return LedgerReport(path.parent, ledger_id, None, [report], notes)
+
+
+class _Journal:
+    """The journal, read and judged once, and what it says of sessions."""
+
+    def __init__(
+        self,
+        directory: Path,
+        trust: Trust,
+        memory: Memory,
+        anchors: tuple[Anchor, ...],
+        cores: int,
+    ) -> None:
+        self._directory = directory
+        self._memory = memory
+        self._cores = cores
+        self.notes: list[str] = []
+        note = files.read_all(directory / f"{JOURNAL}.checkpoint", MAX_NOTE)
+        path = directory / f"{JOURNAL}{_SUFFIX}"
+        first = _first_event(path)
+        self.ledger_id = first.header["session_id"] if first else None
+        self._trust = _resolve(trust, path, self.ledger_id, memory)
+        self.attestation = _hold(note, self._origin(JOURNAL), self._trust)
+        remembered = self._remembered()
+        anchored = [RememberedHead(item.ledger_id, item.size, item.root) for item in anchors]
+        self._place: Place | None = None
+        self._reading = Reading(roots={0: EMPTY_ROOT})
+        if path.exists():
+            marks = [self.attestation.size, *(head.size for head in remembered + anchored)]
+            target = Target(path, self.ledger_id or "", is_journal=True, marks=marks)
+            self._reading, self._place = read_chain(target, cores=cores)
+        self._entries = self._facts(path)
+        findings = judge_chain(self._reading, self.attestation)
+        findings += judge_memory(self._reading, self.ledger_id, remembered, Code.ROLLED_BACK)
+        findings += judge_memory(self._reading, self.ledger_id, anchored, Code.ANCHOR_UNMET)
+        self.report = _report(JOURNAL, self._reading, self._place, self.attestation, findings)
+        self.report.level = self._level(self.report, self.attestation)
+        self._has_memory, self._has_anchor = bool(remembered), bool(anchored)
+        self.report.level = self._raised(self.report.level)
+
+    def session_ids(self) -> list[str]:
+        """Sessions that have a file, and those the journal lists."""
+        present = {
+            name.removesuffix(_SUFFIX)
+            for name in os.listdir(self._directory)
+            if name.endswith(_SUFFIX) and name != f"{JOURNAL}{_SUFFIX}"
+        }
+        listed = {name for name, entry in self._entries.items() if entry.is_listed}
+        return sorted(present | listed)
+
+    def judge(self, session_id: str, since_verified: bool) -> ChainReport:
+        entry = self._entries.get(session_id, JournalEntry())
+        path = self._directory / f"{session_id}{_SUFFIX}"
+        if not path.exists():
+            report = ChainReport(session_id, is_pruned=entry.is_pruned, events=entry.size)
+            report.covered = entry.size
+            if entry.is_pruned:
+                report.level = self.report.level
+            elif entry.is_listed:
+                _conclude(report, [judge_missing()])
+            else:
+                raise NotFound(
+                    f"expected the session {session_id}, found none",
+                    where=str(path),
+                    fix="cra trace list",
+                )
+            return report
+        short = self._judge_since(session_id, path, entry) if since_verified else None
+        return short or self._judge_whole(session_id, path, entry)
+
+    def _judge_whole(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport:
+        attestation = self._hold_session(session_id)
+        marks = [attestation.size, entry.size]
+        target = Target(path, session_id, is_journal=False, marks=marks)
+        reading, place = read_chain(target, cores=self._cores)
+        return self._judged(session_id, reading, place, attestation, entry)
+
+    def _judge_since(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport | None:
+        """Judge only what came after the last verification; None if the long way has to decide."""
+        mark = self._memory.mark_of(self.ledger_id or "", session_id)
+        attestation = self._hold_session(session_id)
+        if mark is None or min(attestation.size, entry.size) < mark.size:
+            return None
+        marks = [attestation.size, entry.size]
+        target = Target(path, session_id, is_journal=False, marks=marks)
+        reading, place = read_chain(target, since=mark)
+        report = self._judged(session_id, reading, place, attestation, entry)
+        report.skipped = mark.size
+        return report if report.verdict is Verdict.INTACT else None
+
+    def _hold_session(self, session_id: str) -> Attestation:
+        note = files.read_all(self._directory / f"{session_id}.checkpoint", MAX_NOTE)
+        return _hold(note, self._origin(session_id), self._trust)
+
+    def _judged(
+        self,
+        session_id: str,
+        reading: Reading,
+        place: Place,
+        attestation: Attestation,
+        entry: JournalEntry,
+    ) -> ChainReport:
+        findings = judge_chain(reading, attestation) + judge_session(reading, attestation, entry)
+        report = _report(session_id, reading, place, attestation, findings)
+        report.is_pruned = entry.is_pruned
+        if not findings and not entry.is_listed:
+            report.verdict = Verdict.STILLBORN
+            report.message = "begun, but its writer died before the journal listed it"
+        if report.redacted and not self.attestation.is_authentic:
+            report.warnings.append("redacted, unauthenticated: the journal is not signed")
+        report.level = min(self._level(report, attestation), self.report.level)
+        if self.attestation.is_authentic and report.verdict is Verdict.STILLBORN:
+            report.level = self.report.level
+        report.level = self._raised(report.level)
+        if report.verdict is Verdict.INTACT and self.ledger_id:
+            self._memory.remember_mark(self.ledger_id, session_id, mark_of(place))
+        return report
+
+    def _level(self, report: ChainReport, attestation: Attestation) -> Level:
+        if report.verdict.exit_code != 0 or not attestation.is_authentic:
+            return Level.L0
+        return Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
+
+    def _raised(self, level: Level) -> Level:
+        """L1 becomes L2 or L3 where the journal agrees with what is remembered or anchored."""
+        if level < Level.L1 or self.report.verdict.exit_code != 0:
+            return level
+        if self._has_anchor:
+            return Level.L3
+        return Level.L2 if self._has_memory else level
+
+    def remember(self, level: Level) -> None:
+        """Keep the journal's head for the next time, unless a larger one is kept already."""
+        size, signer = self.attestation.size, self.attestation.signer
+        known = self._memory.of_ledger(self.ledger_id or "")
+        if known is not None and known.size > size:
+            return
+        root = self._reading.roots[size].hex()
+        head = Head(self.ledger_id or "", size, root, str(signer) if signer else "none")
+        kept = self._memory.remember(self._directory, head)
+        if kept and level >= Level.L1 and not self._has_memory:
+            self.notes.append("this head is remembered from now on: the next verdict can be L2")
+
+    def _origin(self, name: str) -> str | None:
+        return f"cra.local/{self.ledger_id}/{name}" if self.ledger_id else None
+
+    def _remembered(self) -> list[RememberedHead]:
+        known_id = self._memory.of_path(self._directory)
+        heads = []
+        for ledger_id in dict.fromkeys((known_id, self.ledger_id)):
+            head = self._memory.of_ledger(ledger_id) if ledger_id else None
+            if head is not None:
+                heads.append(RememberedHead(head.ledger_id, head.size, bytes.fromhex(head.root)))
+        return heads
+
+    def _facts(self, path: Path) -> dict[str, JournalEntry]:
+        """Fold the attested events of the journal: two passes, for a later event can revoke."""
+        entries: dict[str, JournalEntry] = {}
+        end = min(self.attestation.size, self._reading.size)
+        if self.attestation.expects_signature and not self.attestation.is_authentic:
+            end = 0
+        doubted = [
+            bounds
+            for event in _events(path, end=self._reading.size, types={"ledger.recovered"})
+            if (bounds := _bounds(event)) is not None
+        ]
+        for event in _events(path, end=end, types=_ABOUT_SESSIONS):
+            if any(first <= event.sequence <= last for first, last in doubted):
+                continue
+            session_id = (event.payload or {}).get("session_id")
+            if isinstance(session_id, str):
+                entry = entries.setdefault(session_id, JournalEntry())
+                entry.take(event.event_type, event.payload or {})
+        return entries
+
+
+def _resolve(trust: Trust, journal: Path, ledger_id: str | None, memory: Memory) -> Trust:
+    """Add the key that is remembered for this ledger, and the user's own if the journal names it."""
+    confirmed = list(trust.confirmed)
+    head = memory.of_ledger(ledger_id) if ledger_id else None
+    if head is not None and head.signer != "none" and not trust.confirmed:
+        confirmed.append(parse_key(head.signer))
+    if trust.own is not None and any(
+        (event.payload or {}).get("signer") == str(trust.own)
+        for event in _events(journal, end=None, types={"journal.opened", "journal.key_added"})
+    ):
+        confirmed.append(trust.own)
+    return Trust(tuple(confirmed), trust.unconfirmed)
+
+
+def _hold(note: bytes | None, origin: str | None, trust: Trust) -> Attestation:
+    """Hold a checkpoint against the keys."""
+    expects = bool(trust.keys)
+    if note is None:
+        return Attestation(expects_signature=expects)
+    try:
+        opened = open_checkpoint(note, origin, trust.keys, signed=expects)
+    except IntegrityError as error:
+        return Attestation(refused=error, expects_signature=expects)
+    return Attestation(
+        opened.checkpoint,
+        signer=opened.signer,
+        is_confirmed=opened.signer in trust.confirmed,
+        expects_signature=expects,
+    )
+
+
+def _report(
+    name: str,
+    reading: Reading,
+    place: Place | None,
+    attestation: Attestation,
+    findings: list[Finding],
+) -> ChainReport:
+    report = ChainReport(name, events=reading.size, covered=min(attestation.size, reading.size))
+    report.redacted = len(reading.redacted)
+    report.root = place.tree.root().hex() if place else ""
+    _conclude(report, findings)
+    if reading.clock_steps:
+        report.warnings.append(f"the clock stepped back {reading.clock_steps} times")
+    unknown = sorted(reading.types.keys() - EVENT_TYPES.keys())
+    if unknown:
+        report.warnings.append(f"event types that TRACE/1.1 does not have: {', '.join(unknown)}")
+    return report
+
+
+def _conclude(report: ChainReport, findings: list[Finding]) -> None:
+    finding = worst(findings)
+    if finding is not None:
+        report.verdict, report.code, report.message = (
+            finding.verdict,
+            finding.code,
+            finding.message,
+        )
+
+
+def _first_event(path: Path) -> Event | None:
+    """Event 0 if it can be read on its own."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        line, newline, _ = os.pread(fd, MAX_LINE + 1, 0).partition(b"\n")
+        return decode(line) if newline else None
+    except IntegrityError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _events(path: Path, *, end: int | None, types: set[str] | frozenset[str]) -> Iterator[Event]:
+    """The events of some types among the first `end` lines, as far as they can be read."""
+    if not path.exists():
+        return
+    names = [f'"event_type":"{name}"'.encode() for name in types]
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        number = 0
+        for lines in Lines(fd):
+            for line in lines:
+                if end is not None and number >= end:
+                    return
+                number += 1
+                if any(name in line for name in names):
+                    try:
+                        event = decode(line)
+                    except IntegrityError:
+                        return
+                    if event.event_type in types:
+                        yield event
+    finally:
+        os.close(fd)
+
+
+def _bounds(event: Event) -> tuple[int, int] | None:
+    found: Any = (event.payload or {}).get("unattested")
+    if isinstance(found, list) and len(found) == 2 and all(type(item) is int for item in found):
+        return found[0], found[1]
+    return None
