@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -30,10 +29,6 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-# A float as orjson spells it, where a value starts. Text inside strings can look the same; that
-# costs time and nothing else.
-_FLOAT: Final = re.compile(rb"[:\[,]-?\d+[.e]")
-_CONTAINER_OR_STRING: Final = (b"{", b"[", b'"')
 # The lead bytes of characters beyond the BMP, where UTF-16 order and UTF-8 order part.
 _ASTRAL: Final = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
 
@@ -44,10 +39,7 @@ def encode(value: Any) -> bytes:
         text = orjson.dumps(value, option=_OPTIONS)
     except TypeError:
         return _encode_slowly(value)
-    # orjson writes NaN as null, so a null is looked at again in the value itself.
-    if _is_regular(text) and (
-        not (b"null" in text or _may_hold_float(text)) or _floats_are_plain(value)
-    ):
+    if _is_bmp(text) and _is_plain((value,), MAX_DEPTH):
         return text
     return _encode_slowly(value)
 
@@ -58,22 +50,9 @@ def decode(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ValueRefused(f"expected canonical JSON, found no JSON: {error}") from None
-    if not _is_spelled(value, text) and _encode_slowly(value) != text:
+    if encode(value) != text:
         raise ValueRefused("expected canonical JSON, found another spelling of the value")
     return value
-
-
-def _is_spelled(value: Any, text: bytes) -> bool:
-    """Whether text is the canonical text of value, as far as orjson can tell: no may mean yes."""
-    try:
-        spelled = orjson.dumps(value, option=_OPTIONS)
-    except TypeError:
-        return False
-    return (
-        spelled == text
-        and _is_regular(text)
-        and (not _may_hold_float(text) or _floats_are_plain(value))
-    )
 
 
 def wrap(value: Any) -> Any:
@@ -149,26 +128,25 @@ def _items(value: list[Any]) -> Iterator[Any]:
         comma = b","
 
 
-def _is_regular(text: bytes) -> bool:
-    """Whether nesting and the order of keys are as RFC 8785 has them, judged from sorted text alone."""
-    return text.count(b"[") + text.count(b"{") <= MAX_DEPTH and (
-        text.isascii() or not any(lead in text for lead in _ASTRAL)
-    )
+def _is_bmp(text: bytes) -> bool:
+    """Whether the keys, in whatever order of code points, are in RFC 8785's order too."""
+    return text.isascii() or not any(lead in text for lead in _ASTRAL)
 
 
-def _may_hold_float(text: bytes) -> bool:
-    return text[:1] not in _CONTAINER_OR_STRING or _FLOAT.search(text) is not None
-
-
-def _floats_are_plain(value: Any) -> bool:
-    """Whether orjson writes every float in the value as RFC 8785 does."""
-    kind = type(value)
-    if kind is float:
-        return 1e-4 <= abs(value) < 1e15 and not value.is_integer()
-    if kind is dict:
-        return all(map(_floats_are_plain, value.values()))
-    if kind is list or kind is tuple:
-        return all(map(_floats_are_plain, value))
+def _is_plain(values: Iterable[Any], depth: int) -> bool:
+    """Whether orjson writes every number as RFC 8785 does, and nothing nests too deep."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is int:
+            continue
+        if kind is dict:
+            if not depth or not _is_plain(value.values(), depth - 1):
+                return False
+        elif kind is list or kind is tuple:
+            if not depth or not _is_plain(value, depth - 1):
+                return False
+        elif kind is float and (not 1e-4 <= abs(value) < 1e15 or value.is_integer()):
+            return False
     return True
 
 

@@ -63,7 +63,7 @@ _ARTIFACT: Final = frozenset({"content_type", "name", "sha256", "uri"})
 class Draft(NamedTuple):
     """An event before it has a place in the chain: what its writer decides.
 
-    `actor`, `artifacts` and `atlas` are canonical JSON; `artifacts` and `atlas` may be empty.
+    `actor`, `artifacts` and `atlas` are canonical JSON, the latter two possibly empty; `salt` is hex.
     """
 
     event_id: str
@@ -72,11 +72,11 @@ class Draft(NamedTuple):
     parent_span_id: str | None
     severity: str
     timestamp: str
-    actor: bytes
+    actor: str
     payload: bytes
-    salt: bytes
-    artifacts: bytes = b""
-    atlas: bytes = b""
+    salt: str
+    artifacts: str = ""
+    atlas: str = ""
 
 
 class Event(NamedTuple):
@@ -141,33 +141,30 @@ class Chain:
 
     def seal(self, draft: Draft) -> tuple[bytes, bytes]:
         """The line (with its LF) that continues the chain with a draft, and its leaf hash."""
-        payload_hash = sha256(draft.salt + draft.payload).hexdigest()
+        payload = draft.payload
+        payload_hash = sha256(bytes.fromhex(draft.salt) + payload).hexdigest()
         parent = f'"{draft.parent_span_id}"' if draft.parent_span_id else "null"
-        extras = b""
-        if draft.artifacts:
-            extras += b',"artifacts":' + draft.artifacts
-        if draft.atlas:
-            extras += b',"atlas":' + draft.atlas
-        rest = (
-            f',"event_id":"{draft.event_id}","event_type":"{draft.event_type}",'
+        artifacts = f',"artifacts":{draft.artifacts}' if draft.artifacts else ""
+        atlas = f',"atlas":{draft.atlas}' if draft.atlas else ""
+        header = (
+            f'{{"actor":{draft.actor}{artifacts}{atlas},'
+            f'"event_id":"{draft.event_id}","event_type":"{draft.event_type}",'
             f'"parent_span_id":{parent},"payload_hash":"{payload_hash}",'
             f'"previous_event_hash":"{self.head}","sequence":{self.size},'
             f'"session_id":"{self.session_id}","severity":"{draft.severity}",'
             f'"span_id":"{draft.span_id}","timestamp":"{draft.timestamp}",'
             f'"trace_id":"{self.trace_id}","trace_version":"1.1"'
-        )
-        header = b'{"actor":' + draft.actor + extras + rest.encode()
-        if len(header) >= MAX_HEADER or len(draft.payload) > MAX_PAYLOAD:
+        ).encode()
+        if len(header) >= MAX_HEADER or len(payload) > MAX_PAYLOAD:
             raise ValueRefused(
                 f"expected a header of at most {MAX_HEADER} and a payload of at most {MAX_PAYLOAD} "
-                f"bytes, found {len(header) + 1} and {len(draft.payload)}"
+                f"bytes, found {len(header) + 1} and {len(payload)}"
             )
         leaf = sha256(b"\x00" + header + b"}").digest()
         event_hash = leaf.hex()
-        tail = f',"salt":"{draft.salt.hex()}","event_hash":"{event_hash}"}}\n'
-        line = header + b',"payload":' + draft.payload + tail.encode()
+        tail = f',"salt":"{draft.salt}","event_hash":"{event_hash}"}}\n'.encode()
         self._advance(event_hash, draft.event_type, draft.timestamp)
-        return line, leaf
+        return header + b',"payload":' + payload + tail, leaf
 
     def check(self, line: bytes) -> bytes:
         """The leaf hash of the line (without its LF) that continues the chain.
@@ -391,11 +388,11 @@ _MEMBERS: Final[dict[str, Callable[[Any], bool]]] = {
 }
 
 
-def artifacts_of(blobs: Sequence[tuple[str, str, str]]) -> bytes:
+def artifacts_of(blobs: Sequence[tuple[str, str, str]]) -> str:
     """The header's `artifacts` for blobs given as (member, id, content type)."""
     return canonical.encode(
         [
             {"content_type": kind, "name": name, "sha256": blob_id, "uri": f"blobs/{blob_id}"}
             for name, blob_id, kind in blobs
         ]
-    )
+    ).decode()

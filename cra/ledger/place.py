@@ -59,14 +59,22 @@ class Place:
         IntegrityError rises.
         """
         reader = Lines(fd, self.offset, stop)
-        check, push = self.chain.check, self.tree.push
         for lines in reader:
-            for line in lines:
-                if self.chain.size == until:
-                    return b""
-                push(check(line))
-                self.offset += len(line) + 1
+            if until is not None and until - self.chain.size < len(lines):
+                self._take(lines[: max(0, until - self.chain.size)])
+                return b""
+            self._take(lines)
         return b"" if self.chain.size == until else bytes(reader.rest)
+
+    def _take(self, lines: list[bytes]) -> None:
+        check = self.chain.check
+        leaves: list[bytes] = []
+        try:
+            for line in lines:
+                leaves.append(check(line))
+        finally:
+            self.tree.extend(leaves)
+            self.offset += sum(map(len, lines[: len(leaves)])) + len(leaves)
 
     def extension(self) -> str:
         """The checkpoint's extension line from which `resume` comes back here."""

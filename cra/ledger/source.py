@@ -8,67 +8,73 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_POOL: Final = 4096
+# Hex digits of randomness fetched at a time; an event takes 47 of them.
+_POOL: Final = 8192
+_VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 class Source:
     """Timestamps, ids that sort by time within a process (UUIDv7), and salts."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._second = -1
-        self._prefix = ""
+        self._second_text = ""
         self._millisecond = 0
+        self._millisecond_text = ""
         self._count = 0
-        self._pool = b""
-        self._used = 0
+        self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
         # A child that went on in its parent's pool would use the same salts and ids.
         self._lock = threading.Lock()
-        self._pool = b""
-        self._used = 0
+        self._pool = ""
+        self._used = _POOL
 
     def now(self) -> str:
         """RFC 3339 in UTC with microseconds."""
-        second, nanosecond = divmod(time.time_ns(), 1_000_000_000)
-        if second != self._second:
-            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            # Two threads may both refresh; each uses the text that it made.
-            self._prefix, self._second = text, second
-        else:
-            text = self._prefix
-        return f"{text}.{nanosecond // 1000:06d}Z"
-
-    def salt(self) -> bytes:
         with self._lock:
-            return self._random(16)
+            return self._timestamp(time.time_ns())
 
     def new_id(self) -> str:
-        millisecond = time.time_ns() // 1_000_000
         with self._lock:
-            random = int.from_bytes(self._random(9), "big")
-            if millisecond > self._millisecond:
-                self._millisecond = millisecond
-                self._count = random >> 64 & 0x7F
-            else:
-                self._count += 1
-                if self._count > 0xFFF:
-                    self._millisecond += 1
-                    self._count = 0
-            millisecond, count = self._millisecond, self._count
+            return self._id(time.time_ns())
+
+    def stamp(self) -> tuple[str, str, str]:
+        """What every event needs: an id, a timestamp, and a salt in hex."""
+        nanosecond = time.time_ns()
+        with self._lock:
+            return self._id(nanosecond), self._timestamp(nanosecond), self._random(32)
+
+    def _timestamp(self, nanosecond: int) -> str:
+        second = nanosecond // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{nanosecond // 1000 % 1_000_000:06d}Z"
+
+    def _id(self, nanosecond: int) -> str:
+        millisecond = nanosecond // 1_000_000
+        random = self._random(16)
+        if millisecond <= self._millisecond and self._count < 0xFFF:
+            self._count += 1
+        else:
+            # A clock that stands still or steps back does not make ids go back.
+            self._millisecond = max(millisecond, self._millisecond + 1)
+            text = f"{self._millisecond:012x}"
+            self._millisecond_text = f"{text[:8]}-{text[8:]}-7"
+            self._count = int(random[:2], 16)
         return (
-            f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7{count:03x}-"
-            f"{0x8000 | random >> 48 & 0x3FFF:04x}-{random & 0xFFFFFFFFFFFF:012x}"
+            f"{self._millisecond_text}{self._count:03x}-"
+            f"{_VARIANT[random[0]]}{random[1:4]}-{random[4:]}"
         )
 
-    def _random(self, size: int) -> bytes:
+    def _random(self, digits: int) -> str:
         start = self._used
-        self._used += size
-        if self._used > len(self._pool):
-            self._pool = os.urandom(_POOL)
-            start, self._used = 0, size
+        self._used = start + digits
+        if self._used > _POOL:
+            self._pool = os.urandom(_POOL // 2).hex()
+            start, self._used = 0, digits
         return self._pool[start : self._used]
 
 

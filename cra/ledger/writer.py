@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -97,7 +96,7 @@ class ChainWriter:
         self._durability = durability
         self._on_checkpoint = on_checkpoint
         self._creates = creates
-        self._actors: dict[tuple[str, str], bytes] = {}
+        self._actors: dict[tuple[str, str], str] = {}
         self._mutex = threading.RLock()
         self._forget()
         _live.add(self)
@@ -136,28 +135,14 @@ class ChainWriter:
     def root(self) -> bytes:
         return self._place.tree.root()
 
-    @contextmanager
-    def batch(self, *, barrier: bool = False) -> Iterator[ChainWriter]:
+    def batch(self, *, barrier: bool = False) -> Batch:
         """Hold the lock, see what others appended, append, let go.
 
-        What was appended is written when the batch ends; an exception inside it drops all of it.
-        Raises WriteFailed, WriterStopped or IntegrityError.
+        What was appended is written when the batch ends; an exception inside it drops all of it. A
+        batch inside another of the same thread joins it. Raises WriteFailed, WriterStopped or
+        IntegrityError.
         """
-        with self._mutex:
-            pid = os.getpid()
-            self._enter()
-            try:
-                yield self
-                # A child that was forked inside the batch has none: the lock is its parent's.
-                if os.getpid() == pid:
-                    self._finish(barrier=barrier)
-            except BaseException:
-                if os.getpid() == pid and self._depth == 1:
-                    self._drop_pending()
-                raise
-            finally:
-                if os.getpid() == pid:
-                    self._leave()
+        return Batch(self, barrier)
 
     def append(
         self,
@@ -189,25 +174,24 @@ class ChainWriter:
                 f"expected an open session, found that {chain.session_id} has ended",
                 fix="cra session start",
             )
-        source = self._source
-        salt = source.salt()
+        event_id, timestamp, salt = self._source.stamp()
         body, artifacts = self._encode(payload, salt)
         draft = Draft(
-            source.new_id(),
+            event_id,
             event_type,
             span_id or chain.session_id,
             parent_span_id,
             severity or row.severity,
-            source.now(),
+            timestamp,
             self._actor(row.actor, actor_id),
             body,
             salt,
             artifacts,
-            canonical.encode(atlas) if atlas else b"",
+            canonical.encode(atlas).decode() if atlas else "",
         )
         sequence = chain.size
         self._pending.append(chain.seal(draft))
-        return Recorded(sequence, draft.event_id, draft.span_id, chain.head)
+        return Recorded(sequence, event_id, draft.span_id, chain.head)
 
     def barrier(self) -> None:
         """Return when everything appended so far is on the disk and under a checkpoint."""
@@ -253,7 +237,34 @@ class ChainWriter:
         self._mutex = threading.RLock()
         self._forget()
 
-    # Entering and leaving a batch. From `_enter` to `_leave` the lock is held.
+    # What a batch does. From `enter` to `leave` the lock is held.
+
+    def enter(self) -> None:
+        self._mutex.acquire()
+        try:
+            self._enter()
+        except BaseException:
+            self._mutex.release()
+            raise
+
+    def finish(self, *, barrier: bool) -> None:
+        """Write what is pending, at the end of the outermost batch or at a barrier."""
+        if barrier:
+            self._make_barrier()
+        elif self._depth == 1 and self._pending:
+            self._flush()
+            self._unreported = True
+            if not self.is_scheduled:
+                SYNCER.schedule(self)
+
+    def give_up(self) -> None:
+        """Drop what is pending, if this is the outermost batch."""
+        if self._depth == 1:
+            self._drop_pending()
+
+    def leave(self) -> None:
+        self._leave()
+        self._mutex.release()
 
     def _enter(self) -> None:
         if self._failure is not None:
@@ -279,15 +290,6 @@ class ChainWriter:
         except BaseException:
             self._leave()
             raise
-
-    def _finish(self, *, barrier: bool) -> None:
-        if barrier:
-            self._make_barrier()
-        elif self._depth == 1 and self._pending:
-            self._flush()
-            self._unreported = True
-            if not self.is_scheduled:
-                SYNCER.schedule(self)
 
     def _leave(self) -> None:
         self._depth -= 1
@@ -318,6 +320,7 @@ class ChainWriter:
             raise
         self._covered = checkpoint.size if checkpoint else 0
         self._data_fd = fd
+        self._settle()
 
     def _read_checkpoint(self) -> Checkpoint | None:
         """The checkpoint on disk. On a signed ledger, only one that its key signed."""
@@ -330,24 +333,27 @@ class ChainWriter:
     def _catch_up(self) -> None:
         """Take in what others appended, and mend what a crash left behind."""
         place = self._place
-        status = os.fstat(self._data_fd)
-        if status.st_nlink == 0:
+        size = os.lseek(self._data_fd, 0, os.SEEK_END)
+        if size < place.offset:
+            raise self._located(
+                IntegrityError(
+                    Code.CHECKPOINT_UNMET,
+                    f"expected at least {place.offset} bytes, found {size}",
+                )
+            )
+        if size > place.offset:
+            self._read_on()
+            self._settle()
+
+    def _check_linked(self) -> None:
+        """Whoever removes or replaces the file leaves this process writing into nowhere."""
+        if os.fstat(self._data_fd).st_nlink == 0:
             raise self._located(
                 IntegrityError(
                     Code.SESSION_MISSING,
                     "expected the file that this process opened, found it removed or replaced",
                 )
             )
-        if status.st_size < place.offset:
-            raise self._located(
-                IntegrityError(
-                    Code.CHECKPOINT_UNMET,
-                    f"expected at least {place.offset} bytes, found {status.st_size}",
-                )
-            )
-        if status.st_size > place.offset:
-            self._read_on()
-        self._settle()
 
     def _read_on(self) -> None:
         place = self._place
@@ -436,7 +442,7 @@ class ChainWriter:
 
     # Writing.
 
-    def _encode(self, payload: Mapping[str, Any], salt: bytes) -> tuple[bytes, bytes]:
+    def _encode(self, payload: Mapping[str, Any], salt: str) -> tuple[bytes, str]:
         """The payload's bytes and the header's artifacts, large members having become blobs."""
         try:
             body = canonical.encode(payload)
@@ -445,10 +451,10 @@ class ChainWriter:
                 raise
         else:
             if len(body) <= MAX_PAYLOAD:
-                return body, b""
+                return body, ""
         return self._encode_with_blobs(dict(payload), salt)
 
-    def _encode_with_blobs(self, payload: dict[str, Any], salt: bytes) -> tuple[bytes, bytes]:
+    def _encode_with_blobs(self, payload: dict[str, Any], salt: str) -> tuple[bytes, str]:
         texts = {name: canonical.text_of(value) for name, value in payload.items()}
         largest_first = sorted(texts, key=lambda name: (-len(texts[name]), name))
         excess = sum(map(len, texts.values())) - MAX_PAYLOAD // 2
@@ -458,18 +464,18 @@ class ChainWriter:
             if excess > 0 or is_deep:
                 text = texts[name]
                 excess -= len(text)
-                blob_id = sha256(salt + text).hexdigest()
+                blob_id = sha256(bytes.fromhex(salt) + text).hexdigest()
                 files.replace(self.paths.blobs / blob_id, text)
                 payload[name] = {"$blob": blob_id, "bytes": len(text)}
                 blobs.append((name, blob_id, "application/json"))
         return canonical.encode(payload), artifacts_of(blobs)
 
-    def _actor(self, kind: str, name: str) -> bytes:
+    def _actor(self, kind: str, name: str) -> str:
         actor = self._actors.get((kind, name))
         if actor is None:
             if not 1 <= len(name) <= 256:
                 raise ValueRefused(f"expected an actor of 1 to 256 characters, found {len(name)}")
-            actor = canonical.encode({"id": name, "type": kind})
+            actor = canonical.encode({"id": name, "type": kind}).decode()
             self._actors[kind, name] = actor
         return actor
 
@@ -483,9 +489,8 @@ class ChainWriter:
         except OSError as error:
             self._roll_back(error)
             raise self._write_failed(error) from error
-        for line, leaf in self._pending:
-            place.tree.push(leaf)
-            place.offset += len(line)
+        place.tree.extend([leaf for _, leaf in self._pending])
+        place.offset += sum([len(line) for line, _ in self._pending])
         self._settle()
         if self._durability == "always":
             self._sync_data(self._data_fd)
@@ -522,6 +527,7 @@ class ChainWriter:
 
     def _make_barrier(self) -> None:
         try:
+            self._check_linked()
             self._name_foreign()
             self._flush()
             if self._covered < self.size:
@@ -539,6 +545,7 @@ class ChainWriter:
             if self._data_fd < 0 or self._failure is not None:
                 return
             with self.batch():
+                self._check_linked()
                 self._name_foreign()
             head = self._head()
             if self._covered >= head.size:
@@ -612,8 +619,45 @@ class ChainWriter:
         return error
 
 
+class Batch:
+    """A context in which a writer's lock is held; made by `ChainWriter.batch`."""
+
+    __slots__ = ("_barrier", "_forks", "_writer")
+
+    def __init__(self, writer: ChainWriter, barrier: bool) -> None:
+        self._writer = writer
+        self._barrier = barrier
+
+    def __enter__(self) -> ChainWriter:
+        self._writer.enter()
+        self._forks = _forks
+        return self._writer
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A child that was forked inside the batch has no part in it: the lock is its parent's.
+        if self._forks != _forks:
+            return
+        writer = self._writer
+        try:
+            if kind is None:
+                writer.finish(barrier=self._barrier)
+            else:
+                writer.give_up()
+        except BaseException:
+            writer.give_up()
+            raise
+        finally:
+            writer.leave()
+
+
+# How many forks lie between this process and the one that imported the module.
+_forks = 0
+
+
 def _after_fork() -> None:
     """In a child: close the parent's descriptors, never unlocking, and hold nothing."""
+    global _forks  # noqa: PLW0603  # a fork is a fact about the process
+    _forks += 1
     for writer in list(_live):
         writer.abandon()
 

@@ -1,0 +1,125 @@
+"""The command table, and the help that comes from it alone: no command's module is loaded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+# A command's path: the function that carries it out, and what it does in one line.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "init": ("cra.cli.init:init", "Make a directory a cra project"),
+    "session start": ("cra.cli.session:start", "Begin a session"),
+    "session list": ("cra.cli.session:list_sessions", "List the sessions of the ledger"),
+    "session show": ("cra.cli.session:show", "Show a session: its agent, scopes, times and totals"),
+    "session end": ("cra.cli.session:end", "End a session"),
+    "trace list": ("cra.cli.trace_read:list_traces", "List what is recorded, newest first"),
+    "trace show": ("cra.cli.trace_read:show", "Show the events of a session"),
+    "trace tail": ("cra.cli.trace_read:tail", "Follow events as they are recorded"),
+    "trace stats": ("cra.cli.trace_read:stats", "Count the events of a session"),
+    "trace export": ("cra.cli.trace_read:export", "Write a session where others can check it"),
+    "trace verify": ("cra.cli.trace_proof:verify", "Check that what is stored was recorded"),
+    "trace prove": ("cra.cli.trace_proof:prove", "Write a proof that an event was recorded"),
+    "trace verify-proof": ("cra.cli.trace_proof:verify_proof", "Check a proof; needs no ledger"),
+    "trace anchor": ("cra.cli.trace_proof:anchor", "Print a head to keep outside the project"),
+    "trace repair": ("cra.cli.trace_change:repair", "Mend what a crash left behind"),
+    "trace redact": ("cra.cli.trace_change:redact", "Take away the payload of an event"),
+    "trace prune": ("cra.cli.trace_change:prune", "Remove ended sessions past their retention"),
+    "config show": ("cra.cli.config:show", "Show every setting and where it comes from"),
+    "config validate": ("cra.cli.config:validate", "Check the configuration"),
+    "schema": ("cra.cli.schema:schema", "Print or write the JSON Schemas of cra's formats"),
+}
+
+GROUPS: Final[dict[str, str]] = {
+    "": "cra records what an agent may do and what it did, and proves it.",
+    "session": "Begin, look at and end sessions",
+    "trace": "Read, check, prove and mend what is recorded",
+    "config": "Look at and check the configuration",
+}
+
+# What a group's help shows, the common commands first.
+SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "": {
+        "Begin": ("init",),
+        "Work": ("session", "trace"),
+        "Set up": ("config", "schema"),
+    },
+    "session": {"Commands": ("start", "list", "show", "end")},
+    "trace": {
+        "Read": ("list", "show", "tail", "stats", "export"),
+        "Prove": ("verify", "prove", "verify-proof", "anchor"),
+        "Change": ("repair", "redact", "prune"),
+    },
+    "config": {"Commands": ("show", "validate")},
+}
+
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "": ("cra init", "cra session start", "cra trace show last", "cra trace verify"),
+    "session": ("cra session start --agent reviewer", "cra session end last"),
+    "trace": ("cra trace tail last", "cra trace show last --json", "cra trace verify last"),
+    "config": ("cra config show", "cra config validate --json"),
+}
+
+TOPICS: Final = ("environment", "exit-codes", "formats")
+HELP: Final = ("-h", "--help")
+
+_ROOT_OPTIONS: Final = (
+    ("-h, --help", "Show help; it works after every command"),
+    ("-V, --version", "Show the version"),
+    ("--install-completion", "Install completion for the current shell"),
+    ("--show-completion", "Show completion for the current shell"),
+)
+
+
+def children(group: str) -> list[str]:
+    """The names that follow a group's name, as its help has them."""
+    return [name for names in SECTIONS[group].values() for name in names]
+
+
+def summary(path: str) -> str:
+    return COMMANDS[path][1] if path in COMMANDS else GROUPS[path]
+
+
+def joined(group: str, name: str) -> str:
+    return f"{group} {name}" if group else name
+
+
+def static_help(arguments: Sequence[str]) -> str | None:
+    """The help that a command line asks for, if the table has it; None if it asks for something else."""
+    words = [word for word in arguments if word not in HELP]
+    group = " ".join(words)
+    if group not in GROUPS or len(arguments) - len(words) > 1:
+        return None
+    return group_help(group) if arguments else _short_help()
+
+
+def group_help(group: str) -> str:
+    title = GROUPS[group] + ("" if group == "" else ".")
+    parts = [title, f"Usage: {joined('cra', group)} COMMAND [OPTIONS] [ARGUMENTS]"]
+    parts.append("\n".join(["Examples:", *(f"  {line}" for line in EXAMPLES[group])]))
+    for heading, names in SECTIONS[group].items():
+        rows = [(name, summary(joined(group, name))) for name in names]
+        parts.append(f"{heading}:\n{_columns(rows)}")
+    if group == "":
+        parts.append(f"Options:\n{_columns(_ROOT_OPTIONS)}")
+        parts.append(f"Topics: {', '.join(f'cra help {topic}' for topic in TOPICS)}")
+    else:
+        parts.append(f"Help for one command: cra help {group} COMMAND")
+    return "\n\n".join(parts)
+
+
+def _short_help() -> str:
+    return "\n".join(
+        [
+            GROUPS[""],
+            "",
+            "  cra init              make this directory a project",
+            "  cra trace verify      check what is recorded in it",
+            "",
+            "All commands: cra --help",
+        ]
+    )
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> str:
+    width = max(14, *(len(name) for name, _ in rows))
+    return "\n".join(f"  {name:<{width}}  {text}" for name, text in rows)

@@ -1,0 +1,321 @@
+"""Everything that cra prints: the answer goes to stdout, words about the run go to stderr.
+
+Recorded data passes `safe` before a terminal sees it; `table` does that by itself. JSON is never
+cut, coloured or wrapped. Colour is for terminals, and for nobody who set NO_COLOR.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, Final, NamedTuple
+
+from cra.errors import CraError, UsageError
+
+# Escape sequences by what they mean; a cell with any other style is printed plainly.
+STYLES: Final = {"accent": "36", "good": "32", "warn": "33", "bad": "31"}
+
+_SILENT_SECONDS: Final = 0.5
+_REDRAW_SECONDS: Final = 0.1
+_NARROWEST: Final = 8
+_GAP: Final = "  "
+_MAX_MARKS: Final = 4
+# Characters that Python calls printable and that show nothing: fillers, joiners, variations.
+_INVISIBLE: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
+    + "".join(map(chr, range(0xE0100, 0xE01F0)))
+)
+# Spaces that Python does not call printable, and that a terminal shows as spaces.
+_SPACES: Final = frozenset("\u00a0\u3000")
+
+
+class Cell(NamedTuple):
+    """A table's cell with a style of STYLES."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass
+class _Volume:
+    quiet: bool = False
+    verbose: bool = False
+
+
+_volume: Final = _Volume()
+
+
+def prepare() -> None:
+    """Make both streams UTF-8 that never fails: what is no text is shown as an escape."""
+    _volume.quiet = _volume.verbose = False
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller: `cra … >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def settle() -> None:
+    """Let go of a stream that nobody reads, so that nothing complains about it at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def set_quiet(value: bool) -> None:
+    _volume.quiet = value
+
+
+def set_verbose(value: bool) -> None:
+    _volume.verbose = value
+
+
+def answer(text: str = "") -> None:
+    """Print the answer or a line of it. Recorded data in it has been through `safe`."""
+    _write(text + "\n")
+
+
+def answer_json(value: Any) -> None:
+    """Print the answer as one JSON document."""
+    _write(_json(value, indent=2) + "\n")
+
+
+def answer_jsonl(values: Iterable[Any]) -> None:
+    """Print the answer as one JSON document per line."""
+    for value in values:
+        _write(_json(value) + "\n")
+
+
+def flush() -> None:
+    """Hand over what was printed; a command that follows events does so after each batch."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def tell(text: str, *, detail: bool = False) -> None:
+    """Say something about the run, unless --quiet; a detail only with --verbose."""
+    if not _volume.quiet and (_volume.verbose or not detail):
+        _say(text + "\n")
+
+
+def report(error: CraError, *, as_json: bool) -> None:
+    """Print an error: what is wrong, where, and what mends it; with --verbose also how it came."""
+    facts = {"message": error.message, "where": error.where, "fix": error.fix}
+    if as_json:
+        _say(_json({"error": {"code": error.code, **facts}}) + "\n")
+    else:
+        first, *others = error.message.split("\n")
+        lines = [f"{style(f'error[{error.code}]:', 'bad', sys.stderr)} {safe(first)}"]
+        lines += [f"  {safe(line)}" for line in others]
+        lines += [f"  {name}: {safe(facts[name] or '')}" for name in ("where", "fix") if facts[name]]
+        _say("\n".join(lines) + "\n")
+    if _volume.verbose:
+        from traceback import format_exception
+
+        _say("".join(format_exception(error)))
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Whether the user wants it; `yes` is the answer given in advance.
+
+    Raises UsageError where there is no terminal to ask on.
+    """
+    if yes:
+        return True
+    if not is_interactive():
+        raise UsageError(f"expected a terminal to ask: {question}", fix="add --yes")
+    _say(f"{question} [y/N] ")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def is_interactive() -> bool:
+    """Whether a question can be asked and answered."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def style(text: str, name: str, stream: IO[str] | None = None) -> str:
+    """Text in a style of STYLES, if the stream (stdout unless named) shows colour."""
+    if name not in STYLES or not _shows_colour(stream or sys.stdout):
+        return text
+    return f"\x1b[{STYLES[name]}m{text}\x1b[0m"
+
+
+def table(
+    rows: Iterable[Sequence[str | int | Cell]],
+    headers: Sequence[str],
+    *,
+    cut: Collection[str] = (),
+) -> None:
+    """Print rows in aligned columns, a column of integers to the right.
+
+    On a terminal that is too narrow the widest of the columns that `cut` names is shortened, with
+    `…` at its end. All others stay whole, and so does everything in a file or a pipe.
+    """
+    body = list(rows)
+    columns = range(len(headers))
+    to_right = [bool(body) and all(isinstance(row[at], int) for row in body) for at in columns]
+    lines = [[Cell(header, "accent") for header in headers]]
+    lines += [[_cell(value) for value in row] for row in body]
+    widths = [max(width(line[at].text) for line in lines) for at in columns]
+    _fit(widths, [at for at in columns if headers[at] in cut])
+    for line in lines:
+        parts = [_padded(line[at], widths[at], to_right=to_right[at]) for at in columns]
+        _write(_GAP.join(parts).rstrip(" ") + "\n")
+
+
+def safe(text: str) -> str:
+    """Recorded text as it may reach a terminal: in one line, with nothing hidden in it or obeyed.
+
+    Control characters, bidi overrides, characters without width and piled-up marks become escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    from unicodedata import category
+
+    parts, marks = [], _MAX_MARKS
+    for char in text:
+        marks = marks + 1 if category(char) in {"Mn", "Me"} else 0
+        parts.append(char if _is_plain(char) and marks <= _MAX_MARKS else _escaped(char))
+    return "".join(parts)
+
+
+def width(text: str) -> int:
+    """How many columns a safe text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(
+        0 if category(char) in {"Mn", "Me"} else 2 if east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+@contextmanager
+def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Give `advance(count)`; a line on a terminal follows it, from half a second on."""
+    done, is_drawn = 0, False
+    is_shown = sys.stderr.isatty() and not _volume.quiet
+    due = time.monotonic() + _SILENT_SECONDS
+
+    def advance(count: int) -> None:
+        nonlocal done, is_drawn, due
+        done += count
+        if is_shown and (now := time.monotonic()) >= due:
+            share = f"{min(100, done * 100 // max(1, total)):3}%"
+            _say(f"\r{label} {style(share, 'accent', sys.stderr)} {done:,} of {total:,}\x1b[K")
+            is_drawn, due = True, now + _REDRAW_SECONDS
+
+    try:
+        yield advance
+    finally:
+        if is_drawn:
+            _say("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> CraError:
+    return CraError(f"expected to write the answer to stdout, found: {error.strerror}")
+
+
+def _say(text: str) -> None:
+    # What is said about the run is no reason to fail when nobody listens.
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _json(value: Any, *, indent: int | None = None) -> str:
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(
+        char if char == "\n" or _is_plain(char) else f"\\u{ord(char):04x}"
+        if ord(char) <= 0xFFFF else json.dumps(char)[1:-1]
+        for char in text
+    )
+
+
+def _is_plain(char: str) -> bool:
+    return (char.isprintable() and char not in _INVISIBLE) or char in _SPACES
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if char in "\t\n\r":
+        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[char]
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _shows_colour(stream: IO[str]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _columns() -> int | None:
+    """How wide the reader's terminal is; None if it is no terminal."""
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isascii() and stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def _cell(value: str | int | Cell) -> Cell:
+    if isinstance(value, Cell):
+        return Cell(safe(value.text), value.style)
+    return Cell(safe(str(value)))
+
+
+def _fit(widths: list[int], flexible: Sequence[int]) -> None:
+    available = _columns()
+    if available is None:
+        return
+    room = available - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room:
+        widest = max(flexible, key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _padded(cell: Cell, room: int, *, to_right: bool) -> str:
+    text = _shortened(cell.text, room)
+    space = " " * (room - width(text))
+    shown = style(text, cell.style)
+    return space + shown if to_right else shown + space
+
+
+def _shortened(text: str, room: int) -> str:
+    if width(text) <= room:
+        return text
+    while width(text) >= room:
+        text = text[:-1]
+    return text + "…"
