@@ -68,12 +68,6 @@ class Range:
             digest = node_hash(left, digest)
         return digest
 
-    def copy(self) -> Range:
-        twin = Range(self.begin)
-        twin.end = self.end
-        twin.nodes = self.nodes.copy()
-        return twin
-
 
 def peaks(size: int, digests: Sequence[bytes]) -> Range | None:
     """The range of the first `size` leaves from its subtree hashes, largest first; None if their
