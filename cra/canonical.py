@@ -67,7 +67,8 @@ def unwrap(value: Any) -> Any:
 
 
 def text_of(value: Any) -> bytes:
-    """JSON text with sorted keys of a wrapped value that may nest deeper than canonical JSON allows."""
+    """JSON text with sorted keys of a wrapped value that may nest deeper than canonical JSON
+    allows."""
     parts: list[bytes] = []
     stack: list[Iterator[Any]] = [iter((value,))]
     closers: list[bytes] = [b""]
@@ -98,7 +99,7 @@ def depth_of(value: Any) -> int:
     while stack:
         item, depth = stack.pop()
         if isinstance(item, dict):
-            item = item.values()  # noqa: PLW2901
+            item = item.values()
         elif not isinstance(item, list | tuple):
             continue
         if depth > MAX_OUTPUT_DEPTH:
@@ -272,7 +273,8 @@ def _copy_array(value: list[Any] | tuple[Any, ...], todo: _Todo) -> list[Any]:
 
 
 def _transform(value: Any, step: Callable[[Any, _Todo], Any]) -> Any:
-    """Rebuild a value from the outside in with an explicit stack, so that depth costs no recursion."""
+    """Rebuild a value from the outside in with an explicit stack, so that depth costs no
+    recursion."""
     depth_of(value)
     result: list[Any] = []
     stack: list[tuple[Any, Callable[[Any], None]]] = [(value, result.append)]

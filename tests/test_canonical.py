@@ -179,7 +179,7 @@ def test_a_value_without_canonical_form_is_refused_and_named(value, found):
     ],
 )
 def test_other_spellings_are_refused(text):
-    with pytest.raises(ValueRefused, match="expected canonical JSON|levels of nesting|can hold"):
+    with pytest.raises(ValueRefused, match=r"expected canonical JSON|levels of nesting|can hold"):
         canonical.decode(text)
 
 

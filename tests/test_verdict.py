@@ -51,7 +51,9 @@ CHAIN = {
         Verdict.DAMAGED, Code.CHECKPOINT_MALFORMED,
     ),
     "broken below": (read(2, broken=BROKEN), signed(3), Verdict.TAMPERED, Code.BROKEN_CHAIN),
-    "broken below, unsigned": (read(2, broken=BROKEN), unsigned(3), Verdict.DAMAGED, Code.BROKEN_CHAIN),
+    "broken below, unsigned": (
+        read(2, broken=BROKEN), unsigned(3), Verdict.DAMAGED, Code.BROKEN_CHAIN
+    ),
     "broken beyond": (read(3, broken=BROKEN), signed(3), Verdict.DAMAGED, Code.BROKEN_CHAIN),
     "too few": (read(2), signed(3), Verdict.TAMPERED, Code.CHECKPOINT_UNMET),
     "too few, unsigned": (read(2), unsigned(3), Verdict.DAMAGED, Code.CHECKPOINT_UNMET),
@@ -59,7 +61,9 @@ CHAIN = {
         Reading(3, roots={3: OTHER}), signed(3), Verdict.TAMPERED, Code.CHECKPOINT_UNMET
     ),
     "a blob below": (read(3, wrong_blob=(2, "x")), signed(3), Verdict.TAMPERED, Code.BLOB_WRONG),
-    "a blob below, unsigned": (read(3, wrong_blob=(2, "x")), unsigned(3), Verdict.DAMAGED, Code.BLOB_WRONG),
+    "a blob below, unsigned": (
+        read(3, wrong_blob=(2, "x")), unsigned(3), Verdict.DAMAGED, Code.BLOB_WRONG
+    ),
     "a blob beyond": (read(4, wrong_blob=(3, "x")), signed(3), Verdict.DAMAGED, Code.BLOB_WRONG),
     "a partial line": (read(3, rest=9), signed(3), Verdict.INCOMPLETE, Code.PARTIAL_LINE),
     "a partial line after a break": (

@@ -53,8 +53,21 @@ _FULL_TIME: Final = re.compile(_TIME)
 _FULL_TYPE: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+")
 _FULL_HASH: Final = re.compile("[0-9a-f]{64}")
 _REQUIRED: Final = frozenset(
-    "actor event_id event_type parent_span_id payload_hash previous_event_hash sequence session_id"
-    " severity span_id timestamp trace_id trace_version".split()
+    [
+        "actor",
+        "event_id",
+        "event_type",
+        "parent_span_id",
+        "payload_hash",
+        "previous_event_hash",
+        "sequence",
+        "session_id",
+        "severity",
+        "span_id",
+        "timestamp",
+        "trace_id",
+        "trace_version",
+    ]
 )
 _OPTIONAL: Final = frozenset({"artifacts", "atlas"})
 _ARTIFACT: Final = frozenset({"content_type", "name", "sha256", "uri"})
@@ -63,7 +76,7 @@ _ARTIFACT: Final = frozenset({"content_type", "name", "sha256", "uri"})
 class Draft(NamedTuple):
     """An event before it has a place in the chain: what its writer decides.
 
-    `actor`, `artifacts` and `atlas` are canonical JSON, the latter two possibly empty; `salt` is hex.
+    `actor`, `artifacts` and `atlas` are canonical JSON, the latter two perhaps empty; `salt` is hex.
     """
 
     event_id: str
@@ -80,7 +93,8 @@ class Draft(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A line, read: its header's members, its payload (None if redacted) and the bytes themselves."""
+    """A line, read: its header's members, its payload (None if redacted) and the bytes
+    themselves."""
 
     header: dict[str, Any]
     payload: dict[str, Any] | None
@@ -99,7 +113,8 @@ class Event(NamedTuple):
 
 
 class Chain:
-    """Where a chain stands: which session it is of, how many events it has, and the last one's hash."""
+    """Where a chain stands: which session it is of, how many events it has, and the last one's
+    hash."""
 
     __slots__ = (
         "clock_steps",
@@ -192,7 +207,7 @@ class Chain:
             self.on_unusual(event)
         return bytes.fromhex(event.event_hash)
 
-    def _check_usual(self, line: bytes) -> bytes | None:
+    def _check_usual(self, line: bytes) -> bytes | None:  # noqa: PLR0911  # each a way out
         """`check` for a line of the usual shape in one pass over its bytes; None: look closer."""
         split = line.find(_SPLIT)
         head = _USUAL_HEAD.match(line)
@@ -280,7 +295,7 @@ def decode(line: bytes) -> Event:
     ):
         raise IntegrityError(
             Code.PAYLOAD_HASH,
-            f"expected a payload with the hash {header['payload_hash'][:12]}…, found another payload",
+            f"expected a payload with the hash {header['payload_hash'][:12]}…, found another",
         )
     return Event(header, payload, event_hash, line)
 
@@ -325,7 +340,7 @@ def _decode_object(text: bytes, what: str, limit: int) -> dict[str, Any]:
 def _decode_header(text: bytes) -> dict[str, Any]:
     header = _decode_object(text, "header", MAX_HEADER)
     names = header.keys()
-    if not _REQUIRED <= names or not names <= _REQUIRED | _OPTIONAL:
+    if not names >= _REQUIRED or not names <= _REQUIRED | _OPTIONAL:
         wrong = ", ".join(sorted(_REQUIRED - names | names - _REQUIRED - _OPTIONAL))
         raise _malformed(f"a header with missing or unknown members: {wrong}")
     for name, is_valid in _MEMBERS.items():

@@ -97,7 +97,8 @@ def parse_key(text: str) -> VerifierKey:
 
 
 def seal(checkpoint: Checkpoint, signer: Signer | None) -> bytes:
-    """The note as it is stored: the text, an empty line, and a signature line if there is a signer."""
+    """The note as it is stored: the text, an empty line, and a signature line if there is a
+    signer."""
     text = checkpoint.text()
     if signer is None:
         return text.encode() + b"\n"
@@ -141,8 +142,8 @@ def open_checkpoint(
 def is_signature(public: bytes, message: bytes, signature: bytes) -> bool:
     """Strict Ed25519: S below L, no weak or non-canonical point, the equation without cofactor."""
     # 30 ms of import that only a signed ledger pays.
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
         Ed25519PublicKey,
     )
 

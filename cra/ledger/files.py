@@ -23,7 +23,8 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def read_all(path: Path, limit: int) -> bytes | None:
-    """The bytes of a file, or None if there is none. One byte more than the limit shows an excess."""
+    """The bytes of a file, or None if there is none. One byte more than the limit shows an
+    excess."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -14,10 +14,10 @@ from cra.ledger.checkpoint import KEY_NAME, Signer, VerifierKey
 def create_key(path: Path) -> Signer:
     """Make a new private key at path, readable by its owner alone. Never replaces one."""
     # cryptography takes 30 ms to import; only commands that touch a key pay for it.
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
         Ed25519PrivateKey,
     )
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
         PrivateFormat,
@@ -40,11 +40,12 @@ def create_key(path: Path) -> Signer:
 
 
 def load_key(path: Path) -> Signer:
-    """The signer of a private key file. Raises SignerRefused if it is missing, open or no Ed25519 key."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+    """The signer of a private key file. Raises SignerRefused if it is missing, open or no Ed25519
+    key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
         Ed25519PrivateKey,
     )
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (
         Encoding,
         PublicFormat,
         load_pem_private_key,

@@ -18,7 +18,8 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Head:
-    """A ledger as it was last seen whole: its journal's size and root, and the key that signed it."""
+    """A ledger as it was last seen whole: its journal's size and root, and the key that signed
+    it."""
 
     ledger_id: str
     size: int
@@ -40,7 +41,8 @@ class Mark:
 
 
 class Memory:
-    """The user's state directory. One that cannot be written is a missing memory, never an error."""
+    """The user's state directory. One that cannot be written is a missing memory, never an
+    error."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory

@@ -19,7 +19,7 @@ class Range:
     """The perfect subtrees that cover leaves `begin` to `end`: all that is needed to go on.
 
     It holds at most two hashes per level, whatever the size of the log. Ranges that touch can be
-    joined, so parts of a log can be hashed apart (in the sense of transparency-dev's compact ranges).
+    joined, so parts of a log can be hashed apart (transparency-dev's compact ranges).
     """
 
     __slots__ = ("begin", "end", "nodes")

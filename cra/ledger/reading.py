@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,7 +162,7 @@ def _read_parallel(target: Target, fd: int, size: int, cores: int) -> tuple[Read
             "start": start,
             "stop": stop,
         }
-        for start, stop in zip(cuts, cuts[1:], strict=False)
+        for start, stop in pairwise(cuts)
     ]
     children = [_start_child(job) for job in jobs[1:]]
     parts = [_read_part(jobs[0])]
@@ -175,7 +176,7 @@ def _read_parallel(target: Target, fd: int, size: int, cores: int) -> tuple[Read
 
 
 def _start_child(job: dict[str, Any]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  # this interpreter, with arguments made here
+    return subprocess.Popen(  # this interpreter, with arguments made here
         [sys.executable, "-c", _CHILD, json.dumps(sys.path), json.dumps(job)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -171,6 +171,9 @@ class Ledger:
     def remember(self) -> None:
         """Keep the journal's head outside the project."""
         journal = self.journal
+        # A child after a fork has not read the journal, and knows nothing worth remembering.
+        if not journal.size:
+            return
         head = Head(self.id, journal.size, journal.root().hex(), self._signer_name())
         self.memory.remember(self.directory, head)
 
@@ -230,7 +233,8 @@ class Ledger:
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[Event]:
-    """The events of a file, each checked on its own. Raises IntegrityError at one that is malformed."""
+    """The events of a file, each checked on its own. Raises IntegrityError at one that is
+    malformed."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for lines in Lines(fd, offset):

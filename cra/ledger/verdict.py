@@ -11,7 +11,6 @@ from typing import Any, Final
 from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.checkpoint import Checkpoint, VerifierKey
 
-
 SESSION_HEADS: Final = frozenset(
     {"journal.session_opened", "journal.checkpoint", "journal.session_closed"}
 )
@@ -69,7 +68,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Attestation:
-    """A checkpoint held against the verifier's keys: what it covers and how far it can be trusted."""
+    """A checkpoint held against the verifier's keys: what it covers and how far it can be
+    trusted."""
 
     checkpoint: Checkpoint | None = None
     signer: VerifierKey | None = None
@@ -160,7 +160,7 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
             Finding(
                 Verdict.INCOMPLETE,
                 Code.PARTIAL_LINE,
-                f"{reading.rest} bytes after the last line, as a writer that was killed leaves them",
+                f"{reading.rest} bytes after the last line, as a killed writer leaves them",
             )
         )
     return findings

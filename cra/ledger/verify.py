@@ -113,7 +113,7 @@ class Anchor:
     root: bytes
 
 
-def verify_ledger(
+def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be asked
     directory: Path,
     trust: Trust,
     *,
@@ -336,7 +336,8 @@ class _Journal:
 
 
 def _resolve(trust: Trust, journal: Path, ledger_id: str | None, memory: Memory) -> Trust:
-    """Add the key that is remembered for this ledger, and the user's own if the journal names it."""
+    """Add the key that is remembered for this ledger, and the user's own if the journal names
+    it."""
     confirmed = list(trust.confirmed)
     head = memory.of_ledger(ledger_id) if ledger_id else None
     if head is not None and head.signer != "none" and not trust.confirmed:

@@ -11,7 +11,6 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -27,10 +26,11 @@ from cra.errors import (
     WriterStopped,
 )
 from cra.ledger import files
-from cra.ledger.chain import MAX_PAYLOAD, Chain, Draft, artifacts_of
-from cra.ledger.chain import decode as decode_line
+from cra.ledger.blobs import store_payload
+from cra.ledger.chain import Chain, Draft
 from cra.ledger.checkpoint import MAX_NOTE, Checkpoint, Signer, open_checkpoint, seal
-from cra.ledger.place import Lines, Place, resume, scan
+from cra.ledger.place import Place, resume, scan
+from cra.ledger.recovery import complete_line, cut, has_rebooted
 from cra.ledger.source import Source
 from cra.ledger.sync import SYNCER
 from cra.protocol.events import Removed, check_payload
@@ -76,7 +76,7 @@ class Recorded(NamedTuple):
 class ChainWriter:
     """Appends to one chain. The threads of a process share it; another process has its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a chain is, and the ledger that it belongs to
         self,
         paths: ChainPaths,
         chain: Chain,
@@ -144,7 +144,7 @@ class ChainWriter:
         """
         return Batch(self, barrier)
 
-    def append(
+    def append(  # noqa: PLR0913  # the members of an event that its writer may choose
         self,
         event_type: str,
         payload: Mapping[str, Any],
@@ -175,7 +175,10 @@ class ChainWriter:
                 fix="cra session start",
             )
         event_id, timestamp, salt = self._source.stamp()
-        body, artifacts = self._encode(payload, salt)
+        try:
+            body, artifacts = store_payload(payload, salt, self.paths.blobs)
+        except OSError as error:
+            raise self._write_failed(error) from error
         draft = Draft(
             event_id,
             event_type,
@@ -212,7 +215,8 @@ class ChainWriter:
             return self._removed
 
     def sync(self) -> None:
-        """What the background thread does: sync and checkpoint, the lock free while the disk works."""
+        """What the background thread does: sync and checkpoint, the lock free while the disk
+        works."""
         self.is_scheduled = False
         try:
             self._sync()
@@ -370,67 +374,29 @@ class ChainWriter:
         elif rest:
             self._finish_line(rest)
 
-    def _finish_line(self, rest: bytes) -> None:
-        """Complete the last line if only its LF is missing; otherwise cut it off."""
-        place = self._place
-        try:
-            place.chain.copy().check(rest)
-        except IntegrityError:
-            self._recover("partial_line", self._cut())
-            return
-        first = place.chain.size
-        files.write_all(self._data_fd, b"\n")
-        place.read_on(self._data_fd)
-        self._foreign.append((first, first))
-        self._recover("completed", None)
-
     def _mend(self, damage: IntegrityError) -> None:
         """Cut off damage beyond the checkpoint, if the machine restarted or a person said so."""
+        fd, place = self._data_fd, self._place
         if self._accepts_damage:
-            self._recover("accepted", self._cut())
-        elif self._has_rebooted():
-            self._recover("power_loss", self._cut())
+            self._recover("accepted", cut(fd, place, self.paths.data))
+        elif has_rebooted(fd, place):
+            self._recover("power_loss", cut(fd, place, self.paths.data))
         else:
             raise self._located(damage)
 
-    def _has_rebooted(self) -> bool:
-        last = ""
-        for lines in Lines(self._data_fd, 0, self._place.offset):
-            for line in lines:
-                if not last or b'"event_type":"ledger.recovered"' in line:
-                    payload = decode_line(line).payload or {}
-                    last = payload.get("boot_id", last)
-        return bool(last) and last != files.boot_id()
-
-    def _cut(self) -> Removed:
-        place = self._place
-        digest = sha256()
-        total = 0
-        kept = self.paths.directory / f"{self.paths.name}.removed-{place.offset}"
-        fd = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            while data := os.pread(self._data_fd, files.READ_SIZE, place.offset + total):
-                digest.update(data)
-                files.write_all(fd, data)
-                total += len(data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        name = f"{kept.name}-{digest.hexdigest()[:8]}"
-        os.rename(kept, kept.with_name(name))
-        files.sync_directory(self.paths.directory)
-        os.ftruncate(self._data_fd, place.offset)
-        os.fdatasync(self._data_fd)
-        self._removed = {
-            "offset": place.offset,
-            "bytes": total,
-            "sha256": digest.hexdigest(),
-            "kept_as": name,
-        }
-        return self._removed
+    def _finish_line(self, rest: bytes) -> None:
+        """Complete the last line if only its LF is missing; otherwise cut it off."""
+        fd, place = self._data_fd, self._place
+        first = place.chain.size
+        if complete_line(fd, place, rest):
+            self._foreign.append((first, first))
+            self._recover("completed", None)
+        else:
+            self._recover("partial_line", cut(fd, place, self.paths.data))
 
     def _recover(self, reason: str, removed: Removed | None) -> None:
         self._settle()
+        self._removed = removed
         # Without an event 0 there is no chain to record it in; the bytes are kept all the same.
         if self._place.chain.size == 0:
             return
@@ -442,34 +408,6 @@ class ChainWriter:
 
     # Writing.
 
-    def _encode(self, payload: Mapping[str, Any], salt: str) -> tuple[bytes, str]:
-        """The payload's bytes and the header's artifacts, large members having become blobs."""
-        try:
-            body = canonical.encode(payload)
-        except ValueRefused:
-            if canonical.depth_of(payload) <= canonical.MAX_DEPTH:
-                raise
-        else:
-            if len(body) <= MAX_PAYLOAD:
-                return body, ""
-        return self._encode_with_blobs(dict(payload), salt)
-
-    def _encode_with_blobs(self, payload: dict[str, Any], salt: str) -> tuple[bytes, str]:
-        texts = {name: canonical.text_of(value) for name, value in payload.items()}
-        largest_first = sorted(texts, key=lambda name: (-len(texts[name]), name))
-        excess = sum(map(len, texts.values())) - MAX_PAYLOAD // 2
-        blobs = []
-        for name in largest_first:
-            is_deep = canonical.depth_of(payload[name]) >= canonical.MAX_DEPTH
-            if excess > 0 or is_deep:
-                text = texts[name]
-                excess -= len(text)
-                blob_id = sha256(bytes.fromhex(salt) + text).hexdigest()
-                files.replace(self.paths.blobs / blob_id, text)
-                payload[name] = {"$blob": blob_id, "bytes": len(text)}
-                blobs.append((name, blob_id, "application/json"))
-        return canonical.encode(payload), artifacts_of(blobs)
-
     def _actor(self, kind: str, name: str) -> str:
         actor = self._actors.get((kind, name))
         if actor is None:
@@ -480,7 +418,8 @@ class ChainWriter:
         return actor
 
     def _flush(self) -> None:
-        """Write what is pending. On failure the whole lines that got through stay, the rest goes."""
+        """Write what is pending. On failure the whole lines that got through stay, the rest
+        goes."""
         if not self._pending:
             return
         place = self._place

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from cra.errors import UsageError
 
@@ -294,7 +294,8 @@ def check_payload(event_type: str, payload: Mapping[str, Any]) -> EventType:
         missing = ", ".join(sorted(row.required - names)) or "nothing"
         unknown = ", ".join(sorted(names - row.allowed)) or "nothing"
         raise UsageError(
-            f"expected the members of a {event_type} payload; missing: {missing}; unknown: {unknown}"
+            f"expected the members of a {event_type} payload; "
+            f"missing: {missing}; unknown: {unknown}"
         )
     return row
 

@@ -1,0 +1,48 @@
+"""Payloads as they are stored: canonical bytes, with members that are too large kept as blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from cra import canonical
+from cra.errors import ValueRefused
+from cra.ledger import files
+from cra.ledger.chain import MAX_PAYLOAD, artifacts_of
+
+# What the members that stay may take together; the rest is room for the references.
+_ROOM: Final = MAX_PAYLOAD // 2
+
+
+def store_payload(payload: Mapping[str, Any], salt: str, directory: Path) -> tuple[bytes, str]:
+    """The payload's bytes and the header's artifacts; every blob among them is durable.
+
+    Raises ValueRefused for a value that canonical JSON cannot hold. Depth alone is no reason.
+    """
+    try:
+        body = canonical.encode(payload)
+    except ValueRefused:
+        if canonical.depth_of(payload) <= canonical.MAX_DEPTH:
+            raise
+    else:
+        if len(body) <= MAX_PAYLOAD:
+            return body, ""
+    return _with_blobs(dict(payload), bytes.fromhex(salt), directory)
+
+
+def _with_blobs(payload: dict[str, Any], salt: bytes, directory: Path) -> tuple[bytes, str]:
+    texts = {name: canonical.text_of(value) for name, value in payload.items()}
+    excess = sum(map(len, texts.values())) - _ROOM
+    blobs = []
+    for name in sorted(texts, key=lambda name: (-len(texts[name]), name)):
+        text = texts[name]
+        # One level is the payload's own.
+        if excess > 0 or canonical.depth_of(payload[name]) >= canonical.MAX_DEPTH:
+            excess -= len(text)
+            blob_id = sha256(salt + text).hexdigest()
+            files.replace(directory / blob_id, text)
+            payload[name] = {"$blob": blob_id, "bytes": len(text)}
+            blobs.append((name, blob_id, "application/json"))
+    return canonical.encode(payload), artifacts_of(blobs)
