@@ -53,7 +53,7 @@ class Memory:
         directory = self._directory
         while directory is not None and not directory.exists():
             directory = directory.parent
-        return directory is not None and os.access(directory, os.W_OK)
+        return directory is not None and directory.is_dir() and os.access(directory, os.W_OK)
 
     def of_path(self, trace_directory: Path) -> str | None:
         """The ledger_id last seen in a directory, known by its real path."""
