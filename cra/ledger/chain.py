@@ -45,7 +45,7 @@ _USUAL_HEAD: Final = re.compile(
 )
 _USUAL_REST: Final = re.compile(
     rf'"severity":"(?:debug|info|warn|error)","span_id":"{_ID}","timestamp":"({_TIME})",'
-    r'"trace_id":"'.encode()
+    rf'"trace_id":"({_ID})","trace_version":"1\.1"(?=,"payload":\{{)'.encode()
 )
 
 _FULL_ID: Final = re.compile(_ID)
@@ -76,7 +76,8 @@ _ARTIFACT: Final = frozenset({"content_type", "name", "sha256", "uri"})
 class Draft(NamedTuple):
     """An event before it has a place in the chain: what its writer decides.
 
-    `actor`, `artifacts` and `atlas` are canonical JSON, the latter two perhaps empty; `salt` is hex.
+    `actor`, `artifacts` and `atlas` are canonical JSON, the latter two perhaps empty; `salt`
+    is hex.
     """
 
     event_id: str
@@ -207,13 +208,21 @@ class Chain:
             self.on_unusual(event)
         return bytes.fromhex(event.event_hash)
 
-    def _check_usual(self, line: bytes) -> bytes | None:  # noqa: PLR0911  # each a way out
+    def _check_usual(self, line: bytes) -> bytes | None:  # each a way out
         """`check` for a line of the usual shape in one pass over its bytes; None: look closer."""
-        split = line.find(_SPLIT)
         head = _USUAL_HEAD.match(line)
-        if split < 0 or head is None or len(line) > MAX_LINE or self.ended or not self.size:
+        if head is None or len(line) > MAX_LINE or self.ended or not self.size:
             return None
-        cut = split + len(_VERSION)
+        link = (
+            f'","previous_event_hash":"{self.head}","sequence":{self.size},'
+            f'"session_id":"{self.session_id}",'
+        ).encode()
+        start = head.end() + 64
+        # Everything up to the payload is matched, so the line is split where it must be.
+        rest = _USUAL_REST.match(line, start + len(link))
+        if rest is None:
+            return None
+        cut = rest.end()
         payload = line[cut + 11 : -_TAIL_LENGTH]
         tail = line[-_TAIL_LENGTH:]
         try:
@@ -221,22 +230,16 @@ class Chain:
         except ValueError:
             return None
         payload_hash = sha256(salt + payload).hexdigest()
-        middle = (
-            f'{payload_hash}","previous_event_hash":"{self.head}","sequence":{self.size},'
-            f'"session_id":"{self.session_id}",'
-        ).encode()
-        start = head.end()
-        after = start + len(middle)
-        rest = _USUAL_REST.match(line, after)
-        if rest is None or line[start:after] != middle:
-            return None
-        if line[rest.end() : cut] != f'{self.trace_id}","trace_version":"1.1"'.encode():
-            return None
         leaf = sha256(b"\x00" + line[:cut] + b"}").digest()
         event_hash = leaf.hex()
-        if tail != f',"salt":"{salt.hex()}","event_hash":"{event_hash}"}}'.encode():
-            return None
-        if cut >= MAX_HEADER or len(payload) > MAX_PAYLOAD or payload[:1] != b"{":
+        if (
+            line[start : rest.start()] != link
+            or line[head.end() : start] != payload_hash.encode()
+            or tail != f',"salt":"{salt.hex()}","event_hash":"{event_hash}"}}'.encode()
+            or rest[2].decode() != self.trace_id
+            or cut >= MAX_HEADER
+            or len(payload) > MAX_PAYLOAD
+        ):
             return None
         try:
             canonical.decode(payload)
