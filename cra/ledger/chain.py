@@ -157,18 +157,31 @@ class Chain:
 
     def seal(self, draft: Draft) -> tuple[bytes, bytes]:
         """The line (with its LF) that continues the chain with a draft, and its leaf hash."""
-        payload = draft.payload
-        payload_hash = sha256(bytes.fromhex(draft.salt) + payload).hexdigest()
-        parent = f'"{draft.parent_span_id}"' if draft.parent_span_id else "null"
-        artifacts = f',"artifacts":{draft.artifacts}' if draft.artifacts else ""
-        atlas = f',"atlas":{draft.atlas}' if draft.atlas else ""
+        (
+            event_id,
+            event_type,
+            span_id,
+            parent_span_id,
+            severity,
+            timestamp,
+            actor,
+            payload,
+            salt,
+            artifacts,
+            atlas,
+        ) = draft
+        payload_hash = sha256(bytes.fromhex(salt) + payload).hexdigest()
+        parent = f'"{parent_span_id}"' if parent_span_id else "null"
+        if artifacts:
+            actor += f',"artifacts":{artifacts}'
+        if atlas:
+            actor += f',"atlas":{atlas}'
         header = (
-            f'{{"actor":{draft.actor}{artifacts}{atlas},'
-            f'"event_id":"{draft.event_id}","event_type":"{draft.event_type}",'
+            f'{{"actor":{actor},"event_id":"{event_id}","event_type":"{event_type}",'
             f'"parent_span_id":{parent},"payload_hash":"{payload_hash}",'
             f'"previous_event_hash":"{self.head}","sequence":{self.size},'
-            f'"session_id":"{self.session_id}","severity":"{draft.severity}",'
-            f'"span_id":"{draft.span_id}","timestamp":"{draft.timestamp}",'
+            f'"session_id":"{self.session_id}","severity":"{severity}",'
+            f'"span_id":"{span_id}","timestamp":"{timestamp}",'
             f'"trace_id":"{self.trace_id}","trace_version":"1.1"'
         ).encode()
         if len(header) >= MAX_HEADER or len(payload) > MAX_PAYLOAD:
@@ -178,8 +191,11 @@ class Chain:
             )
         leaf = sha256(b"\x00" + header + b"}").digest()
         event_hash = leaf.hex()
-        tail = f',"salt":"{draft.salt}","event_hash":"{event_hash}"}}\n'.encode()
-        self._advance(event_hash, draft.event_type, draft.timestamp)
+        tail = f',"salt":"{salt}","event_hash":"{event_hash}"}}\n'.encode()
+        self.head, self.latest = event_hash, timestamp
+        self.size += 1
+        if event_type == "session.ended":
+            self.ended = True
         return header + b',"payload":' + payload + tail, leaf
 
     def check(self, line: bytes) -> bytes:

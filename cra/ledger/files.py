@@ -17,9 +17,9 @@ READ_SIZE: Final = 1 << 20
 
 def write_all(fd: int, data: bytes) -> None:
     """Write all of data. A short write is not an error to the kernel, only to the next reader."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
 
 
 def read_all(path: Path, limit: int) -> bytes | None:

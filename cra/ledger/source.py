@@ -33,49 +33,45 @@ class Source:
 
     def now(self) -> str:
         """RFC 3339 in UTC with microseconds."""
-        with self._lock:
-            return self._timestamp(time.time_ns())
+        return self.stamp()[1]
 
     def new_id(self) -> str:
-        with self._lock:
-            return self._id(time.time_ns())
+        return self.stamp()[0]
 
     def stamp(self) -> tuple[str, str, str]:
         """What every event needs: an id, a timestamp, and a salt in hex."""
-        nanosecond = time.time_ns()
+        microsecond = time.time_ns() // 1000
         with self._lock:
-            return self._id(nanosecond), self._timestamp(nanosecond), self._random(32)
+            if microsecond // 1000 > self._millisecond or self._count == 0xFFF:
+                self._next_millisecond(microsecond // 1000)
+            else:
+                # A clock that stands still or steps back does not make ids go back.
+                self._count += 1
+            second, fraction = divmod(microsecond, 1_000_000)
+            if second != self._second:
+                self._second, self._second_text = second, _second_text(second)
+            start = self._used
+            self._used = end = start + 47
+            if end > _POOL:
+                self._pool = os.urandom(_POOL // 2).hex()
+                start, self._used = 0, 47
+            digits = self._pool[start : start + 47]
+            return (
+                f"{self._millisecond_text}{self._count:03x}-"
+                f"{_VARIANT[digits[0]]}{digits[:3]}-{digits[3:15]}",
+                f"{self._second_text}.{fraction:06d}Z",
+                digits[15:],
+            )
 
-    def _timestamp(self, nanosecond: int) -> str:
-        second = nanosecond // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{nanosecond // 1000 % 1_000_000:06d}Z"
+    def _next_millisecond(self, millisecond: int) -> None:
+        self._millisecond = max(millisecond, self._millisecond + 1)
+        text = f"{self._millisecond:012x}"
+        self._millisecond_text = f"{text[:8]}-{text[8:]}-7"
+        self._count = os.urandom(1)[0]
 
-    def _id(self, nanosecond: int) -> str:
-        millisecond = nanosecond // 1_000_000
-        random = self._random(16)
-        if millisecond <= self._millisecond and self._count < 0xFFF:
-            self._count += 1
-        else:
-            # A clock that stands still or steps back does not make ids go back.
-            self._millisecond = max(millisecond, self._millisecond + 1)
-            text = f"{self._millisecond:012x}"
-            self._millisecond_text = f"{text[:8]}-{text[8:]}-7"
-            self._count = int(random[:2], 16)
-        return (
-            f"{self._millisecond_text}{self._count:03x}-"
-            f"{_VARIANT[random[0]]}{random[1:4]}-{random[4:]}"
-        )
 
-    def _random(self, digits: int) -> str:
-        start = self._used
-        self._used = start + digits
-        if self._used > _POOL:
-            self._pool = os.urandom(_POOL // 2).hex()
-            start, self._used = 0, digits
-        return self._pool[start : self._used]
+def _second_text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def later(timestamp: str, seconds: float) -> str:

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -47,19 +48,19 @@ class ChainPaths:
     directory: Path
     name: str
 
-    @property
+    @cached_property
     def data(self) -> Path:
         return self.directory / f"{self.name}.trace.jsonl"
 
-    @property
+    @cached_property
     def checkpoint(self) -> Path:
         return self.directory / f"{self.name}.checkpoint"
 
-    @property
+    @cached_property
     def lock(self) -> Path:
         return self.directory / "locks" / f"{self.name}.lock"
 
-    @property
+    @cached_property
     def blobs(self) -> Path:
         return self.directory / "blobs"
 
@@ -156,45 +157,11 @@ class ChainWriter:
         atlas: Mapping[str, str] | None = None,
     ) -> Recorded:
         """Append one event, in a batch of its own unless this thread has one open."""
-        if self._owner != threading.get_ident():
-            with self.batch():
-                return self.append(
-                    event_type,
-                    payload,
-                    span_id=span_id,
-                    parent_span_id=parent_span_id,
-                    severity=severity,
-                    actor_id=actor_id,
-                    atlas=atlas,
-                )
-        row = check_payload(event_type, payload)
-        chain = self._place.chain
-        if chain.ended and event_type != "ledger.recovered":
-            raise SessionEnded(
-                f"expected an open session, found that {chain.session_id} has ended",
-                fix="cra session start",
-            )
-        event_id, timestamp, salt = self._source.stamp()
-        try:
-            body, artifacts = store_payload(payload, salt, self.paths.blobs)
-        except OSError as error:
-            raise self._write_failed(error) from error
-        draft = Draft(
-            event_id,
-            event_type,
-            span_id or chain.session_id,
-            parent_span_id,
-            severity or row.severity,
-            timestamp,
-            self._actor(row.actor, actor_id),
-            body,
-            salt,
-            artifacts,
-            canonical.encode(atlas).decode() if atlas else "",
-        )
-        sequence = chain.size
-        self._pending.append(chain.seal(draft))
-        return Recorded(sequence, event_id, draft.span_id, chain.head)
+        given = (span_id, parent_span_id, severity, actor_id, atlas)
+        if self._owner == threading.get_ident():
+            return self._append(event_type, payload, *given)
+        with Batch(self, barrier=False):
+            return self._append(event_type, payload, *given)
 
     def barrier(self) -> None:
         """Return when everything appended so far is on the disk and under a checkpoint."""
@@ -300,6 +267,45 @@ class ChainWriter:
         if self._depth == 0:
             self._owner = 0
             files.unlock(self._lock_fd)
+
+    def _append(  # noqa: PLR0913, PLR0917  # `append`, once the lock is held
+        self,
+        event_type: str,
+        payload: Mapping[str, Any],
+        span_id: str | None,
+        parent_span_id: str | None,
+        severity: str | None,
+        actor_id: str,
+        atlas: Mapping[str, str] | None,
+    ) -> Recorded:
+        row = check_payload(event_type, payload)
+        chain = self._place.chain
+        if chain.ended and event_type != "ledger.recovered":
+            raise SessionEnded(
+                f"expected an open session, found that {chain.session_id} has ended",
+                fix="cra session start",
+            )
+        event_id, timestamp, salt = self._source.stamp()
+        try:
+            body, artifacts = store_payload(payload, salt, self.paths.blobs)
+        except OSError as error:
+            raise self._write_failed(error) from error
+        draft = Draft(
+            event_id,
+            event_type,
+            span_id or chain.session_id,
+            parent_span_id,
+            severity or row.severity,
+            timestamp,
+            self._actor(row.actor, actor_id),
+            body,
+            salt,
+            artifacts,
+            canonical.encode(atlas).decode() if atlas else "",
+        )
+        sequence = chain.size
+        self._pending.append(chain.seal(draft))
+        return Recorded(sequence, event_id, draft.span_id, chain.head)
 
     # Finding the place in the file.
 
