@@ -1,9 +1,11 @@
-"""The command table, and the help that comes from it alone: no command's module is loaded for it."""
+"""The command table, and the help that is made from it without loading any command."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+
+from cra.errors import UsageError
 
 # A command's path: the function that carries it out, and what it does in one line.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -83,18 +85,24 @@ def joined(group: str, name: str) -> str:
     return f"{group} {name}" if group else name
 
 
+def nearest_path(arguments: Sequence[str]) -> str:
+    """The command or group that the first words of a command line name; none is the root."""
+    paths = (" ".join(arguments[:count]) for count in (2, 1))
+    return next((path for path in paths if path in COMMANDS or path in GROUPS), "")
+
+
 def static_help(arguments: Sequence[str]) -> str | None:
-    """The help that a command line asks for, if the table has it; None if it asks for something else."""
+    """The help that a command line asks for, or None if it asks for what the table has not."""
     words = [word for word in arguments if word not in HELP]
     group = " ".join(words)
-    if group not in GROUPS or len(arguments) - len(words) > 1:
+    if group not in GROUPS or "" in words:
         return None
     return group_help(group) if arguments else _short_help()
 
 
 def group_help(group: str) -> str:
     title = GROUPS[group] + ("" if group == "" else ".")
-    parts = [title, f"Usage: {joined('cra', group)} COMMAND [OPTIONS] [ARGUMENTS]"]
+    parts = [title, f"Usage: cra {joined(group, 'COMMAND')} [OPTIONS] [ARGUMENTS]"]
     parts.append("\n".join(["Examples:", *(f"  {line}" for line in EXAMPLES[group])]))
     for heading, names in SECTIONS[group].items():
         rows = [(name, summary(joined(group, name))) for name in names]
@@ -105,6 +113,20 @@ def group_help(group: str) -> str:
     else:
         parts.append(f"Help for one command: cra help {group} COMMAND")
     return "\n\n".join(parts)
+
+
+def unknown(group: str, name: str, *, others: Sequence[str] = ()) -> UsageError:
+    """The error for a name that a group does not have, with the nearest one that exists."""
+    from difflib import get_close_matches
+
+    names = {name: joined(group, name) for name in children(group)}
+    names |= {topic: f"help {topic}" for topic in others}
+    # `cra verify`: a command that stands in another group.
+    names |= {path.rpartition(" ")[2]: path for path in COMMANDS if path.endswith(f" {name}")}
+    nearest = get_close_matches(name, names, n=1)
+    question = f"; did you mean cra {names[nearest[0]]}?" if nearest else ""
+    path = names[nearest[0]] if nearest else joined(group, "--help")
+    return UsageError(f"no such command: {joined(group, name)}{question}", fix=f"cra {path}")
 
 
 def _short_help() -> str:

@@ -121,7 +121,9 @@ def report(error: CraError, *, as_json: bool) -> None:
         first, *others = error.message.split("\n")
         lines = [f"{style(f'error[{error.code}]:', 'bad', sys.stderr)} {safe(first)}"]
         lines += [f"  {safe(line)}" for line in others]
-        lines += [f"  {name}: {safe(facts[name] or '')}" for name in ("where", "fix") if facts[name]]
+        lines += [
+            f"  {name}: {safe(facts[name] or '')}" for name in ("where", "fix") if facts[name]
+        ]
         _say("\n".join(lines) + "\n")
     if _volume.verbose:
         from traceback import format_exception
@@ -254,9 +256,7 @@ def _json(value: Any, *, indent: int | None = None) -> str:
     if text.isascii() and "\x7f" not in text:
         return text
     return "".join(
-        char if char == "\n" or _is_plain(char) else f"\\u{ord(char):04x}"
-        if ord(char) <= 0xFFFF else json.dumps(char)[1:-1]
-        for char in text
+        char if char == "\n" or _is_plain(char) else _escaped_in_json(char) for char in text
     )
 
 
@@ -271,6 +271,11 @@ def _escaped(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _escaped_in_json(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _shows_colour(stream: IO[str]) -> bool:

@@ -1,0 +1,153 @@
+"""The command table as typer commands: a command's module is loaded when it is run, not before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from inspect import cleandoc
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import (
+    get_command,
+    get_install_completion_arguments,
+    get_params_convertors_ctx_param_name_from_function,
+)
+
+from cra.cli.commands import (
+    COMMANDS,
+    GROUPS,
+    HELP,
+    children,
+    group_help,
+    joined,
+    nearest_path,
+    summary,
+    unknown,
+)
+from cra.cli.options import Quiet, Verbose
+from cra.errors import UsageError
+
+_COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Carry out a command and return its exit code. Raises CraError, for typer's errors as well."""
+    root = _root(with_completion=any(word.startswith(_COMPLETION_OPTIONS) for word in arguments))
+    try:
+        with root.make_context("cra", list(arguments), help_option_names=list(HELP)) as context:
+            return int(root.invoke(context) or 0)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.TyperException as error:
+        raise _usage_error(error, nearest_path(arguments)) from None
+
+
+def complete() -> int:
+    """Answer the shell's question for completions, which is in the environment."""
+    # Where rich is installed, typer renders the summaries with it: 40 ms for plain words.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    root = _root(with_completion=True)
+    root.main([], prog_name="cra", standalone_mode=False, help_option_names=list(HELP))
+    return 0
+
+
+def load(path: str) -> TyperCommand:
+    """The command at a path of the table, loading its module."""
+    module, _, name = COMMANDS[path][0].partition(":")
+    command = _command(getattr(import_module(module), name), path.rpartition(" ")[2])
+    declared = {parameter.name for parameter in command.params}
+    common, _, _ = get_params_convertors_ctx_param_name_from_function(_common)
+    for parameter in common:
+        if parameter.name not in declared:
+            parameter.expose_value = False
+            command.params.append(parameter)
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """A group of the table; its help and its completions are the table's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(name=path, rich_markup_mode=None)
+        self.path = path
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return children(self.path)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        path = joined(self.path, cmd_name)
+        if path in GROUPS:
+            return LazyGroup(path)
+        return load(path) if path in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if not ctx.resilient_parsing and args[0] not in children(self.path):
+            raise unknown(self.path, args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        formatter.write(group_help(self.path))
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from typer._click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(name, help=summary(joined(self.path, name)))
+            for name in children(self.path)
+            if name.startswith(incomplete)
+        ]
+
+
+class Leaf(TyperCommand):
+    """A command whose docstring is its help; the indented lines in it are printed as examples."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        prose, examples = _split(cleandoc(self.help or ""))
+        for paragraph in prose:
+            formatter.write_paragraph()
+            formatter.write_text(paragraph)
+        if examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in examples))
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    lines = text.split("\n")
+    prose = "\n".join(line for line in lines if not line.startswith(" "))
+    examples = [line.strip() for line in lines if line.startswith(" ")]
+    return [part for part in prose.split("\n\n") if part.strip()], examples
+
+
+def _root(*, with_completion: bool) -> LazyGroup:
+    root = LazyGroup("")
+    if with_completion:
+        root.params += get_install_completion_arguments()
+    return root
+
+
+def _command(function: Callable[..., Any], name: str) -> TyperCommand:
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(name, cls=Leaf)(function)
+    command = get_command(app)
+    assert isinstance(command, Leaf)
+    return command
+
+
+def _common(quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Holds the options of every command: their callbacks set the volume of `cra.cli.output`."""
+
+
+def _usage_error(error: typer.TyperException, path: str) -> UsageError:
+    """typer's word on a command line, in the form of every other error."""
+    message = error.format_message().rstrip(".")
+    nearest = getattr(error, "possibilities", None)
+    if nearest:
+        message = f"{error.message}; did you mean {' or '.join(nearest)}?"
+    return UsageError(message[:1].lower() + message[1:], fix=f"cra {joined(path, '--help')}")

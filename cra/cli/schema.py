@@ -1,0 +1,76 @@
+"""`cra schema`: the JSON Schemas of cra's formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.options import Json
+from cra.config import FILE_NAME, ConfigFile
+from cra.errors import NotFound
+from cra.protocol.schema import document, text_of, trace_event
+
+SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
+    "cra-config": (
+        f"the project's {FILE_NAME}, and a user's config.json",
+        lambda: document(ConfigFile, "cra-config", f"The configuration of cra ({FILE_NAME})"),
+    ),
+    "trace-event": ("a line of a trace", trace_event),
+}
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(help="Which schema; all of them if left out.")
+    ] = None,
+    *,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="DIR", help="Write to files in DIR.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the JSON Schema of one of cra's formats, list them, or write them to files.
+
+    cra schema
+    cra schema trace-event
+    cra schema --write specs/schemas
+    """
+    if name is not None and name not in SCHEMAS:
+        raise NotFound(
+            f"expected one of {', '.join(SCHEMAS)}, found {name!r}", fix="cra schema lists them"
+        )
+    if write is not None:
+        _write(write, [name] if name else list(SCHEMAS), as_json=as_json)
+    elif name is not None:
+        output.answer_json(SCHEMAS[name][1]())
+    elif as_json:
+        output.answer_json(
+            [
+                {"name": key, "about": about, "file": _file(key)}
+                for key, (about, _) in SCHEMAS.items()
+            ]
+        )
+    else:
+        rows = [(key, about) for key, (about, _) in SCHEMAS.items()]
+        output.table(rows, ("NAME", "SCHEMA OF"))
+
+
+def _write(directory: Path, names: list[str], *, as_json: bool) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in names:
+        path = directory / _file(name)
+        path.write_text(text_of(SCHEMAS[name][1]()), encoding="utf-8")
+        written.append(str(path))
+        if not as_json:
+            output.answer(f"Wrote: {output.safe(str(path))}")
+    if as_json:
+        output.answer_json({"written": written})
+
+
+def _file(name: str) -> str:
+    return f"{name}.schema.json"

@@ -1,0 +1,62 @@
+"""The help topics: what holds for every command."""
+
+from __future__ import annotations
+
+from cra.config import VARIABLES
+
+_EXIT_CODES = """\
+Exit codes
+
+    0  yes: done, valid, intact, the same
+    1  the answer is no: denied, different, a check failed
+    2  the command or the configuration is wrong
+    3  integrity: what is stored is not what was recorded
+    4  an approval is pending
+    5  the action itself failed
+  130  interrupted
+
+The printed verdict and the code come from one value. A command whose reader leaves (`cra … | head`)
+ends with 0 and says nothing."""
+
+_FORMATS = """\
+Formats
+
+stdout is the answer, stderr is about the run: `cra … --json > file` holds nothing but JSON.
+
+  --json      one JSON document with the facts of the printed form; one document per line where a
+              command streams. Nothing in it is shortened, coloured or wrapped.
+  tables      as wide as their content in a file or a pipe; on a terminal the longest text column is
+              shortened to COLUMNS. Ids and hashes never are.
+  errors      error[CRA-1234]: what was expected and found, where, and the command that mends it;
+              with --json {"error": {"code", "message", "where", "fix"}} on stderr.
+  colour      only on a terminal, never if NO_COLOR is set or TERM is dumb.
+  recorded    control characters, bidi overrides and characters without width are shown as escapes.
+
+The schemas of the files: cra schema. The protocol: specs/PROTOCOL.md."""
+
+_ENVIRONMENT = """\
+Environment
+
+A flag goes before a variable, a variable before the project's cra.config.json, that before your own
+configuration, and that before the default. `cra config show` prints where each value comes from.
+
+  CRA_PROJECT           the project's directory (--project)
+  CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
+  CRA_VERIFY_KEY        a verifier key that confirms signatures
+  NO_COLOR              no colour
+  COLUMNS               the width of tables
+  XDG_CONFIG_HOME       holds cra/config.json and cra/keys (default ~/.config)
+  XDG_STATE_HOME        holds cra, the remembered heads (default ~/.local/state)
+
+Every setting in a section of the configuration has a variable, CRA_<SECTION>_<KEY>. A list is
+written with commas; a relative path counts from the project's directory.
+
+"""
+
+
+def topic(name: str) -> str:
+    if name == "exit-codes":
+        return _EXIT_CODES
+    if name == "formats":
+        return _FORMATS
+    return _ENVIRONMENT + "\n".join(f"  {variable}" for variable in VARIABLES)

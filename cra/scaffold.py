@@ -1,0 +1,86 @@
+"""What `cra init` puts into a directory: files rendered from a template, and the user's key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cra.config import FILE_NAME, UserDirs
+
+if TYPE_CHECKING:
+    from cra.ledger.checkpoint import Signer
+
+AGENTS_FILE: Final = "agents.md"
+BLOCK_BEGIN: Final = "<!-- cra:begin -->"
+
+
+class NewFile(NamedTuple):
+    """A file that a project lacks, and the template it is made from."""
+
+    path: Path
+    template: str
+
+
+def missing_files(root: Path, trace_directory: str) -> list[NewFile]:
+    """What a project in root lacks. cra.config.json comes last: it is what makes a project."""
+    wanted = [
+        NewFile(root / trace_directory / ".gitignore", "gitignore.j2"),
+        NewFile(root / AGENTS_FILE, "agents.md.j2"),
+        NewFile(root / FILE_NAME, "cra.config.json.j2"),
+    ]
+    return [file for file in wanted if not os.path.lexists(file.path)]
+
+
+def lacks_block(root: Path) -> bool:
+    """Whether there is an agents.md of the user's own that says nothing about cra."""
+    path = root / AGENTS_FILE
+    return path.is_file() and BLOCK_BEGIN.encode() not in path.read_bytes()
+
+
+def write(files: Sequence[NewFile], values: Mapping[str, Any]) -> None:
+    """Render and write files. Never replaces one: FileExistsError if one has appeared meanwhile."""
+    texts = [_render(file.template, values) for file in files]
+    for file, text in zip(files, texts, strict=True):
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with file.path.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+
+
+def append_block(root: Path, values: Mapping[str, Any]) -> None:
+    """Put cra's block after what agents.md holds."""
+    path = root / AGENTS_FILE
+    block = _render("agents.md.j2", values)
+    is_open = path.read_bytes()[-1:] not in {b"", b"\n"}
+    with path.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(("\n" if is_open else "") + "\n" + block)
+
+
+def user_signer(dirs: UserDirs) -> Signer:
+    """The user's signer; its key is made if there is none. Raises SignerRefused."""
+    from cra.ledger.keys import create_key, load_key
+
+    if dirs.has_key():
+        return load_key(dirs.signing_key)
+    return create_key(dirs.signing_key)
+
+
+def _render(name: str, values: Mapping[str, Any]) -> str:
+    from jinja2 import FileSystemLoader, StrictUndefined  # takes 50 ms, for this command alone
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(_templates() / "minimal"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(name).render(values)
+
+
+def _templates() -> Path:
+    """The templates inside the installed package, or at the top of a checkout."""
+    here = Path(__file__).resolve().parent
+    shipped = here / "_templates"
+    return shipped if shipped.is_dir() else here.parent / "templates"

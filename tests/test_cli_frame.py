@@ -1,0 +1,526 @@
+"""The command line's frame: help from the table, one boundary for errors, one place that prints."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+import cra
+from cra.cli import output, run
+from cra.cli.commands import COMMANDS, EXAMPLES, GROUPS, SECTIONS, children, joined
+from cra.cli.options import Json
+from cra.config import VARIABLES
+from cra.errors import Code as Finding
+from cra.errors import CraError, ExitCode, IntegrityError, NotFound
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"cryptography", "jinja2", "orjson", "pydantic", "rich", "textual"}
+
+
+def cra_says(
+    *arguments: str | bytes, cwd: Path = ROOT, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cra", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+
+
+def modules_after(*arguments: str, **environ: str) -> set[str]:
+    program = (
+        "import sys\nfrom cra.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return set(answer.stderr.splitlines()[-1].split())
+
+
+def command_modules() -> set[str]:
+    return {function.partition(":")[0] for function, _ in COMMANDS.values()}
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Puts a function into the table, as the command `try`."""
+
+    def put(function):
+        monkeypatch.setitem(COMMANDS, "try", (f"{__name__}:{function.__name__}", "Try"))
+        monkeypatch.setitem(SECTIONS, "", {**SECTIONS[""], "Test": ("try",)})
+        monkeypatch.setitem(globals(), function.__name__, function)
+
+    return put
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+# The table
+
+
+def test_every_command_stands_once_in_the_help_of_its_group():
+    listed = [joined(group, name) for group in SECTIONS for name in children(group)]
+
+    assert sorted(listed) == sorted([*COMMANDS, *(group for group in GROUPS if group)])
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_groups_help_shows_its_examples_before_its_commands(group):
+    answer = cra_says(*group.split(), "--help")
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    places = [answer.stdout.index(f"  {example}\n") for example in EXAMPLES[group]]
+    places += [answer.stdout.index(f"\n  {name} ") for name in children(group)]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("arguments", ["", "-h", "trace --help", "trace", "help", "help session"])
+def test_help_loads_no_command_and_no_typer(arguments):
+    loaded = modules_after(*arguments.split())
+
+    assert not loaded & (command_modules() | HEAVY | {"typer", "click"})
+
+
+def test_a_commands_own_help_loads_that_command_alone():
+    loaded = modules_after("config", "show", "--help")
+
+    assert loaded & command_modules() == {"cra.cli.config"}
+    assert not loaded & HEAVY
+
+
+def test_examples_are_commands_that_exist():
+    for lines in EXAMPLES.values():
+        for line in lines:
+            words = line.split()[1:]
+            assert " ".join(words[:2]) in COMMANDS or words[0] in COMMANDS
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_answered_at_once(flag):
+    answer = cra_says(flag)
+
+    assert (answer.returncode, answer.stdout) == (0, f"cra {cra.__version__}\n")
+    assert not modules_after(flag) & {"cra.cli", "typer"}
+
+
+def test_cra_alone_shows_two_examples():
+    answer = cra_says()
+
+    assert answer.returncode == 0
+    assert answer.stdout.count("\n  cra ") == 2
+
+
+# Help
+
+
+def test_a_commands_help_shows_its_examples_and_every_common_option():
+    answer = cra_says("help", "config", "show")
+
+    assert answer.stdout == cra_says("config", "show", "--help").stdout
+    assert "Examples:\n  cra config show\n" in answer.stdout
+    for option in ("--json", "-q, --quiet", "-v, --verbose", "-C, --project", "-h, --help"):
+        assert option in answer.stdout
+
+
+def test_the_topic_exit_codes_names_every_exit_code():
+    lines = cra_says("help", "exit-codes").stdout.splitlines()
+
+    for code in ExitCode:
+        assert any(line.split()[:1] == [str(code.value)] for line in lines)
+
+
+def test_the_topic_environment_names_every_variable_of_a_setting():
+    answer = cra_says("help", "environment").stdout
+
+    assert [name for name in (*VARIABLES, "NO_COLOR", "CRA_PROJECT") if name not in answer] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("cra trace v", ["verify", "verify-proof"]),
+        ("cra con", ["config"]),
+        ("cra config show --js", ["--json"]),
+        ("cra --ins", ["--install-completion"]),
+    ],
+)
+def test_the_shell_completes_from_the_table(line, completions):
+    position = str(len(line.split()) - 1)
+    answer = cra_says(_CRA_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=position)
+
+    assert answer.stdout.split() == completions
+
+
+def test_completion_loads_neither_rich_nor_a_command():
+    asked = {"_CRA_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "cra trace "}
+    program = (
+        "import sys\nfrom cra.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n"
+        "    print(*(name for name, module in sys.modules.items() if module), file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, **asked},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+
+    assert '"verify":"Check that' in answer.stdout
+    assert not set(answer.stderr.split()) & (command_modules() | HEAVY)
+
+
+def test_the_completion_script_is_shown():
+    answer = cra_says("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+
+    assert "_CRA_COMPLETE=complete_bash" in answer.stdout
+
+
+# The boundary
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "fix"),
+    [
+        ("trcae", "no such command: trcae; did you mean cra trace?", "cra trace"),
+        ("verify", "no such command: verify; did you mean cra trace verify?", "cra trace verify"),
+        ("config sho", "no such command: config sho; did you mean cra config show?", None),
+        ("help exit-cods", "did you mean cra help exit-codes?", "cra help exit-codes"),
+        ("qqqq", "no such command: qqqq", "cra --help"),
+        ("config show --jsno", "no such option: --jsno; did you mean --json?", None),
+        ("config show --qqqq", "no such option: --qqqq", "cra config show --help"),
+        ("config show -C", "option '-C' requires an argument", "cra config show --help"),
+        ("config show this", "got unexpected extra argument(s) (this)", None),
+        ("--josn", "no such option: --josn", "cra --help"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_with_the_nearest_right_one(arguments, message, fix):
+    answer = cra_says(*arguments.split())
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error[CRA-1001]: ")
+    assert message in answer.stderr
+    assert fix is None or f"\n  fix: {fix}\n" in answer.stderr
+
+
+def test_an_error_under_json_is_one_json_object_on_stderr():
+    answer = cra_says("config", "show", "--jso", "--json")
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert json.loads(answer.stderr) == {
+        "error": {
+            "code": "CRA-1001",
+            "message": "no such option: --jso; did you mean --json?",
+            "where": None,
+            "fix": "cra config show --help",
+        }
+    }
+
+
+def test_an_error_says_what_is_wrong_where_and_what_mends_it(command, capsys):
+    def fails() -> None:
+        raise NotFound("expected a session, found none", where="cra.trace", fix="cra trace list")
+
+    command(fails)
+
+    assert run(["try"]) == 2
+    assert capsys.readouterr().err == (
+        "error[CRA-1002]: expected a session, found none\n"
+        "  where: cra.trace\n"
+        "  fix: cra trace list\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (IntegrityError(Finding.BROKEN_CHAIN, "broken"), 3, "error[CRA-3004]: broken"),
+        (CraError("wrong\nin two lines"), 2, "error[CRA-1000]: wrong\n  in two lines"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (typer.Abort(), 130, "interrupted"),
+        (typer.BadParameter("wrong"), 2, "error[CRA-1001]: invalid value: wrong"),
+        (PermissionError(13, "Permission denied", "a/b"), 2, "permission denied\n  where: a/b"),
+        (FileNotFoundError(2, "No such file", "a/b"), 2, "error[CRA-1002]: expected a path"),
+        (BrokenPipeError(32, "Broken pipe"), 0, ""),
+    ],
+)
+def test_the_boundary_turns_what_is_raised_into_a_line_and_an_exit_code(
+    command, capsys, raised, code, said
+):
+    def fails() -> None:
+        raise raised
+
+    command(fails)
+
+    assert run(["try"]) == code
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert (captured.out, bool(captured.err)) == ("", bool(said))
+
+
+@pytest.mark.parametrize("raised", [ValueError("a bug"), OSError(5, "no path in it")])
+def test_a_bug_keeps_its_traceback(command, raised):
+    def fails() -> None:
+        raise raised
+
+    command(fails)
+
+    with pytest.raises(type(raised)):
+        run(["try"])
+
+
+def test_a_command_returns_its_exit_code(command):
+    def denies() -> ExitCode:
+        return ExitCode.NO
+
+    command(denies)
+
+    assert run(["try"]) == 1
+
+
+def test_escapes_in_an_error_do_not_reach_the_terminal(command, capsys):
+    def fails() -> None:
+        raise CraError("found \x1b[2J\u202e", where="a\nb")
+
+    command(fails)
+    run(["try"])
+
+    assert capsys.readouterr().err == ("error[CRA-1000]: found \\x1b[2J\\u202e\n  where: a\\nb\n")
+
+
+def test_verbose_shows_how_an_error_came_about(command, capsys):
+    def fails() -> None:
+        raise CraError("wrong")
+
+    command(fails)
+    run(["try", "--verbose"])
+
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_error():
+    reads, writes = os.pipe()
+    os.close(reads)
+    for unbuffered in ("", "1"):
+        answer = subprocess.run(
+            [sys.executable, "-m", "cra", "--help"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+        assert (answer.returncode, answer.stderr) == (0, b"")
+    os.close(writes)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_an_answer_that_cannot_be_written_is_an_error():
+    with open("/dev/full", "wb") as full:
+        answer = subprocess.run(
+            [sys.executable, "-m", "cra", "--help"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error[CRA-1000]: expected to write the answer to stdout")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_closed_stdout_is_no_error():
+    line = f"{sys.executable} -m cra --help >&-"
+    answer = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, check=False)
+
+    assert (answer.returncode, answer.stderr) == (0, b"")
+
+
+def test_words_that_are_no_text_are_shown_as_escapes():
+    answer = cra_says(b"\xff\x1b[31m", LC_ALL="C")
+
+    assert answer.returncode == 2
+    assert "\\udcff\\x1b[31m" in answer.stderr
+
+
+# What is printed
+
+
+def test_quiet_silences_what_is_told_and_nothing_else(command, capsys):
+    def speaks() -> None:
+        output.tell("told")
+        output.tell("a detail", detail=True)
+        output.answer("the answer")
+
+    command(speaks)
+    heard = []
+    for flag in ("--quiet", "-v", None):
+        run(["try", *([flag] if flag else [])])
+        heard.append(capsys.readouterr())
+
+    assert [said.out for said in heard] == ["the answer\n"] * 3
+    assert [said.err for said in heard] == ["", "told\na detail\n", "told\n"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("plain text, ü, 日本語, 🙂", "plain text, ü, 日本語, 🙂"),
+        ("e\u0301 and \u0e01\u0e33", "e\u0301 and \u0e01\u0e33"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("two\nlines\tand\r", "two\\nlines\\tand\\r"),
+        ("\x7f\x9b31m\x85", "\\x7f\\x9b31m\\x85"),
+        ("a\u202etxt.exe\u202c", "a\\u202etxt.exe\\u202c"),
+        ("\u2066\u2069\u200f\u061c", "\\u2066\\u2069\\u200f\\u061c"),
+        ("\u2028\u2029", "\\u2028\\u2029"),
+        ("ad\u200bmin\u2060\ufeff\u00ad", "ad\\u200bmin\\u2060\\ufeff\\xad"),
+        ("\u3164\u115f\u034f\ufe0f\U000e0101", "\\u3164\\u115f\\u034f\\ufe0f\\U000e0101"),
+        ("\U000e0041\udcff", "\\U000e0041\\udcff"),
+        ("a" + "\u0301" * 6, "a" + "\u0301" * 4 + "\\u0301" * 2),
+        ("\u0301", "\\u0301"),
+    ],
+)
+def test_recorded_text_reaches_a_terminal_in_one_line_with_nothing_hidden(recorded, shown):
+    assert output.safe(recorded) == shown
+
+
+def test_json_is_exact_and_harmless_on_a_terminal(capsys):
+    value = {"text": "\x1b[2J \x7f \u202e \u2028 \U000e0041 ü 日本語", "list": [1, None]}
+
+    output.answer_json(value)
+    output.answer_jsonl([value, value])
+    printed = capsys.readouterr().out
+
+    assert "ü 日本語" in printed
+    assert not any(char in printed for char in "\x1b\x7f\u202e\u2028\U000e0041")
+    document, *lines = printed.split("\n}\n")
+    assert json.loads(document + "}") == value
+    assert [json.loads(line) for line in lines[0].splitlines()] == [value, value]
+
+
+ROWS: list[tuple[str, str, int]] = [
+    ("0190a5c4-9b1e-7cc3-8a6f-0123456789ab", "a goal that goes on and on and on", 7),
+    ("0190a5c4-9b1e-7cc3-8a6f-ba9876543210", "日本語の目標はとても長いです", 12345),
+]
+
+
+def test_a_table_in_a_file_is_whole_and_aligned(capsys):
+    output.table(ROWS, ("ID", "GOAL", "EVENTS"), cut=("GOAL",))
+
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert "EVENTS" in header
+    assert all(goal in line for line, (_, goal, _) in zip(lines, ROWS, strict=True))
+    assert {output.width(line) for line in (header, *lines)} == {output.width(header)}
+
+
+@pytest.mark.parametrize("columns", [60, 66, 72])
+def test_a_narrow_terminal_shortens_the_columns_that_may_be_and_no_other(
+    capsys, monkeypatch, columns
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    output.table(ROWS, ("ID", "GOAL", "EVENTS"), cut=("GOAL",))
+
+    _, *lines = capsys.readouterr().out.splitlines()
+    for line, (identifier, _, events) in zip(lines, ROWS, strict=True):
+        assert line.startswith(identifier)
+        assert line.endswith(str(events))
+        assert "…" in line
+        assert output.width(line) <= columns
+
+
+def test_a_table_shows_recorded_data_safely(capsys):
+    output.table([("\x1b[2J", "two\nlines")], ("A", "B"))
+
+    assert capsys.readouterr().out == "A        B\n\\x1b[2J  two\\nlines\n"
+
+
+def test_colour_is_for_terminals_without_no_color(monkeypatch):
+    assert output.style("ok", "good", io.StringIO()) == "ok"
+    assert output.style("ok", "good", Terminal()) == "\x1b[32mok\x1b[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert output.style("ok", "good", Terminal()) == "ok"
+
+
+def test_a_coloured_cell_does_not_move_its_column(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    output.table([(output.Cell("INTACT", "good"), "x"), ("DAMAGED", "y")], ("VERDICT", "ID"))
+
+    _, first, second = screen.getvalue().splitlines()
+    assert first == "\x1b[32mINTACT\x1b[0m   x"
+    assert second == "DAMAGED  y"
+
+
+@pytest.mark.parametrize(
+    ("stream", "seconds", "is_drawn"),
+    [(Terminal, 0.6, True), (Terminal, 0.4, False), (io.StringIO, 0.6, False)],
+)
+def test_progress_is_drawn_on_a_terminal_after_half_a_second(
+    monkeypatch, stream, seconds, is_drawn
+):
+    screen, clock = stream(), iter([0.0, seconds, seconds, seconds])
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with output.progress(2000, "checking") as advance:
+        advance(500)
+
+    assert ("25%" in screen.getvalue()) == is_drawn
+    assert screen.getvalue() == "" or screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_question_without_a_terminal_is_an_error_that_names_the_flag(command, capsys):
+    def asks(yes: Annotated[bool, typer.Option("--yes")] = False) -> None:
+        output.answer(str(output.confirm("Really?", yes=yes)))
+
+    command(asks)
+
+    assert run(["try"]) == 2
+    assert "fix: add --yes" in capsys.readouterr().err
+    assert run(["try", "--yes"]) == 0
+    assert capsys.readouterr().out == "True\n"
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("y\n", True), ("\n", False), ("", False)])
+def test_a_question_on_a_terminal_means_no_unless_it_is_answered_yes(monkeypatch, typed, expected):
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    assert output.confirm("Really?", yes=False) is expected
+
+
+def test_json_is_known_before_the_separator_only(command, capsys):
+    def fails(words: list[str], *, as_json: Json = False) -> None:
+        raise CraError(f"{words} {as_json}")
+
+    command(fails)
+    run(["try", "--json", "a"])
+    assert json.loads(capsys.readouterr().err)["error"]["message"] == "['a'] True"
+    run(["try", "--", "--json"])
+    assert capsys.readouterr().err == "error[CRA-1000]: ['--json'] False\n"

@@ -1,0 +1,173 @@
+"""`cra init`: it makes a project once, and never touches what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cra
+from cra.config import UserDirs, load
+from cra.ledger.keys import load_key
+
+ROOT = Path(__file__).parents[1]
+FILES = ["cra.trace/.gitignore", "agents.md", "cra.config.json"]
+
+
+def cra_init(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cra", "init", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def user_key() -> Path:
+    return UserDirs.of(os.environ, Path.home()).signing_key
+
+
+def test_it_makes_a_project_and_says_what_it_made(tmp_path):
+    answer = cra_init(cwd=tmp_path)
+
+    assert answer.returncode == 0
+    assert answer.stdout.splitlines() == [f"Created: {name}" for name in (user_key(), *FILES)]
+    assert sorted(contents(tmp_path)) == sorted(FILES)
+    assert (tmp_path / "cra.trace/.gitignore").read_text() == "*\n"
+    assert "  cra session start\n  cra trace verify\n" in answer.stderr
+
+
+def test_the_project_lists_the_users_key_which_only_the_user_can_read(tmp_path):
+    cra_init(cwd=tmp_path)
+    config = load(tmp_path, {}, None, {})
+
+    assert config.keys == (str(load_key(user_key()).key),)
+    assert config.cra_version == cra.__version__
+    assert stat.S_IMODE(user_key().stat().st_mode) == 0o600
+    assert b"PRIVATE" not in b"".join(contents(tmp_path).values())
+
+
+def test_the_second_run_has_nothing_to_do(tmp_path):
+    cra_init(cwd=tmp_path)
+    before = contents(tmp_path)
+    answer = cra_init(cwd=tmp_path)
+
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "nothing to do\n", "")
+    assert contents(tmp_path) == before
+
+
+def test_a_second_project_uses_the_same_key(tmp_path):
+    cra_init("one", cwd=tmp_path)
+    answer = cra_init("two", cwd=tmp_path)
+
+    assert answer.stdout.splitlines() == [f"Created: two/{name}" for name in FILES]
+    assert load(tmp_path / "one", {}, None, {}).keys == load(tmp_path / "two", {}, None, {}).keys
+
+
+def test_without_signing_there_is_no_key(tmp_path):
+    answer = cra_init("--no-sign", cwd=tmp_path)
+
+    assert answer.stdout.splitlines() == [f"Created: {name}" for name in FILES]
+    assert not user_key().exists()
+    assert json.loads((tmp_path / "cra.config.json").read_text()) == {
+        "cra_version": cra.__version__
+    }
+
+
+def test_what_is_there_is_kept(tmp_path):
+    (tmp_path / "cra.config.json").write_text('{"trace": {"directory": "records"}}')
+    (tmp_path / "agents.md").write_text("mine")
+    answer = cra_init("--no-sign", cwd=tmp_path)
+
+    assert answer.stdout == "Created: records/.gitignore\n"
+    assert "cra init --yes adds a block" in answer.stderr
+    assert contents(tmp_path) == {
+        "cra.config.json": b'{"trace": {"directory": "records"}}',
+        "agents.md": b"mine",
+        "records/.gitignore": b"*\n",
+    }
+
+
+@pytest.mark.parametrize("mine", ["mine", "mine\n", ""])
+def test_yes_adds_the_block_after_what_the_user_wrote(tmp_path, mine):
+    (tmp_path / "agents.md").write_text(mine)
+    answer = cra_init("--no-sign", "--yes", cwd=tmp_path)
+    text = (tmp_path / "agents.md").read_text(encoding="utf-8")
+
+    assert "Updated: agents.md\n" in answer.stdout
+    assert text.startswith(mine)
+    assert "\n<!-- cra:begin -->\n" in text
+    assert text.endswith("<!-- cra:end -->\n")
+    assert cra_init("--no-sign", "--yes", cwd=tmp_path).stdout == "nothing to do\n"
+
+
+def test_the_block_is_the_one_of_this_repository(tmp_path):
+    cra_init("--no-sign", cwd=tmp_path)
+    block = (tmp_path / "agents.md").read_text(encoding="utf-8")
+
+    assert block in (ROOT / "agents.md").read_text(encoding="utf-8")
+
+
+def test_a_dry_run_changes_nothing(tmp_path):
+    answer = cra_init("new", "--dry-run", cwd=tmp_path)
+
+    assert answer.stdout.splitlines()[1:] == [f"Would create: new/{name}" for name in FILES]
+    assert contents(tmp_path) == {}
+    assert not user_key().exists()
+
+
+def test_the_same_facts_come_as_json(tmp_path):
+    answer = cra_init("new", "--no-sign", "--json", cwd=tmp_path)
+
+    assert json.loads(answer.stdout) == {
+        "created": [f"new/{name}" for name in FILES],
+        "updated": [],
+        "dry_run": False,
+        "next": ["cd new", "cra session start", "cra trace verify"],
+    }
+
+
+def test_a_key_that_the_environment_names_has_to_be_there(tmp_path):
+    missing = str(tmp_path / "no.key")
+    answer = cra_init(cwd=tmp_path, CRA_SIGNING_KEY_FILE=missing)
+
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error[CRA-4005]: expected a private key")
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("file", "", "expected a directory, found a file"),
+        ("cra.config.json/..", "", "expected a path that cra can use"),
+    ],
+)
+def test_a_place_that_is_no_directory_is_an_error(tmp_path, name, text, said):
+    (tmp_path / Path(name).parts[0]).write_text(text)
+    answer = cra_init(name, cwd=tmp_path)
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert said in answer.stderr
+
+
+def test_a_project_with_mistakes_is_left_alone(tmp_path):
+    (tmp_path / "cra.config.json").write_text('{"trace": {"directory": "/etc"}}')
+    answer = cra_init(cwd=tmp_path)
+
+    assert answer.returncode == 2
+    assert "expected a path inside the project" in answer.stderr
+    assert sorted(contents(tmp_path)) == ["cra.config.json"]
