@@ -55,6 +55,20 @@ def decode(text: bytes) -> Any:
     return value
 
 
+def is_canonical_object(text: bytes) -> bool:
+    """Whether bytes are a canonical object, as far as one pass can tell: no may mean yes."""
+    try:
+        value = orjson.loads(text)
+        return (
+            type(value) is dict
+            and orjson.dumps(value, option=_OPTIONS) == text
+            and _is_bmp(text)
+            and _is_plain(value.values(), MAX_DEPTH - 1)
+        )
+    except (orjson.JSONDecodeError, TypeError):
+        return False
+
+
 def wrap(value: Any) -> Any:
     """A form of any output that canonical JSON can hold (section 1.1). Raises ValueRefused if the
     value is made of anything but JSON types, tuples and bytes, or contains itself."""

@@ -7,6 +7,7 @@ same state, so what is written and what is accepted cannot part (specs/PROTOCOL.
 from __future__ import annotations
 
 import re
+from binascii import hexlify, unhexlify
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ _SPLIT: Final = _VERSION + b',"payload":'
 _TAIL_LENGTH: Final = 123
 MAX_LINE: Final = MAX_HEADER - 1 + len(b',"payload":') + MAX_PAYLOAD + _TAIL_LENGTH
 _TAIL: Final = re.compile(rb',"salt":"([0-9a-f]{32})","event_hash":"([0-9a-f]{64})"\}')
+_TAIL_FORM: Final = b',"salt":"%b","event_hash":"%b"}'
 _REDACTED: Final = re.compile(
     rb'(\{.*"trace_version":"1\.1"),"event_hash":"([0-9a-f]{64})"\}', re.DOTALL
 )
@@ -45,7 +47,7 @@ _USUAL_HEAD: Final = re.compile(
 )
 _USUAL_REST: Final = re.compile(
     rf'"severity":"(?:debug|info|warn|error)","span_id":"{_ID}","timestamp":"({_TIME})",'
-    rf'"trace_id":"({_ID})","trace_version":"1\.1"(?=,"payload":\{{)'.encode()
+    '"trace_id":"'.encode()
 )
 
 _FULL_ID: Final = re.compile(_ID)
@@ -238,28 +240,25 @@ class Chain:
         rest = _USUAL_REST.match(line, start + len(link))
         if rest is None:
             return None
-        cut = rest.end()
-        payload = line[cut + 11 : -_TAIL_LENGTH]
-        tail = line[-_TAIL_LENGTH:]
+        closing = f'{self.trace_id}","trace_version":"1.1","payload":'.encode()
+        opened = rest.end() + len(closing)
+        cut = opened - len(b',"payload":')
+        payload = line[opened:-_TAIL_LENGTH]
         try:
-            salt = bytes.fromhex(tail[9:41].decode())
+            salt = unhexlify(line[9 - _TAIL_LENGTH : 41 - _TAIL_LENGTH])
         except ValueError:
             return None
-        payload_hash = sha256(salt + payload).hexdigest()
         leaf = sha256(b"\x00" + line[:cut] + b"}").digest()
         event_hash = leaf.hex()
         if (
             line[start : rest.start()] != link
-            or line[head.end() : start] != payload_hash.encode()
-            or tail != f',"salt":"{salt.hex()}","event_hash":"{event_hash}"}}'.encode()
-            or rest[2].decode() != self.trace_id
+            or line[rest.end() : opened] != closing
+            or line[start - 64 : start] != hexlify(sha256(salt + payload).digest())
+            or line[-_TAIL_LENGTH:] != _TAIL_FORM % (hexlify(salt), event_hash.encode())
             or cut >= MAX_HEADER
             or len(payload) > MAX_PAYLOAD
+            or not canonical.is_canonical_object(payload)
         ):
-            return None
-        try:
-            canonical.decode(payload)
-        except ValueRefused:
             return None
         self._advance(event_hash, head[1].decode(), rest[1].decode())
         return leaf
