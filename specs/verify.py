@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Verify a TRACE/1.1 ledger, session, bundle or proof (sections 1 to 8 of PROTOCOL.md).
+"""Verify a TRACE/1.1 ledger, session, bundle or proof: sections 1 to 8 of PROTOCOL.md, from the text alone.
 
-Written from the specification alone, with nothing but Python's standard library, so that somebody who does not
-trust cra can read all of it. Exit codes: 0 it holds, 3 it does not hold, 2 it cannot be read.
+Exit codes: 0 it holds, 3 it does not hold, 2 it cannot be read. The layout is dense so that 400 lines hold all of it.
 """
+# ruff: noqa: C901, E501, E701, PLR0912
+# fmt: off
 
 import argparse
 import base64
@@ -11,58 +12,43 @@ import hashlib
 import json
 import os
 import re
-import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 MAX_INT, MAX_DEPTH, INFINITY = 2**53 - 1, 128, float("inf")
 MAX_HEADER, MAX_PAYLOAD, MAX_LINE, MAX_CHECKPOINT, MAX_PROOF = 16_384, 65_536, 82_053, 65_536, 262_144
-RANKS = ["INTACT", "STILLBORN", "INCOMPLETE", "UNLISTED", "DAMAGED", "TAMPERED"]
-# What a hostile zip makes zipfile raise, beside OSError; ValueError is a refused argument, too.
-UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error)
-
+CHAIN, PASSED, FAILED = ".trace.jsonl", ["INTACT", "STILLBORN", "INCOMPLETE"], ["UNLISTED", "DAMAGED", "TAMPERED"]
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # a hostile zip: any
+SCALAR = json.JSONEncoder(ensure_ascii=False).encode  # its escapes are exactly those of RFC 8785 3.2.2.2
 
 class Finding(Exception):
     """A check failed; the message is its code."""
 
-
 # Section 1: canonical JSON
-
-
 def numeral(token: str) -> float:
     value, whole = float(token), token.lstrip("-").isdigit()
-    if value == 0 and token[0] == "-":
-        raise ValueError("negative zero")
-    if not abs(value) <= MAX_INT and (whole or not 1e21 <= abs(value) < INFINITY):  # below 1e21: integer text
-        raise ValueError("out of range")
+    in_range = abs(value) <= MAX_INT or (1e21 <= abs(value) < INFINITY and not whole)  # between: integer text
+    if not in_range or (value == 0 and token[0] == "-"): raise ValueError("number out of range, or negative zero")
     return int(token) if whole else value
 
-
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(members := dict(pairs)) < len(pairs):
-        raise ValueError("duplicate key")
+    if len(members := dict(pairs)) < len(pairs): raise ValueError("duplicate key")
     return members
-
-
-scalar = json.JSONEncoder(ensure_ascii=False).encode  # its escapes are exactly those of RFC 8785 3.2.2.2
-
 
 def canonical(value: Any) -> str:
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{scalar(key)}:{canonical(value[key])}" for key in keys) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
-    if isinstance(value, float):  # what is left between ECMAScript and repr once numeral has refused the rest
+        return "{" + ",".join(f"{SCALAR(key)}:{canonical(value[key])}" for key in keys) + "}"
+    if isinstance(value, list): return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float):  # of the values that numeral lets pass, repr and ECMAScript differ in these alone
         plain = format(Decimal(repr(value)), "f") if 1e-6 <= abs(value) < 1e-4 else repr(value)
         return plain.removesuffix(".0").replace("e-0", "e-")
-    return scalar(value)
-
+    return SCALAR(value)
 
 def parse(data: bytes) -> tuple[Any, bytes]:
     """The value of JSON text and its canonical bytes; ValueError if canonical JSON does not have the value."""
@@ -70,121 +56,79 @@ def parse(data: bytes) -> tuple[Any, bytes]:
     for token in re.findall(rb'\\.|["\[\]{}]', data, re.DOTALL):  # before json.loads, whose recursion it bounds
         quoted ^= token == b'"'
         level += 0 if quoted else (token in (b"[", b"{")) - (token in (b"]", b"}"))
-        if level > MAX_DEPTH:
-            raise ValueError("nested too deeply")
+        if level > MAX_DEPTH: raise ValueError("nested too deeply")
     hooks: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), numeral)
     value = json.loads(data.decode(), object_pairs_hook=unique, **hooks)
     return value, canonical(value).encode()  # a lone surrogate has no UTF-8, and the error is a ValueError
 
-
 # Section 2: the line
-
 ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 HASH, TEXT, DATE = "[0-9a-f]{64}", "(?s:.*)", "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 HEADER = {
-    "actor": {"id": "(?s:.{1,256})", "type": "runtime|agent|user|tool"},
+    "actor": {"id": "(?s:.{1,256})", "type": "runtime|agent|user|tool"}, "atlas": {"atlas_id": TEXT, "version": TEXT},
     "artifacts": [{"content_type": TEXT, "name": TEXT, "sha256": TEXT, "uri": TEXT}],
-    "atlas": {"atlas_id": TEXT, "version": TEXT},
-    "event_type": r"(?=.{1,64}\Z)[a-z][a-z_]*(\.[a-z][a-z_]*)+",
-    "parent_span_id": (ID, type(None)),
-    "sequence": int,
-    "severity": "debug|info|warn|error",
-    "timestamp": DATE + r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z",
-    "trace_version": r"1\.1",
+    "event_type": r"(?=.{1,64}\Z)[a-z][a-z_]*(\.[a-z][a-z_]*)+", "payload_hash": HASH, "previous_event_hash": HASH,
+    "parent_span_id": (ID, type(None)), "sequence": int, "severity": "debug|info|warn|error",
+    "timestamp": DATE + r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z", "trace_version": r"1\.1",
     **dict.fromkeys(("event_id", "session_id", "span_id", "trace_id"), ID),
-    **dict.fromkeys(("payload_hash", "previous_event_hash"), HASH),
 }
 SPLIT = b'"trace_version":"1.1","payload":'
 TAIL = re.compile(rb',"salt":"([0-9a-f]{32})","event_hash":"([0-9a-f]{64})"\}')
 REDACTED = re.compile(rb'(.*"trace_version":"1\.1"),"event_hash":"([0-9a-f]{64})"\}', re.DOTALL)
 
-
 def fits(shape: Any, value: Any) -> bool:
     """Whether a value has a shape: a pattern, an object's members, a list's elements, alternatives, or a type."""
-    if isinstance(shape, str):
-        return isinstance(value, str) and re.fullmatch(shape, value) is not None
+    if isinstance(shape, str): return isinstance(value, str) and re.fullmatch(shape, value) is not None
     if isinstance(shape, dict):
-        members = isinstance(value, dict) and value.keys() == shape.keys()
-        return members and all(fits(shape[name], value[name]) for name in shape)
+        return isinstance(value, dict) and value.keys() == shape.keys() and all(fits(shape[k], value[k]) for k in shape)
     if isinstance(shape, list):
         return isinstance(value, list) and 1 <= len(value) <= 64 and all(fits(shape[0], item) for item in value)
     return any(fits(choice, value) for choice in shape) if isinstance(shape, tuple) else type(value) is shape
 
-
 def sha256(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
-
-class Event(NamedTuple):
-    header: dict[str, Any]
-    payload: dict[str, Any] | None  # None in a redacted line
-    salt: bytes
-    leaf: bytes
-
-
-def read_event(line: bytes) -> Event:
-    """Checks 1 to 3 of section 2.3."""
+def read_event(line: bytes) -> tuple[dict[str, Any], dict[str, Any] | None, bytes, bytes]:
+    """Checks 1 to 3 of section 2.3: header, payload (None in a redacted line), salt, leaf hash."""
     before, split, after = line.partition(SPLIT)
     body, tail = (after[:-123], TAIL.fullmatch(after[-123:])) if split else (b"{}", REDACTED.fullmatch(line))
+    head = (before + SPLIT[:21] if split else tail[1] if tail else b"") + b"}"
     try:
-        if tail is None or len(line) > MAX_LINE or len(body) > MAX_PAYLOAD:
-            raise ValueError("length or tail")
-        head = (before + SPLIT[:21] if split else tail[1]) + b"}"
+        if not tail or len(head) > MAX_HEADER or len(body) > MAX_PAYLOAD: raise ValueError("length or tail")
         (header, head_text), (payload, body_text) = parse(head), parse(body)
-        if (head_text, body_text) != (head, body) or len(head) > MAX_HEADER or not isinstance(payload, dict):
-            raise ValueError("not canonical")
-        required = isinstance(header, dict) and HEADER.keys() - {"artifacts", "atlas"} <= header.keys()
-        if not required or not fits({name: HEADER.get(name) for name in header}, header):
-            raise ValueError("not the members of a header")
-    except ValueError:
+        shape = {name: HEADER.get(name) for name in {*HEADER, *header} - ({"artifacts", "atlas"} - {*header})}
+        if (head_text, body_text) != (head, body) or not fits(shape, header) or not isinstance(payload, dict):
+            raise ValueError("not canonical, or not the members of a header")
+    except (ValueError, TypeError):  # TypeError: a header that is no object
         raise Finding("CRA-3001") from None
-    if (leaf := sha256(b"\0", head)).hex() != tail[2].decode():
-        raise Finding("CRA-3003")
+    if (leaf := sha256(b"\0", head)).hex() != tail[2].decode(): raise Finding("CRA-3003")
     salt = bytes.fromhex(tail[1].decode()) if split else b""
-    if split and sha256(salt, body).hex() != header["payload_hash"]:
-        raise Finding("CRA-3002")
-    return Event(header, payload if split else None, salt, leaf)
-
+    if split and sha256(salt, body).hex() != header["payload_hash"]: raise Finding("CRA-3002")
+    return header, payload if split else None, salt, leaf
 
 # Section 4: RFC 6962 trees, Ed25519, checkpoints
+def tree_root(peaks: list[bytes]) -> str:
+    root = peaks[-1] if peaks else sha256()
+    for peak in peaks[-2::-1]: root = sha256(b"\1", peak, root)
+    return root.hex()
 
-
-def grow(peaks: list[bytes], size: int, leaf: bytes) -> bytes:
-    """Add a leaf to a tree of which only the peaks are kept; return the new root."""
-    while size & 1:
-        leaf, size = sha256(b"\1", peaks.pop(), leaf), size >> 1
-    peaks.append(leaf)
-    for peak in peaks[-2::-1]:
-        leaf = sha256(b"\1", peak, leaf)
-    return leaf
-
-
-def root_from_path(leaf: bytes, index: int, last: int, path: list[bytes]) -> bytes | None:
-    """RFC 9162 2.1.3.2; None if the path has the wrong length."""
-    for sibling in path:
-        if last == 0:
-            return None
-        if index & 1 or index == last:
-            leaf = sha256(b"\1", sibling, leaf)
-            while index and not index & 1:
-                index, last = index >> 1, last >> 1
-        else:
-            leaf = sha256(b"\1", leaf, sibling)
-        index, last = index >> 1, last >> 1
-    return leaf if last == 0 else None
-
+def root_from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """RFC 6962 2.1.1, from the root down."""
+    if index >= size or (size > 1) != bool(path): raise Finding("CRA-3010")
+    if size == 1: return leaf
+    left = 1 << (size - 1).bit_length() - 1
+    if index < left: return sha256(b"\1", root_from_path(leaf, index, left, path[:-1]), path[-1])
+    return sha256(b"\1", path[-1], root_from_path(leaf, index - left, size - left, path[:-1]))
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 Point = tuple[int, int, int, int]  # extended coordinates: x = X/Z, y = Y/Z, xy = T/Z
-
 
 def add(p: Point, q: Point) -> Point:
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
-
 
 def multiply(factor: int, point: Point) -> Point:
     total: Point = (0, 1, 1, 0)
@@ -193,182 +137,264 @@ def multiply(factor: int, point: Point) -> Point:
         total = add(total, point) if bit == "1" else total
     return total
 
-
-def encode_point(point: Point) -> bytes:
-    x, y = (coordinate * pow(point[2], -1, P) % P for coordinate in point[:2])
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
 def decode_point(data: bytes) -> Point:
     sign, y = divmod(int.from_bytes(data, "little"), 2**255)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
-    x = x if x & 1 == sign else P - x
-    point = (x, y, 1, x * y % P)
-    if x * x % P != square or encode_point(point) != data or multiply(8, point)[0] == 0:
-        raise ValueError("not a point, not its canonical encoding, or of small order")
+    point = (x := x if x & 1 == sign else P - x, y, 1, x * y % P)
+    if len(data) != 32 or y >= P or x * x % P != square or multiply(8, point)[0] == 0: raise ValueError("weak key")
     return point
 
-
-class Key(NamedTuple):
-    name: str
-    key_id: bytes
-    public: bytes
-    point: Point
-
-
 BASE = decode_point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    s, (x, y, z, t) = int.from_bytes(signature[32:], "little"), decode_point(public)
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    point = add(multiply(s % L, BASE), multiply(k, (P - x, y, z, P - t)))
+    x, y = (coordinate * pow(point[2], -1, P) % P for coordinate in point[:2])
+    encoded = (y | (x & 1) << 255).to_bytes(32, "little")  # canonical, and so is R if it is equal
+    return s < L and len(signature) == 64 and signature[:32] == encoded and multiply(8, point)[0] != 0
 
-
-def is_signed(key: Key, message: bytes, signature: bytes) -> bool:
-    s = int.from_bytes(signature[32:], "little")
-    k = int.from_bytes(hashlib.sha512(signature[:32] + key.public + message).digest(), "little") % L
-    x, y, z, t = key.point
-    r = add(multiply(s % L, BASE), multiply(k, (P - x, y, z, P - t)))
-    return s < L and encode_point(r) == signature[:32] and multiply(8, r)[0] != 0  # encode_point is canonical
-
-
-def base64_bytes(text: str) -> bytes:
-    data = base64.b64decode(text, validate=True)
-    if base64.b64encode(data).decode() != text:
-        raise ValueError("base64 is not canonical")
-    return data
-
-
-def decimal(text: str) -> int:
-    if not re.fullmatch("0|[1-9][0-9]{0,15}", text) or int(text) > MAX_INT:
-        raise ValueError("not a size")
-    return int(text)
-
+BASE64 = "((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)"  # canonical
+ROOT, SIZE = "([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n", "(0|[1-9][0-9]{0,15})\n"
+ANY, NAME = "[^\0-\x1f\ud800-\udfff]+\n", "([^\\s+\0-\x1f\ud800-\udfff]+)"
+SIGNATURE = f"\u2014 {NAME} (?=.{{8}}){BASE64}\n"
+NOTE = re.compile(f"(({ANY}){SIZE}{ROOT}(?:{ANY})*)\n((?:{SIGNATURE}){{0,16}})")
+PROOFS, ORIGIN = re.compile(r"journal\.proof|redaction-[0-9]+\.proof"), r"cra\.local/EVENT/journal"
+PROOF = re.compile(f"c2sp\\.org/tlog-proof@v1\nextra {BASE64}\nindex {SIZE}((?:{ROOT})*)\n")
+Key = tuple[str, bytes, bytes]  # name, key id, public key
 
 def parse_key(text: str) -> Key:
-    parts = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)", text)
-    data = base64_bytes(parts[3]) if parts else b""
+    parts = re.fullmatch(f"{NAME}\\+([0-9a-f]{{8}})\\+{BASE64}", text)
+    data = base64.b64decode(parts[3]) if parts else b""
     if not parts or data[:1] != b"\1" or sha256(parts[1].encode(), b"\n", data).hex()[:8] != parts[2]:
-        raise ValueError(f"not a verifier key: {text}")
-    return Key(parts[1], bytes.fromhex(parts[2]), data[1:], decode_point(data[1:]))
+        raise ValueError("not an Ed25519 verifier key, or not its key id")
+    decode_point(data[1:])
+    return parts[1], bytes.fromhex(parts[2]), data[1:]
 
+def parse_head(text: str) -> tuple[str, int, str]:
+    if not (parts := re.fullmatch(f"({ID}):(0|[1-9][0-9]{{0,15}}):({HASH})", text)): raise ValueError("not a head")
+    return parts[1], int(parts[2]), parts[3]
 
-ANY, ROOT = "[^\0-\x1f]+\n", "[A-Za-z0-9+/]{43}="
-SIGNATURE = "\u2014 ([^\\s\0-\x1f+]+) ([A-Za-z0-9+/=]+)\n"
-CHECKPOINT = re.compile(f"(({ANY})([0-9]+)\n({ROOT})\n(?:{ANY})*)\n((?:{SIGNATURE}){{0,16}})")
+def weigh(data: bytes | None, origin: str, keys: list[Key]) -> tuple[int, str, bool]:
+    """Size, root and authenticity of a checkpoint, or the finding of section 4.1; the origin is a pattern."""
+    if data is None: return 0, tree_root([]), False
+    note = NOTE.fullmatch(data.decode(errors="surrogateescape"))
+    if not note or len(data) > MAX_CHECKPOINT or int(note[3]) > MAX_INT: raise Finding("CRA-3011")
+    if not re.fullmatch(origin, note[2][:-1]): raise Finding("CRA-3014")
+    signatures = [(name, base64.b64decode(blob)) for name, blob in re.findall(SIGNATURE, note[5])]
+    known = [(key[2], blob[4:]) for name, blob in signatures for key in keys if (name, blob[:4]) == key[:2]]
+    if not all(is_signed(key, note[1].encode(), signature) for key, signature in known): raise Finding("CRA-3012")
+    if keys and not known: raise Finding("CRA-3013")
+    return int(note[3]), base64.b64decode(note[4]).hex(), bool(known)
 
-
-class Seal(NamedTuple):
-    """What a checkpoint counts as; without arguments, an absent one."""
-
-    size: int = 0
-    root: bytes | None = None
-    authentic: bool = False
-    code: str | None = None
-    origin: str = ""
-
-    def of(self, pattern: str) -> "Seal":
-        return self if not self.origin or re.fullmatch(pattern, self.origin) else Seal(code="CRA-3014")
-
-
-def weigh(data: bytes | None, keys: list[Key]) -> Seal:
-    """Section 4.1, except for the origin, which is not known before the chain is read."""
-    if data is None:
-        return Seal()
-    try:
-        note = CHECKPOINT.fullmatch(data.decode()) or [""] * 6
-        signatures = [(name, base64_bytes(blob)) for name, blob in re.findall(SIGNATURE, note[5])]
-        text, origin, size, root = note[1], note[2][:-1], decimal(note[3]), base64_bytes(note[4])
-    except ValueError:
-        return Seal(code="CRA-3011")
-    if len(data) > MAX_CHECKPOINT or any(len(blob) < 5 for _, blob in signatures):
-        return Seal(code="CRA-3011")
-    known = [(k, blob[4:]) for name, blob in signatures for k in keys if (name, blob[:4]) == (k.name, k.key_id)]
-    if not all(is_signed(key, text.encode(), signature) for key, signature in known):
-        return Seal(code="CRA-3012", origin=origin)
-    return Seal(code="CRA-3013", origin=origin) if keys and not known else Seal(size, root, bool(known), None, origin)
-
-
-# Sections 2.3, 3 and 5: files and chains
-
-HEAD = {"session_id": ID, "size": int, "root": HASH}
+# Sections 2.3, 3 and 5: files, chains, and what the journal says
+Folder = str | zipfile.ZipFile
+Row = tuple[str, str | None]  # verdict and code
+HEADS = ("journal.session_opened", "journal.checkpoint", "journal.session_closed")
 CLAIMS: dict[str, Any] = {
-    **dict.fromkeys(("journal.session_opened", "journal.checkpoint", "journal.session_closed", "journal.pruned"), HEAD),
+    **{kind: {"session_id": ID, "size": int, "root": HASH} for kind in (*HEADS, "journal.pruned")},
     "journal.redacted": {"session_id": ID, "sequence": int, "event_hash": HASH},
     "ledger.recovered": {"unattested": [int]},
 }
 
-
-class Folder(NamedTuple):
-    """The files of a directory or a zip."""
-
-    names: set[str]
-    open: Callable[[str], BinaryIO | None]
-
-
-def open_file(path: str) -> BinaryIO | None:
-    if not os.path.isfile(path) and os.path.lexists(path):  # a pipe would make the reader wait
-        raise OSError(f"not a regular file: {path}")
+def open_file(folder: Folder, name: str) -> Any:
+    """A file of a directory or zip; None if there is none. A pipe, which would make the reader wait, is an error."""
+    if isinstance(folder, zipfile.ZipFile): return folder.open(name) if name in folder.namelist() else None
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path) and os.path.lexists(path): raise OSError(f"not a regular file: {path}")
     return open(path, "rb") if os.path.isfile(path) else None
 
+def list_names(folder: Folder) -> list[str]:
+    if not isinstance(folder, zipfile.ZipFile): return os.listdir(folder)
+    names = {entry.filename for entry in folder.infolist() if entry.compress_type in (0, 8)}  # stored, deflated
+    if len(names) < len(folder.infolist()): raise OSError("two files of one name, or an unusual compression")
+    return [name for name in names if "/" not in name]
 
-def open_folder(path: str) -> Folder:
-    if os.path.isdir(path):
-        return Folder(set(os.listdir(path)), lambda name: open_file(os.path.join(path, name)))
-    archive = zipfile.ZipFile(path)
-    names = set(archive.namelist())
-    if len(names) < len(archive.namelist()):
-        raise OSError(f"two files of one name: {path}")
-    return Folder(names, lambda name: archive.open(name) if name in names else None)
+def read_file(folder: Folder, name: str, limit: int) -> bytes | None:
+    with open_file(folder, name) or nullcontext() as stream:
+        return stream.read(limit + 1) if stream else None
 
+def lacks_blob(folder: Folder, artifact: dict[str, str], salt: bytes) -> bool:
+    blob_id, uri = artifact["sha256"], artifact["uri"]
+    named = fits(HASH, blob_id) and uri == "blobs/" + blob_id
+    with (open_file(folder, uri) if named else None) or nullcontext() as stream:
+        return not stream or hashlib.file_digest(stream, lambda: hashlib.sha256(salt)).hexdigest() != blob_id
 
-def read(folder: Folder, name: str, limit: int = MAX_CHECKPOINT) -> bytes | None:
-    stream = folder.open(name)
-    return stream.read(limit + 1) if stream else None
+def claim(kind: str, payload: dict[str, Any] | None) -> list[Any] | None:
+    """What an event of the journal says about a session, or a ledger.recovered about events."""
+    said = {name: (payload or {}).get(name) for name in CLAIMS.get(kind, ())}
+    return [kind, *said.values()] if said and fits(CLAIMS[kind], said) else None
 
+def read_chain(folder: Folder, name: str, sizes: set[int]) -> Any:
+    """The lines up to the first finding, with checks 4 to 6 of section 2.3."""
+    chain = SimpleNamespace(n=0, code=None, partial=False, ledger_id=None, bad_blob=INFINITY, redacted=[], claims=[])
+    chain.roots, peaks, first, last, ended = {0: tree_root([])}, list[bytes](), None, "0" * 64, False
+    with open_file(folder, name + CHAIN) or nullcontext() as stream:
+        for line in iter(lambda: stream.readline(MAX_LINE + 1) if stream else b"", b""):
+            chain.partial = not line.endswith(b"\n") and len(line) <= MAX_LINE
+            if chain.partial: break
+            try:
+                header, payload, salt, leaf = read_event(line.removesuffix(b"\n"))
+                kind, ids = header["event_type"], (header["session_id"], header["trace_id"])
+                opening = ("journal.opened", ids[1]) if name == "journal" else ("session.started", name)
+                if ids != (first or ids) or (not first and (kind, ids[0]) != opening): raise Finding("CRA-3005")
+                if (header["sequence"], header["previous_event_hash"]) != (chain.n, last): raise Finding("CRA-3004")
+                if ended and kind != "ledger.recovered": raise Finding("CRA-3006")
+            except Finding as finding:
+                chain.code = str(finding)
+                break
+            if not first: chain.ledger_id = ids[0] if name == "journal" else (payload or {}).get("ledger_id")
+            if payload is None: chain.redacted.append((ids[0], chain.n, leaf.hex()))
+            blobs = [a for a in header.get("artifacts", ()) if a["uri"].startswith("blobs/") and payload is not None]
+            if any(lacks_blob(folder, blob, salt) for blob in blobs): chain.bad_blob = min(chain.bad_blob, chain.n)
+            if name == "journal" and (said := claim(kind, payload)): chain.claims.append((chain.n, said))
+            size, first, last, ended = chain.n, first or ids, leaf.hex(), ended or kind == "session.ended"
+            while size & 1: leaf, size = sha256(b"\1", peaks.pop(), leaf), size >> 1
+            peaks.append(leaf)
+            chain.n += 1
+            if chain.n in sizes: chain.roots[chain.n] = tree_root(peaks)
+    return chain
 
-def claim(event: Event) -> tuple[Any, ...] | None:
-    """What an event of the journal says about a session, if it says so in the right form."""
-    shape = CLAIMS.get(event.header["event_type"], {})
-    said = {name: (event.payload or {}).get(name) for name in shape}
-    return (event.header["event_type"], *said.values()) if said and fits(shape, said) else None
-
-
-def attested(claims: list[tuple[int, tuple[Any, ...]]], covered: int) -> list[tuple[Any, ...]]:
+def attested(claims: list[tuple[int, list[Any]]], covered: int) -> list[list[Any]]:
     """Section 5, from the last event to the first: a ledger.recovered counts only if it is attested itself."""
-    counted, ranges = [], []
+    counted, ranges = [], list[list[int]]()
     for index, said in reversed(claims):
         if index < covered and not any(first <= index <= last for first, last in ranges):
             counted.append(said)
-            if said[0] == "ledger.recovered" and len(said[1]) == 2:
-                ranges.append(said[1])
+            if said[0] == "ledger.recovered" and len(said[1]) == 2: ranges.append(said[1])
     return counted[::-1]
 
+class Journal:
+    """What a verifier takes from the journal, or from the proofs in a bundle."""
+    def __init__(self, alone: bool):
+        self.alone, self.level, self.ledger_id, self.heads = alone, 0, "", dict[str, Any]()
+        self.listed, self.pruned, self.redacted = set[str](), set[str](), set[Any]()
+    def hear(self, kind: str, about: Any, *said: Any) -> None:
+        if kind in HEADS: self.heads[about] = said
+        if kind == "journal.session_opened": self.listed.add(about)
+        if kind == "journal.pruned": self.pruned.add(about)
+        if kind == "journal.redacted": self.redacted.add((about, *said))
 
-def holds_blobs(folder: Folder, event: Event) -> bool:
-    for artifact in event.header.get("artifacts", []) if event.payload is not None else []:
-        if artifact["uri"].startswith("blobs/"):
-            named = artifact["uri"] == "blobs/" + artifact["sha256"] and fits(HASH, artifact["sha256"])
-            stream = folder.open(artifact["uri"]) if named else None
-            salted = functools.partial(hashlib.sha256, event.salt)
-            if not stream or hashlib.file_digest(stream, salted).hexdigest() != artifact["sha256"]:
-                return False
-    return True
+# Section 7: verdicts
+def worst(rows: list[Row]) -> Row:
+    return max(rows, key=lambda row: (PASSED + FAILED).index(row[0]))  # max returns the first of equals
 
+def report(row: Row, level: int, **facts: Any) -> dict[str, Any]:
+    return {"verdict": row[0], "code": row[1], "level": f"L{level}" if row[0] in PASSED else None, **facts}
 
-def read_chain(folder: Folder, name: str, sizes: set[int]) -> Any:
-    """Checks 4 to 6 of section 2.3, and what else the verdict needs."""
-    chain = SimpleNamespace(n=0, code=None, partial=False, ledger_id=None, bad_blob=INFINITY, redacted=[], claims=[])
-    chain.roots, peaks, first, last, ended = {0: sha256()}, [], None, "0" * 64, False
-    stream = folder.open(name + ".trace.jsonl")
-    chain.exists = stream is not None
-    for line in iter(lambda: stream.readline(MAX_LINE + 1), b"") if stream else ():
-        if not line.endswith(b"\n") and len(line) <= MAX_LINE:
-            chain.partial = True
-            break
+def judge(folder: Folder, name: str, keys: list[Key], journal: Journal, known: Any = None) -> dict[str, Any]:
+    """The report on one chain. The journal comes first, with the head of it that the verifier remembers."""
+    own, data = name == "journal", read_file(folder, name + ".checkpoint", MAX_CHECKPOINT)
+    claimed = re.match(rb"[^\n]*\n([0-9]{1,16})\n", data or b"")
+    head = (known[1:] if known else None) if own else journal.heads.get(name)
+    chain = read_chain(folder, name, {int(claimed[1]) if claimed else 0, head[0] if head else 0})
+    ledger_id, code, n = journal.ledger_id or chain.ledger_id, None, chain.n
+    origin = rf"cra\.local/{ledger_id if fits(ID, ledger_id) else ID}/{re.escape(name)}"
+    try:
+        c, root, authentic = weigh(data, origin, keys)
+    except Finding as finding:
+        c, root, authentic, code = 0, tree_root([]), False, str(finding)
+    for said in attested(chain.claims, c): journal.hear(*said)
+    strict, below = "TAMPERED" if keys else "DAMAGED", "TAMPERED" if authentic else "DAMAGED"
+    unlisted = not own and not journal.alone and name not in journal.listed
+    other = own and known and ledger_id not in (None, known[0])
+    table = [
+        (code, strict, code),
+        (chain.code and n < c, below, chain.code),
+        ((not chain.code and n < c) or chain.roots.get(c, root) != root, below, "CRA-3010"),
+        (chain.code and n >= c, "DAMAGED", chain.code),
+        (chain.bad_blob < n, below if chain.bad_blob < c else "DAMAGED", "CRA-3024"),
+        (set(chain.redacted) - journal.redacted, strict, "CRA-3023"),
+        (not own and head and (head[0] > c or chain.roots.get(*head) != head[1]), "TAMPERED", "CRA-3020"),
+        (unlisted and n > 1, "UNLISTED", "CRA-3022"),
+        (own and head and not other and chain.roots.get(head[0]) != head[1], "TAMPERED", "CRA-3030"),
+        (other, "TAMPERED", "CRA-3031"),
+        (chain.partial, "INCOMPLETE", "CRA-3007"),
+        (unlisted, "STILLBORN", None),
+        (True, "INTACT", None),
+    ]
+    row = worst([(verdict, code) for holds, verdict, code in table if holds])
+    if own: journal.ledger_id, journal.level = ledger_id or "", (1 + bool(head)) * authentic * (row[0] in PASSED)
+    level = int(authentic) if journal.alone else journal.level * (authentic or c == 0)
+    redacted, unproven = len(chain.redacted), 0 if journal.level else len(chain.redacted)
+    return report(row, level, events=n, unattested=max(n - c, 0), redacted=redacted, unauthenticated=unproven)
+
+# Section 8: proofs and bundles
+def read_proof(folder: Folder, name: str, keys: list[Key], origins: str) -> tuple[dict[str, Any], Any, bool]:
+    """Header and payload of the event that a valid proof holds, and whether its checkpoint is authentic."""
+    text = (read_file(folder, name, MAX_PROOF) or b"").decode(errors="surrogateescape")
+    if not (proof := PROOF.match(text)): raise Finding("CRA-3011")
+    header, payload, _, leaf = read_event(base64.b64decode(proof[1]))
+    note, index = text[proof.end() :].encode(errors="surrogateescape"), int(proof[2])
+    size, root, authentic = weigh(note, origins.replace("EVENT", header["session_id"]), keys)
+    found = root_from_path(leaf, index, size, [base64.b64decode(line) for line in proof[3].split()])
+    if header["sequence"] != index or found.hex() != root: raise Finding("CRA-3010")
+    return header, payload, authentic
+
+def judge_bundle(folder: Folder, keys: list[Key], journal: Journal, known: Any) -> dict[str, Any]:
+    """The report on as much of the journal as a bundle proves."""
+    row: Row = ("INTACT", None)
+    for proof in sorted(filter(PROOFS.fullmatch, list_names(folder))):  # journal.proof comes first
+        is_head = proof == "journal.proof"
         try:
-            event = read_event(line.removesuffix(b"\n"))
-            header = event.header
-            ids, kind = (header["session_id"], header["trace_id"]), header["event_type"]
-            if first is None:
-                first = ids
-                opening = ("journal.opened", ids[1]) if name == "journal" else ("session.started", name)
-                if (kind, ids[0]) != opening: raise Finding("CRA-3005")
-            ...
+            header, payload, authentic = read_proof(folder, proof, keys, ORIGIN)
+        except Finding as finding:
+            if is_head: row = ("TAMPERED" if keys else "DAMAGED", str(finding))
+            continue
+        if is_head: journal.ledger_id, journal.level = header["session_id"], int(authentic)
+        said, kinds = claim(header["event_type"], payload), HEADS if is_head else ("journal.redacted",)
+        if said and said[0] in kinds and header["session_id"] == journal.ledger_id: journal.hear(*said)
+    journal.listed.update(journal.heads)
+    if known and journal.ledger_id not in ("", known[0]): row = worst([row, ("TAMPERED", "CRA-3031")])
+    return report(row, journal.level, events=int(journal.ledger_id != ""), bundle=True)
+
+def verify(path: str, keys: list[Key], known: Any = None, session: str | None = None) -> dict[str, Any]:
+    """The report on what a path holds; raises one of UNREADABLE if nothing can be said."""
+    (parent, base), is_folder = os.path.split(path), os.path.isdir(path)
+    single = base.endswith((CHAIN, "proof")) and not is_folder
+    folder = (parent or ".") if single else path if is_folder else zipfile.ZipFile(path)
+    names = list_names(folder)
+    if single and base not in names: raise OSError(f"no such file: {path}")
+    if single and not base.endswith(CHAIN):
+        try:
+            authentic = read_proof(folder, base, keys, rf"{ORIGIN}|cra\.local/{ID}/EVENT")[2]
+            return {**report(("INTACT", None), int(authentic), exit=0), "verdict": "VALID"}
+        except Finding as finding:
+            return report(("INVALID", str(finding)), 0, exit=3)
+    session, has_journal = session or (base.removesuffix(CHAIN) if single else None), "journal" + CHAIN in names
+    journal, parts = Journal(alone=single and not has_journal), list[dict[str, Any]]()
+    proven = "journal.proof" in names and not has_journal
+    if proven and not single: parts.append(judge_bundle(folder, keys, journal, known))
+    elif not journal.alone: parts.append(judge(folder, "journal", keys, journal, known))
+    files = {name.removesuffix(CHAIN) for name in names if name.endswith(CHAIN)} - {"journal"}
+    if session not in (None, "journal", *files, *journal.listed): raise OSError(f"no such session: {session}")
+    wanted, sessions = (files | journal.listed) & ({session} if session else files | journal.listed), {}
+    for name in sorted(wanted):
+        row: Row = ("INTACT", None) if name in journal.pruned else ("TAMPERED", "CRA-3021")
+        gone = report(row, journal.level, events=0, unattested=0, redacted=0, unauthenticated=0)
+        sessions[name] = judge(folder, name, keys, journal) if name in files else gone
+    row = worst([(part["verdict"], part["code"]) for part in (*parts, *sessions.values())])
+    level = min(int((part["level"] or "L0")[1:]) for part in (*parts, *sessions.values()))
+    return report(row, level, exit=3 if row[0] in FAILED else 0, journal=parts[0] if parts else None, sessions=sessions)
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Verify a TRACE/1.1 ledger, session, bundle or proof.")
+    parser.add_argument("path", metavar="PATH")
+    parser.add_argument("--session", metavar="ID")
+    parser.add_argument("--key", metavar="VKEY", action="append", default=[])
+    parser.add_argument("--head", metavar="LEDGER_ID:SIZE:ROOTHEX", type=parse_head)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    try:
+        result = verify(args.path, [parse_key(key) for key in args.key], args.head, args.session)
+    except UNREADABLE as error:
+        print(f"verify.py: {type(error).__name__}: {ascii(str(error))[1:-1]}", file=sys.stderr)
+        return 2
+    for name, part in {"journal": result.get("journal"), **result.get("sessions", {})}.items():
+        if part and not args.json: print(ascii(name)[1:-1], *(f"{fact}={part[fact]}" for fact in part))
+    print(json.dumps(result) if args.json else " ".join(result[x] for x in ("verdict", "code", "level") if result[x]))
+    return int(result["exit"])
+
+if __name__ == "__main__":
+    sys.exit(main())
