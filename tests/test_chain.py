@@ -145,7 +145,7 @@ SPOILT = {
     "trace": (f'"trace_id":"{SESSION}"', f'"trace_id":"{SOURCE.new_id()}"', Code.FOREIGN_EVENT),
     "sequence": ('"sequence":1', '"sequence":2', Code.BROKEN_CHAIN),
     "sequence as a float": ('"sequence":1', '"sequence":1.5', Code.MALFORMED_LINE),
-    "negative sequence": ('"sequence":1', '"sequence":-1', Code.MALFORMED_LINE),
+    "negative sequence": ('"sequence":1', '"sequence":-1', Code.BROKEN_CHAIN),
     "severity": ('"severity":"info"', '"severity":"fine"', Code.MALFORMED_LINE),
     "severity of another kind": ('"severity":"info"', '"severity":{}', Code.MALFORMED_LINE),
     "actor type": ('"type":"runtime"', '"type":"root"', Code.MALFORMED_LINE),

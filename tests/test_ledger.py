@@ -506,3 +506,31 @@ def test_a_journal_that_is_missing_under_its_checkpoint_is_refused(ledger):
 
 def test_a_ledger_ignores_itself_in_git(ledger):
     assert (Path(ledger.directory) / ".gitignore").read_text() == "*\n"
+
+
+def test_a_journal_event_that_no_checkpoint_covers_is_cut_off_and_kept(ledger, session):
+    journal = ledger.directory / "journal.trace.jsonl"
+    covered = {path: path.read_bytes() for path in ledger.directory.glob("journal.*")}
+    session.append("action.denied", DENIED)
+    session.barrier()
+    forged = journal.read_bytes()[len(covered[journal]) :]
+    checkpoint = ledger.directory / "journal.checkpoint"
+    ledger.journal.abandon()
+    checkpoint.write_bytes(covered[checkpoint])
+
+    session.append("action.denied", DENIED)
+    session.barrier()
+
+    recovered = list(read_events(journal))[-2]
+    assert recovered.payload["reason"] == "unattested"
+    assert (ledger.directory / recovered.payload["removed"]["kept_as"]).read_bytes() == forged
+    assert verdict(ledger) == "INTACT L1"
+
+
+def test_a_journal_without_its_checkpoint_is_not_gone_on_with(ledger, session):
+    session.barrier()
+    ledger.close()
+    (ledger.directory / "journal.checkpoint").unlink()
+
+    with pytest.raises(IntegrityError, match="expected a checkpoint over the journal"):
+        Ledger(ledger.directory, signer=ledger.signer)

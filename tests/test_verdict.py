@@ -13,10 +13,12 @@ from cra.ledger.verdict import (
     Reading,
     RememberedHead,
     Verdict,
+    doubted_ranges,
     judge_chain,
     judge_memory,
     judge_missing,
     judge_session,
+    unattested_bounds,
     worst,
 )
 
@@ -128,7 +130,7 @@ def test_a_listed_session_without_a_file_is_tampering():
         ("me", 4, ROOT, Code.ROLLED_BACK),
         ("me", 3, OTHER, Code.ROLLED_BACK),
         ("you", 3, ROOT, Code.LEDGER_REPLACED),
-        (None, 3, ROOT, Code.LEDGER_REPLACED),
+        (None, 4, ROOT, Code.ROLLED_BACK),
     ],
 )
 def test_the_journal_is_judged_by_what_is_remembered(ledger_id, size, root, code):
@@ -179,3 +181,33 @@ def test_verdicts_and_levels_are_ordered_and_only_three_are_failures():
         "TAMPERED",
     ]
     assert [str(level) for level in Level] == ["L0", "L1, key unconfirmed", "L1", "L2", "L3"]
+
+
+@pytest.mark.parametrize(
+    ("recoveries", "doubted"),
+    [
+        ([], []),
+        ([(5, range(2, 4))], [2, 3]),
+        ([(5, range(2, 9))], [2, 3, 4]),
+        ([(5, range(2, 4)), (7, range(5, 6))], [5]),
+        ([(5, range(2, 4)), (7, range(6, 7)), (9, range(7, 8))], [2, 3, 7]),
+    ],
+)
+def test_a_recovery_has_a_say_about_what_precedes_it_unless_a_later_one_names_it(
+    recoveries, doubted
+):
+    assert sorted({item for named in doubted_ranges(recoveries) for item in named}) == doubted
+
+
+@pytest.mark.parametrize(
+    ("payload", "named"),
+    [
+        (None, None),
+        ({}, None),
+        ({"unattested": [1]}, None),
+        ({"unattested": [1, "2"]}, None),
+        ({"unattested": [1, 2]}, range(1, 3)),
+    ],
+)
+def test_only_two_numbers_name_a_range(payload, named):
+    assert unattested_bounds(payload) == named

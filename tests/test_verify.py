@@ -115,7 +115,7 @@ def test_a_ledger_thrown_away_is_found_by_whoever_remembers(ledger, memory):
     ledger.directory.mkdir()
 
     report = verify_ledger(ledger.directory, Trust(), memory=memory)
-    assert found(report) == ("TAMPERED", Code.LEDGER_REPLACED, "L0")
+    assert found(report) == ("TAMPERED", Code.ROLLED_BACK, "L0")
 
 
 @pytest.fixture

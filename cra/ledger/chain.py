@@ -411,7 +411,7 @@ _MEMBERS: Final[dict[str, Callable[[Any], bool]]] = {
     "parent_span_id": lambda value: value is None or _fits(_FULL_ID, value),
     "payload_hash": lambda value: _fits(_FULL_HASH, value),
     "previous_event_hash": lambda value: _fits(_FULL_HASH, value),
-    "sequence": lambda value: type(value) is int and value >= 0,
+    "sequence": lambda value: type(value) is int,
     "session_id": lambda value: _fits(_FULL_ID, value),
     "severity": lambda value: isinstance(value, str) and value in _SEVERITIES,
     "span_id": lambda value: _fits(_FULL_ID, value),

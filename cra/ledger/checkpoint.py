@@ -91,8 +91,8 @@ def parse_key(text: str) -> VerifierKey:
     key = VerifierKey(match[1], body[1:])
     if key.key_id.hex() != match[2]:
         raise SignerRefused(f"expected the key id {key.key_id.hex()}, found {match[2]} in {text!r}")
-    if is_weak_point(key.public):
-        raise SignerRefused(f"expected an Ed25519 key of full order, found a weak one: {text!r}")
+    if is_weak_point(key.public) or not _is_on_curve(key.public):
+        raise SignerRefused(f"expected an Ed25519 key of full order, found none: {text!r}")
     return key
 
 
@@ -162,6 +162,14 @@ def is_weak_point(encoded: bytes) -> bool:
     return len(encoded) != 32 or y >= _FIELD or y in _SMALL_ORDER_Y
 
 
+def _is_on_curve(encoded: bytes) -> bool:
+    """RFC 8032 5.1.3: whether x² = (y² - 1) / (d y² + 1) has a root."""
+    square = pow(int.from_bytes(encoded, "little") & (2**255 - 1), 2, _FIELD)
+    d = -121665 * pow(121666, -1, _FIELD)
+    ratio = (square - 1) * pow(d * square + 1, -1, _FIELD)
+    return pow(ratio, (_FIELD - 1) // 2, _FIELD) == 1
+
+
 def _split_note(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     try:
         whole = note.decode()
@@ -170,6 +178,8 @@ def _split_note(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     body, separator, tail = whole.rpartition("\n\n")
     if len(note) > MAX_NOTE or not separator or not (tail == "" or tail.endswith("\n")):
         raise _malformed("no empty line, or no LF at the end")
+    if any(char < " " and char != "\n" for char in whole):
+        raise _malformed("a control character")
     lines = tail.split("\n")[:-1]
     if len(lines) > _MAX_SIGNATURES:
         raise _malformed(f"more than {_MAX_SIGNATURES} signature lines")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
@@ -168,16 +168,7 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
 
 def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntry) -> list[Finding]:
     """The rows about a session that a journal, or the lack of one, adds to `judge_chain`."""
-    findings = []
-    unknown = [item for item in reading.redacted if item not in entry.redactions]
-    if unknown:
-        findings.append(
-            Finding(
-                attestation.expected_blame(),
-                Code.REDACTION_UNKNOWN,
-                f"expected a journal entry for the redaction of event {unknown[0][0]}, found none",
-            )
-        )
+    findings = judge_redactions(reading, attestation, entry.redactions)
     if entry.size > attestation.size:
         findings.append(
             Finding(
@@ -208,6 +199,22 @@ def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntr
     return findings
 
 
+def judge_redactions(
+    reading: Reading, attestation: Attestation, allowed: Collection[tuple[int, str]]
+) -> list[Finding]:
+    """Redacted lines that nothing allows: all of a journal, and of a file on its own."""
+    unknown = [item for item in reading.redacted if item not in allowed]
+    if not unknown:
+        return []
+    return [
+        Finding(
+            attestation.expected_blame(),
+            Code.REDACTION_UNKNOWN,
+            f"expected a journal entry for the redaction of event {unknown[0][0]}, found none",
+        )
+    ]
+
+
 def judge_missing() -> Finding:
     return Finding(
         Verdict.TAMPERED,
@@ -222,8 +229,8 @@ def judge_memory(
     """The rows about heads of the journal that somebody remembers."""
     findings = []
     for head in remembered:
-        if ledger_id != head.ledger_id:
-            message = f"expected the ledger {head.ledger_id}, found {ledger_id or 'none'}"
+        if ledger_id is not None and ledger_id != head.ledger_id:
+            message = f"expected the ledger {head.ledger_id}, found {ledger_id}"
             findings.append(Finding(Verdict.TAMPERED, Code.LEDGER_REPLACED, message))
         elif reading.roots.get(head.size) != head.root:
             message = (
@@ -233,6 +240,27 @@ def judge_memory(
             )
             findings.append(Finding(Verdict.TAMPERED, code, message))
     return findings
+
+
+def unattested_bounds(payload: Mapping[str, Any] | None) -> range | None:
+    """The events that a `ledger.recovered` names as nobody's, if it names some."""
+    found = (payload or {}).get("unattested")
+    if isinstance(found, list) and len(found) == 2 and all(type(item) is int for item in found):
+        return range(found[0], found[1] + 1)
+    return None
+
+
+def doubted_ranges(recoveries: Sequence[tuple[int, range]]) -> list[range]:
+    """What attested recoveries, given as (sequence, named events) in order, leave unattested.
+
+    From the last one back: one that a later one names has no say, and none has a say in what comes
+    after it. Otherwise a forged recovery could strike out the events of honest writers (section 5).
+    """
+    doubted: list[range] = []
+    for sequence, named in reversed(recoveries):
+        if not any(sequence in doubt for doubt in doubted):
+            doubted.append(range(named.start, min(named.stop, sequence)))
+    return doubted
 
 
 def worst(findings: Iterable[Finding]) -> Finding | None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
@@ -29,10 +29,13 @@ from cra.ledger.verdict import (
     Reading,
     RememberedHead,
     Verdict,
+    doubted_ranges,
     judge_chain,
     judge_memory,
     judge_missing,
+    judge_redactions,
     judge_session,
+    unattested_bounds,
     worst,
 )
 from cra.protocol.events import EVENT_TYPES
@@ -145,6 +148,8 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
 def verify_file(path: Path, trust: Trust, *, cores: int = 1) -> LedgerReport:
     """Judge a session file on its own, with the checkpoint beside it if there is one."""
     session_id = path.name.removesuffix(_SUFFIX)
+    if not path.exists():
+        raise NotFound("expected a session file, found none", where=str(path))
     first = _first_event(path)
     ledger_id = str((first.payload or {}).get("ledger_id")) if first else None
     origin = f"cra.local/{ledger_id}/{session_id}" if first else None
@@ -153,7 +158,7 @@ def verify_file(path: Path, trust: Trust, *, cores: int = 1) -> LedgerReport:
     reading, place = read_chain(
         Target(path, session_id, is_journal=False, marks=[attestation.size]), cores=cores
     )
-    findings = judge_chain(reading, attestation)
+    findings = judge_chain(reading, attestation) + judge_redactions(reading, attestation, ())
     report = _report(session_id, reading, place, attestation, findings)
     if report.verdict.exit_code == 0 and attestation.is_authentic:
         report.level = Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
@@ -192,6 +197,7 @@ class _Journal:
             self._reading, self._place = read_chain(target, cores=cores)
         self._entries = self._facts(path)
         findings = judge_chain(self._reading, self.attestation)
+        findings += judge_redactions(self._reading, self.attestation, ())
         findings += judge_memory(self._reading, self.ledger_id, remembered, Code.ROLLED_BACK)
         findings += judge_memory(self._reading, self.ledger_id, anchored, Code.ANCHOR_UNMET)
         self.report = _report(JOURNAL, self._reading, self._place, self.attestation, findings)
@@ -213,8 +219,7 @@ class _Journal:
         entry = self._entries.get(session_id, JournalEntry())
         path = self._directory / f"{session_id}{_SUFFIX}"
         if not path.exists():
-            report = ChainReport(session_id, is_pruned=entry.is_pruned, events=entry.size)
-            report.covered = entry.size
+            report = ChainReport(session_id, is_pruned=entry.is_pruned)
             if entry.is_pruned:
                 report.level = self.report.level
             elif entry.is_listed:
@@ -269,9 +274,9 @@ class _Journal:
             report.message = "begun, but its writer died before the journal listed it"
         if report.redacted and not self.attestation.is_authentic:
             report.warnings.append("redacted, unauthenticated: the journal is not signed")
-        report.level = min(self._level(report, attestation), self.report.level)
-        if self.attestation.is_authentic and report.verdict is Verdict.STILLBORN:
-            report.level = self.report.level
+        # A session without a checkpoint has nothing that a signature could be about.
+        own = self._level(report, attestation) if attestation.size else self.report.level
+        report.level = min(own, self.report.level) if report.verdict.exit_code == 0 else Level.L0
         report.level = self._raised(report.level)
         if report.verdict is Verdict.INTACT and self.ledger_id:
             self._memory.remember_mark(self.ledger_id, session_id, mark_of(place))
@@ -320,13 +325,15 @@ class _Journal:
         end = min(self.attestation.size, self._reading.size)
         if self.attestation.expects_signature and not self.attestation.is_authentic:
             end = 0
-        doubted = [
-            bounds
-            for event in _events(path, end=self._reading.size, types={"ledger.recovered"})
-            if (bounds := _bounds(event)) is not None
-        ]
+        doubted = doubted_ranges(
+            [
+                (event.sequence, bounds)
+                for event in _events(path, end=end, types={"ledger.recovered"})
+                if (bounds := unattested_bounds(event.payload)) is not None
+            ]
+        )
         for event in _events(path, end=end, types=_ABOUT_SESSIONS):
-            if any(first <= event.sequence <= last for first, last in doubted):
+            if any(event.sequence in doubt for doubt in doubted):
                 continue
             session_id = (event.payload or {}).get("session_id")
             if isinstance(session_id, str):
@@ -433,10 +440,3 @@ def _events(path: Path, *, end: int | None, types: set[str] | frozenset[str]) ->
                         yield event
     finally:
         os.close(fd)
-
-
-def _bounds(event: Event) -> tuple[int, int] | None:
-    found: Any = (event.payload or {}).get("unattested")
-    if isinstance(found, list) and len(found) == 2 and all(type(item) is int for item in found):
-        return found[0], found[1]
-    return None

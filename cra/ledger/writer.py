@@ -88,6 +88,7 @@ class ChainWriter:
         durability: Durability = "batch",
         on_checkpoint: Callable[[int, bytes], None] | None = None,
         creates: bool = False,
+        cuts_foreign: bool = False,
     ) -> None:
         self.paths = paths
         self.origin = origin
@@ -97,6 +98,7 @@ class ChainWriter:
         self._durability = durability
         self._on_checkpoint = on_checkpoint
         self._creates = creates
+        self._cuts_foreign = cuts_foreign
         self._actors: dict[tuple[str, str], str] = {}
         self._mutex = threading.RLock()
         self._forget()
@@ -379,6 +381,28 @@ class ChainWriter:
             self._mend(damage)
         elif rest:
             self._finish_line(rest)
+        if self._cuts_foreign and self._foreign:
+            self._cut_foreign()
+
+    def _cut_foreign(self) -> None:
+        """Where every append is a barrier, cut off what no checkpoint covers: it was never
+        acknowledged, and a proof of it would pass for a proof that its writer held the key."""
+        foreign, self._foreign = self._foreign, []
+        checkpoint = self._read_checkpoint()
+        self._covered = max(self._covered, checkpoint.size if checkpoint else 0)
+        if checkpoint is None and self.size == 1:
+            return
+        if checkpoint is None:
+            raise self._located(
+                IntegrityError(
+                    Code.CHECKPOINT_UNMET,
+                    f"expected a checkpoint over the journal's {self.size} events, found none",
+                )
+            )
+        if foreign[-1][1] >= checkpoint.size:
+            fd = self._data_fd
+            self._place = resume(fd, self._blank, checkpoint) or scan(fd, self._blank, checkpoint)
+            self._recover("unattested", cut(fd, self._place, self.paths.data))
 
     def _mend(self, damage: IntegrityError) -> None:
         """Cut off damage beyond the checkpoint, if the machine restarted or a person said so."""
