@@ -116,6 +116,7 @@ class Code(StrEnum):
     LEDGER_REPLACED = "CRA-3031"
     ANCHOR_UNMET = "CRA-3032"
     PROOF_INVALID = "CRA-3033"
+    LEVEL_UNMET = "CRA-3040"
 
 
 class IntegrityError(CraError):

@@ -90,11 +90,13 @@ class Ledger:
         memory: Memory | None = None,
         durability: Durability = "batch",
         source: Source | None = None,
+        accept_breaks: bool = False,
     ) -> None:
         """Open a ledger, or begin one signed by `signer`.
 
         Raises SignerRefused if the ledger is signed by another key, IntegrityError if it is not the
-        ledger that `memory` knows.
+        ledger that `memory` knows. With `accept_breaks` neither is asked: `cra.ledger.repair` is,
+        which records in the journal what it accepts.
         """
         self.directory = directory
         self.durability = durability
@@ -104,14 +106,17 @@ class Ledger:
         try:
             self._make_directories()
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
-                self.id, self.signer, self.journal = self._open_journal(signer)
+                self.id, self.signer, self.journal = self._open_journal(
+                    signer, is_known=not accept_breaks
+                )
         except OSError as error:
             raise WriteFailed(
                 f"expected a directory for the ledger, found {error.strerror}",
                 where=str(error.filename or directory),
                 fix="mend the permissions, or name another directory",
             ) from error
-        check_known(self.memory, directory, self.id, self.journal.size)
+        if not accept_breaks:
+            check_known(self.memory, directory, self.id, self.journal.size)
         _open_ledgers.add(self)
 
     def start_session(
@@ -194,7 +199,9 @@ class Ledger:
         if not ignore.exists():
             ignore.write_text("*\n")
 
-    def _open_journal(self, signer: Signer | None) -> tuple[str, Signer | None, ChainWriter]:
+    def _open_journal(
+        self, signer: Signer | None, *, is_known: bool
+    ) -> tuple[str, Signer | None, ChainWriter]:
         paths = ChainPaths(self.directory, JOURNAL)
         first = next(read_events(paths.data), None) if paths.data.exists() else None
         if first is None and paths.checkpoint.exists():
@@ -205,7 +212,7 @@ class Ledger:
                 fix="cra trace verify",
             )
         ledger_id = first.header["session_id"] if first else self.source.new_id()
-        if first:
+        if first and is_known:
             signer = _signer_of_ledger(paths, first, signer)
         journal = ChainWriter(
             paths,
@@ -214,6 +221,7 @@ class Ledger:
             source=self.source,
             signer=signer,
             creates=True,
+            cuts_foreign=True,
         )
         with journal.batch(barrier=True):
             if journal.size == 0:
@@ -259,7 +267,7 @@ def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) ->
         f"expected the key {named}, which signs this ledger, "
         f"found {signer.key if signer else 'no key'}",
         where=str(paths.data),
-        fix="set CRA_SIGNING_KEY_FILE to the ledger's key",
+        fix="set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept",
     )
 
 

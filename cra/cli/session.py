@@ -1,0 +1,163 @@
+"""`cra session start` and `end`: where the record of some work begins and ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import principal as principal_of
+from cra.cli.arguments import seconds
+from cra.cli.ledger import open_ledger
+from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.project import open_config
+from cra.cli.select import find_session
+from cra.errors import NotFound, UsageError
+from cra.ledger.index import session_files, session_id_of
+from cra.ledger.outline import outline
+from cra.ledger.source import Source
+
+if TYPE_CHECKING:
+    from cra.config import Config
+    from cra.ledger.store import Ledger
+
+_MAX_TTL: Final = 366 * 86_400
+_MAX_REASON: Final = 500
+
+
+def start(
+    *,
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Who acts in it.")] = "cli",
+    principal: Annotated[
+        str | None,
+        typer.Option(
+            "--principal", metavar="TYPE:ID", help="For whom: user, service or agent; the agent."
+        ),
+    ] = None,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", metavar="SCOPE", help="What it is limited to; can be repeated."),
+    ] = None,
+    ttl: Annotated[str, typer.Option("--ttl", metavar="TIME", help="How long it is valid.")] = "1h",
+    parent: Annotated[
+        str | None,
+        typer.Option("--parent", metavar="SESSION", help="The session that it is part of."),
+    ] = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a session and print its id.
+
+    Scopes only narrow: those of the agent in the configuration, and those of the parent.
+
+      cra session start
+      cra session start --agent reviewer --principal user:alice --ttl 8h
+      cra session start --parent last --scope tickets
+    """
+    config = open_config(project, trace_dir)
+    valid = seconds(ttl)
+    if not 1 <= valid <= _MAX_TTL:
+        raise UsageError(f"expected a session of a second to a year, found {ttl}")
+    who = principal_of(principal) if principal is not None else None
+    directory = config.trace_directory
+    parent_id = session_id_of(find_session(directory, parent)) if parent is not None else None
+    with open_ledger(config) as ledger:
+        session = ledger.start_session(
+            agent,
+            principal=who,
+            scopes=_narrowed(config, ledger, agent, parent_id, scopes),
+            ttl_seconds=valid,
+            parent_session_id=parent_id,
+        )
+        facts = ledger.first_event(session.id).payload or {}
+    if as_json:
+        output.answer_json({"session_id": session.id, **facts})
+    else:
+        output.answer(session.id)
+
+
+def end(
+    session: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SESSION]",
+            help="An id or how one begins, or `last`; the only open one if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
+    ] = "completed",
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """End a session: its totals are recorded, and nothing can be added to it.
+
+    cra session end
+    cra session end last --reason "taken over by hand"
+    """
+    if not 1 <= len(reason) <= _MAX_REASON:
+        raise UsageError(f"expected a reason of 1 to {_MAX_REASON} characters, found {len(reason)}")
+    config = open_config(project, trace_dir)
+    path = _only_open(config) if session is None else find_session(config.trace_directory, session)
+    if path.parent != config.trace_directory:
+        raise UsageError("expected a session of this project's ledger", where=str(path))
+    session_id = session_id_of(path)
+    with open_ledger(config) as ledger:
+        ledger.session(session_id).end(reason)
+    last = outline(path).last
+    facts = (last.payload or {}) if last else {}
+    if as_json:
+        output.answer_json({"session_id": session_id, **facts})
+        return
+    totals = ", ".join(f"{count} {name}" for name, count in facts["summary"].items())
+    output.answer(f"ended {session_id}: {totals}")
+
+
+def _narrowed(
+    config: Config, ledger: Ledger, agent: str, parent_id: str | None, stated: list[str] | None
+) -> tuple[str, ...]:
+    """The session's scopes. Raises UsageError if one is beyond the agent's or the parent's."""
+    bounds = []
+    if agent in config.agents:
+        bounds.append((f"agents.{agent} in the configuration", config.agents[agent].scopes))
+    if parent_id is not None:
+        recorded = (ledger.first_event(parent_id).payload or {}).get("scopes", ())
+        bounds.append((f"the parent {parent_id}", tuple(recorded)))
+    for whose, allowed in bounds:
+        beyond = sorted(set(stated or ()) - set(allowed))
+        if beyond:
+            raise UsageError(
+                f"expected scopes of {whose} ({', '.join(allowed) or 'none'}), "
+                f"found {', '.join(beyond)}"
+            )
+    if stated is not None or not bounds:
+        return tuple(dict.fromkeys(stated or ()))
+    _, first = bounds[0]
+    return tuple(scope for scope in first if all(scope in allowed for _, allowed in bounds))
+
+
+def _only_open(config: Config) -> Path:
+    now = Source().now()
+    found = [
+        path
+        for path in session_files(config.trace_directory)
+        if outline(path).state(now) in {"open", "expired"}
+    ]
+    if not found:
+        raise NotFound(
+            "expected an open session, found none",
+            where=str(config.trace_directory),
+            fix="cra session start",
+        )
+    if len(found) > 1:
+        ids = "\n".join(f"  {session_id_of(path)}" for path in found[:10])
+        raise UsageError(
+            f"expected one open session, found {len(found)}:\n{ids}", fix="name the one to end"
+        )
+    return found[0]

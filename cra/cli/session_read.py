@@ -1,0 +1,126 @@
+"""`cra session list` and `show`: which sessions there are, and what one of them was given."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cra.cli import output
+from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.output import Cell
+from cra.cli.project import open_config
+from cra.cli.select import SessionName, open_session, short_length
+from cra.cli.trace_read import (
+    Limit,
+    Offset,
+    moment,
+    paged,
+    read_totals,
+    state_cell,
+    tell_none,
+    tell_rest,
+)
+from cra.ledger.index import session_files
+from cra.ledger.outline import Outline, outline
+from cra.ledger.source import Source
+
+# How many open intents are printed; `--json` has all.
+_MAX_INTENTS: Final = 20
+
+
+def list_sessions(
+    *,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the sessions of the ledger, the newest first: whose they are, and until when.
+
+    cra session list
+    cra session list --json
+    """
+    directory = open_config(project, trace_dir).trace_directory
+    paths = session_files(directory)
+    sessions = [outline(path) for path in paths[offset : offset + limit]]
+    now = Source().now()
+    if as_json:
+        rows = [_facts(session, now) for session in sessions]
+        output.answer_json(paged("sessions", rows, len(paths), offset))
+        return
+    if not sessions:
+        tell_none(directory, paths)
+        return
+    length = short_length(paths)
+    headers = ("SESSION", "AGENT", "STATE", "PRINCIPAL", "STARTED (UTC)", "EXPIRES (UTC)")
+    table = [_row(session, length, now) for session in sessions]
+    output.table(table, headers, cut=("AGENT", "PRINCIPAL"))
+    tell_rest("sessions", len(sessions), len(paths), offset)
+
+
+def show(
+    session: SessionName,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a session: its agent, principal, scopes, times and totals, and what is left open in it.
+
+    cra session show last
+    cra session show last --json
+    """
+    path = open_session(session, project, trace_dir)
+    found, totals = outline(path), read_totals([path])
+    facts = _facts(found, Source().now())
+    intents = totals.open_intents
+    if as_json:
+        opened = [intent._asdict() for intent in intents]
+        output.answer_json(facts | {"totals": totals.types, "open_intents": opened})
+        return
+    for name, value in facts.items():
+        if value is not None:
+            output.answer(f"{name.replace('_', ' '):<17}  {output.safe(_words(value) or 'none')}")
+    for kind, count in sorted(totals.types.items()):
+        output.answer(f"  {output.safe(kind):<27}  {count}")
+    for intent in intents[:_MAX_INTENTS]:
+        words = f"event {intent.sequence}, {intent.action_id}"
+        output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")
+    if totals.open_count > _MAX_INTENTS:
+        output.answer(f"and {totals.open_count - _MAX_INTENTS} more open intents")
+
+
+def _facts(session: Outline, now: str) -> dict[str, Any]:
+    """What event 0 says of a session, beside what a list says of it."""
+    opening = session.opening
+    return {
+        **session.facts(now),
+        "expires_at": opening.get("expires_at"),
+        "ttl_seconds": opening.get("ttl_seconds"),
+        "principal": opening.get("principal"),
+        "scopes": opening.get("scopes"),
+        "parent_session_id": opening.get("parent_session_id"),
+        "trace_id": session.first.header["trace_id"] if session.first else None,
+        "ledger_id": opening.get("ledger_id"),
+        "signer": opening.get("signer"),
+        "cra_version": opening.get("cra_version"),
+        "path": str(session.path),
+    }
+
+
+def _row(session: Outline, length: int, now: str) -> list[str | int | Cell]:
+    return [
+        session.id[:length],
+        session.agent or "?",
+        state_cell(session, now),
+        _words(session.opening.get("principal", "?")),
+        moment(session.started)[:16],
+        moment(_words(session.opening.get("expires_at", "")))[:16],
+    ]
+
+
+def _words(value: Any) -> str:
+    """What a member of a payload says, whatever it is."""
+    if isinstance(value, dict):
+        return " ".join(str(value[name]) for name in sorted(value, reverse=True))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

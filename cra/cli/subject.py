@@ -1,0 +1,120 @@
+"""What `cra trace verify` works on: a ledger and the sessions in it, or one path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cra.cli.ledger import open_memory, trust_of
+from cra.cli.project import open_config
+from cra.cli.select import find_session
+from cra.errors import Code, IntegrityError, NotFound, UsageError
+from cra.ledger.anchor import anchors_in_git, anchors_of_file, own_anchors, parse_anchor
+from cra.ledger.bundle import is_bundle, verify_bundle
+from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
+from cra.ledger.verify import JOURNAL, Anchor, LedgerReport, Trust, verify_file, verify_ledger
+
+
+def judge(
+    words: list[str],
+    project: Path | None,
+    trace_dir: Path | None,
+    *,
+    keys: list[str] | None,
+    anchor_source: str | None,
+    since_verified: bool,
+    cores: int,
+) -> LedgerReport:
+    """The verdict on what the words name. Raises CraError if they name nothing to judge."""
+    path = _path_among(words)
+    config = open_config(project, trace_dir, anywhere=path is not None)
+    # The configuration's keys are of its own ledger.
+    is_own = path is None or path.resolve().is_relative_to(config.trace_directory.resolve())
+    trust = trust_of(config if is_own else None, keys)
+    if path is not None and _stands_alone(path):
+        if anchor_source is not None:
+            raise UsageError(
+                "expected a ledger to hold an anchor against, found one session", where=str(path)
+            )
+        return _verify_alone(path, trust, cores)
+    directory, names = _ledger_and_names(config.trace_directory, path, words)
+    return verify_ledger(
+        directory,
+        trust,
+        sessions=names,
+        memory=open_memory(),
+        anchors=_anchors(anchor_source, directory, config.project or directory.parent),
+        since_verified=since_verified,
+        cores=cores,
+    )
+
+
+def _path_among(words: list[str]) -> Path | None:
+    """The one path that is given instead of sessions. Ids and `last` have neither / nor dot."""
+    paths = [word for word in words if "/" in word or "." in word]
+    if not paths:
+        return None
+    if len(words) > 1:
+        raise UsageError(f"expected one path or sessions by their ids, found {' '.join(words)}")
+    path = Path(paths[0])
+    if not path.exists():
+        raise NotFound(
+            "expected a ledger, a session's file or a bundle, found nothing", where=str(path)
+        )
+    return path
+
+
+def _stands_alone(path: Path) -> bool:
+    """Whether a path is judged without a ledger: a bundle, or a session's file with no journal."""
+    if path.is_dir():
+        return is_bundle(path)
+    return not (path.parent / JOURNAL_FILE).is_file() or not path.name.endswith(SUFFIX)
+
+
+def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
+    if is_bundle(path):
+        return verify_bundle(path, trust, memory=open_memory(), cores=cores)
+    if not path.name.endswith(SUFFIX):
+        raise UsageError(f"expected a file *{SUFFIX} or a bundle, found another", where=str(path))
+    return verify_file(path, trust, cores=cores)
+
+
+def _ledger_and_names(
+    configured: Path, path: Path | None, words: list[str]
+) -> tuple[Path, list[str] | None]:
+    """The ledger to judge, and the sessions in it; None: all of them."""
+    if path is not None and path.is_dir():
+        if not (path / JOURNAL_FILE).exists() and not session_files(path):
+            raise NotFound("expected a ledger or a bundle, found neither", where=str(path))
+        return path, None
+    if path is not None:
+        return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
+    _check_not_gone(configured)
+    if not words:
+        return configured, None
+    return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
+
+
+def _check_not_gone(directory: Path) -> None:
+    """A ledger that was seen here and whose directory is gone was not merely never begun."""
+    known = None if directory.is_dir() else open_memory().of_path(directory)
+    if known is not None:
+        raise IntegrityError(
+            Code.ROLLED_BACK,
+            f"expected the ledger {known}, found no directory",
+            where=str(directory),
+            fix="bring it back; if it is meant to be gone: cra trace repair --accept",
+        )
+
+
+def _session_id(directory: Path, word: str) -> str:
+    """A whole id is taken as it is: the journal may list a session whose file is gone."""
+    return word if len(word) == 36 else session_id_of(find_session(directory, word))
+
+
+def _anchors(source: str | None, directory: Path, project: Path) -> tuple[Anchor, ...]:
+    if source is None:
+        return ()
+    if source.startswith("cra:"):
+        return (parse_anchor(source),)
+    found = anchors_in_git(project) if source == "git" else anchors_of_file(Path(source))
+    return own_anchors(directory, found)

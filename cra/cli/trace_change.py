@@ -1,0 +1,338 @@
+"""`cra trace repair`, `redact` and `prune`: changes that a person asks for; all are recorded.
+
+What a command works with is imported when it runs: its help is read more often than it is used.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import event_place, seconds, user_name
+from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
+from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
+from cra.cli.output import Cell
+from cra.cli.project import open_config, open_signer
+from cra.errors import CraError, ExitCode, IntegrityError, SessionOpen, UsageError
+
+if TYPE_CHECKING:
+    from cra.config import Config
+    from cra.ledger.memory import Memory
+    from cra.ledger.repair import Acceptable, Accepted
+    from cra.ledger.retention import Candidate
+    from cra.ledger.verify import ChainReport, LedgerReport, Trust
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the journal.")]
+
+_JOURNAL: Final = "journal"
+_BEYOND: Final = (
+    "beyond repair: what a checkpoint covers cannot be mended. Keep it as evidence, outside the "
+    "project, and go on with a new session: cra session start"
+)
+
+
+def repair(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SESSION|journal]",
+            help="What to mend; the journal if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The journal and every session.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Do it; without this, say what would be done.")
+    ] = False,
+    reason: Annotated[
+        str,
+        typer.Option("--reason", metavar="TEXT", help="Why a new key signs; kept in the journal."),
+    ] = "accepted by a person",
+    keys: Keys = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Mend what a crash left behind, or accept a break, so that the ledger goes on.
+
+    Damage beyond the checkpoint is cut off, and the bytes are kept beside the file. A journal that
+    is not the one that was seen here, or that another key signed, is recorded as accepted. What
+    lies below a signed checkpoint stays as it is. Without --accept the exit code is 1 if there is
+    something to accept; it is 3 if something is beyond repair.
+
+      cra trace repair
+      cra trace repair last --accept
+      cra trace repair --all --accept
+    """
+    from cra.ledger.repair import accept_journal, accept_session, acceptable_in, beyond_repair
+
+    if everything and what is not None:
+        raise UsageError(f"expected --all or one of the ledger, found --all and {what!r:.60}")
+    config = open_config(project, trace_dir)
+    memory, signer = open_memory(), open_signer()
+    report = _judged(config, trust_of(config, keys), memory)
+    name = None if everything else _chain_named(config.trace_directory, what)
+    found = [item for item in acceptable_in(report, memory, signer) if name in (None, item.name)]
+    beyond = [part for part in beyond_repair(report) if name in (None, part.name)]
+    done: list[Accepted] = []
+    if accept and any(item.name == _JOURNAL for item in found):
+        done += accept_journal(report, memory, signer, reason)
+    damaged = [item.name for item in found if item.name != _JOURNAL]
+    if accept and damaged:
+        with open_ledger(config) as ledger:
+            done += [accept_session(ledger, session_id) for session_id in damaged]
+    _show_repair(found, done, beyond, accepted=accept, as_json=as_json)
+    if beyond:
+        return ExitCode.INTEGRITY
+    return ExitCode.NO if found and not accept else ExitCode.OK
+
+
+def redact(
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENT", help="SESSION:SEQUENCE, an event id, or how an event's hash begins."
+        ),
+    ],
+    reason: Reason,
+    *,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """Take away the payload of an event, and its blobs, from a session that has ended.
+
+    The event stays, with its hash, and everything still proves itself. The journal says which
+    payload is gone, who took it away and why. Copies and backups are not reached. A redaction that
+    was interrupted is finished by asking for it again.
+
+      cra trace redact last:4 --reason "holds a customer's name"
+    """
+    from cra.ledger.retention import redact as take_away
+
+    config = open_config(project, trace_dir)
+    directory, name, sequence = event_place(config.trace_directory, event)
+    if directory != config.trace_directory or name == _JOURNAL:
+        raise UsageError(
+            "expected an event of a session of this project's ledger",
+            where=f"{directory / name}:{sequence}",
+        )
+    question = f"Take away the payload of event {sequence} of {name} for good?"
+    if not output.confirm(question, yes=yes):
+        output.tell("nothing was changed")
+        return
+    with open_ledger(config) as ledger:
+        done = take_away(ledger, name, sequence, reason, actor_id=user_name())
+    if as_json:
+        output.answer_json(
+            {
+                "session_id": done.session_id,
+                "sequence": done.sequence,
+                "event_hash": done.event_hash,
+                "blobs": done.blobs,
+                "was_done": done.was_done,
+            }
+        )
+        return
+    what = "was redacted before" if done.was_done else "redacted"
+    output.answer(f"{what}: {done.session_id}:{done.sequence}, {done.blobs} blobs")
+
+
+def prune(
+    *,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="TIME",
+            help="Ended this long ago, as 30d; trace.retention_days.",
+        ),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="SESSION", help="This one, however old.")
+    ] = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Remove ended sessions that are past their retention.
+
+    The journal keeps their leaf hashes and totals, so what was exported can still be proven.
+    Sessions that are open, that a limit still counts, or that are not intact stay.
+
+      cra trace prune --dry-run
+      cra trace prune --older-than 90d --yes
+      cra trace prune --session 019a3c --reason "asked to"
+    """
+    if older_than is not None and session is not None:
+        raise UsageError("expected --older-than or --session, found both")
+    config = open_config(project, trace_dir)
+    days = config.trace.retention_days
+    age = seconds(older_than) if older_than is not None else days * 86_400
+    due = _due(config, session, age)
+    words = reason or (
+        "asked for by id" if session is not None else f"retention of {older_than or f'{days}d'}"
+    )
+    is_wanted = bool(due) and not dry_run
+    if is_wanted and not output.confirm(f"Remove {_counted(due)} for good?", yes=yes):
+        output.tell("nothing was changed")
+        return ExitCode.OK
+    kept: dict[str, CraError] = {}
+    if is_wanted:
+        kept = _prune(config, due, words, is_named=session is not None)
+    _show_pruning(due, kept, dry_run=dry_run, as_json=as_json)
+    return max((error.exit_code for error in kept.values()), default=ExitCode.OK)
+
+
+# Repairing.
+
+
+def _judged(config: Config, trust: Trust, memory: Memory) -> LedgerReport:
+    """The verdict on the ledger; on one whose directory is gone, that nothing is there."""
+    from cra.ledger.verify import LedgerReport, verify_ledger
+
+    directory = config.trace_directory
+    if not directory.is_dir() and memory.of_path(directory) is not None:
+        return LedgerReport(directory, None, None, [])
+    return verify_ledger(directory, trust, memory=memory)
+
+
+def _chain_named(directory: Path, what: str | None) -> str:
+    from cra.cli.select import find_session
+    from cra.ledger.index import session_id_of
+
+    if what is None or what == _JOURNAL:
+        return _JOURNAL
+    return session_id_of(find_session(directory, what))
+
+
+def _show_repair(
+    found: list[Acceptable],
+    done: list[Accepted],
+    beyond: list[ChainReport],
+    *,
+    accepted: bool,
+    as_json: bool,
+) -> None:
+    if as_json:
+        output.answer_json(
+            {
+                "acceptable": [
+                    {"name": item.name, "kind": item.kind.name.lower(), "message": item.message}
+                    for item in found
+                ],
+                "accepted": [
+                    {"name": item.name, "kind": item.kind.name.lower(), "removed": item.removed}
+                    for item in done
+                ],
+                "beyond": [
+                    {"name": part.name, "code": part.code, "message": part.message}
+                    for part in beyond
+                ],
+            }
+        )
+        return
+    for item in found:
+        output.answer(f"{item.name}: {output.safe(item.message)}")
+        if not accepted:
+            output.answer(f"  --accept would {item.kind.value}")
+    for fixed in done:
+        output.answer(f"{output.style('accepted', 'good')}: {fixed.name}: {fixed.kind.value}")
+        if fixed.removed is not None:
+            kept = fixed.removed
+            output.answer(f"  {kept['bytes']} bytes from {kept['offset']} on: {kept['kept_as']}")
+    for part in beyond:
+        finding = output.safe(f"{part.code}: {part.message}")
+        output.answer(f"{output.style(part.verdict.name, 'bad')}: {part.name}: {finding}")
+        output.answer(f"  {_BEYOND}")
+    if not found and not beyond:
+        output.answer("nothing to accept")
+
+
+# Pruning.
+
+
+def _due(config: Config, session: str | None, age: int) -> list[Candidate]:
+    from cra.cli.select import find_session
+    from cra.ledger.index import session_id_of
+    from cra.ledger.retention import is_due, plan_prune
+    from cra.ledger.source import Source
+
+    plan = plan_prune(config.trace_directory)
+    if session is None:
+        now = Source().now()
+        return [item for item in plan if is_due(item, now, timedelta(seconds=age))]
+    named = [item for item in plan if item.session_id == session]
+    if named:
+        return named
+    session_id = session_id_of(find_session(config.trace_directory, session))
+    return [item for item in plan if item.session_id == session_id]
+
+
+def _prune(
+    config: Config, due: list[Candidate], reason: str, *, is_named: bool
+) -> dict[str, CraError]:
+    """Prune one after the other, and say which could not be; one asked for by name is an error."""
+    from cra.ledger.retention import prune as remove
+
+    kept: dict[str, CraError] = {}
+    with open_ledger(config) as ledger, output.progress(len(due), "pruning") as advance:
+        for item in due:
+            try:
+                remove(ledger, item.session_id, reason, actor_id=user_name())
+            except (SessionOpen, IntegrityError) as error:
+                if is_named:
+                    raise
+                kept[item.session_id] = error
+            advance(1)
+    return kept
+
+
+def _counted(due: list[Candidate]) -> str:
+    size = sum(item.bytes for item in due)
+    return f"{len(due)} session{'s' * (len(due) != 1)} of {size:,} bytes"
+
+
+def _show_pruning(
+    due: list[Candidate], kept: dict[str, CraError], *, dry_run: bool, as_json: bool
+) -> None:
+    why = {session_id: str(error) for session_id, error in kept.items()}
+    if as_json:
+        sessions = [
+            {
+                "session_id": item.session_id,
+                "ended_at": item.ended_at,
+                "bytes": item.bytes,
+                "kept": why.get(item.session_id),
+            }
+            for item in due
+        ]
+        output.answer_json({"dry_run": dry_run, "sessions": sessions})
+        return
+    gone = "would go" if dry_run else "pruned"
+    table = [
+        (
+            Cell("kept", "warn") if item.session_id in why else gone,
+            item.session_id,
+            item.ended_at or "-",
+            item.bytes,
+        )
+        for item in due
+    ]
+    if table:
+        output.table(table, ("", "SESSION", "ENDED", "BYTES"))
+    else:
+        output.answer("nothing to prune")
+    for session_id, reason in why.items():
+        output.tell(f"kept {session_id}: {output.safe(reason)}")

@@ -1,0 +1,338 @@
+"""`cra trace verify`, `prove`, `verify-proof`, `anchor` and `export`: what others can check.
+
+What a command works with is imported when it runs: its help is read more often than it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import event_place, save
+from cra.cli.ledger import Keys, level_named, open_memory, trust_of
+from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.project import open_config
+from cra.errors import Code, ExitCode, IntegrityError, NotFound, UsageError
+from cra.ledger import files
+
+if TYPE_CHECKING:
+    from cra.ledger.index import LedgerFile
+    from cra.ledger.verify import Trust
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+]
+
+
+def verify(
+    sessions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SESSION]...",
+            help="Ids or how they begin, `last`, `journal`, or one path: of a ledger, a session's "
+            "file, a bundle. None: the whole ledger.",
+        ),
+    ] = None,
+    *,
+    anchor_source: Annotated[
+        str | None,
+        typer.Option(
+            "--anchor",
+            metavar="LINE|git|FILE",
+            help="Heads of the journal that were kept elsewhere.",
+        ),
+    ] = None,
+    keys: Keys = None,
+    require: Annotated[
+        str | None, typer.Option("--require", metavar="LEVEL", help="Fail below L0, L1, L2 or L3.")
+    ] = None,
+    since_verified: Annotated[
+        bool, typer.Option("--since-verified", help="Read what came since the last verification.")
+    ] = False,
+    cores: Annotated[
+        int | None, typer.Option("--cores", metavar="N", min=1, help="How many cores to use; all.")
+    ] = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Check that what is stored is what was recorded, and say what that rests on.
+
+    L0: the chain holds. L1: signed by a key that --key or CRA_VERIFY_KEY confirms, or your own. L2:
+    it also goes on from the head that was seen here before. L3: from a head that was kept
+    elsewhere. The exit code is 0 if it holds and 3 if it does not.
+
+      cra trace verify
+      cra trace verify last --require L1 --key key.txt
+      cra trace verify --anchor git
+      cra trace verify evidence.zip --json
+    """
+    from cra.cli.subject import judge
+    from cra.cli.verdicts import MEANING, show_report
+
+    wanted = level_named(require) if require is not None else None
+    report = judge(
+        sessions or [],
+        project,
+        trace_dir,
+        keys=keys,
+        anchor_source=anchor_source,
+        since_verified=since_verified,
+        cores=cores or len(os.sched_getaffinity(0)),
+    )
+    show_report(report, as_json=as_json)
+    if wanted is not None and report.verdict.exit_code == ExitCode.OK and report.level < wanted:
+        raise IntegrityError(
+            Code.LEVEL_UNMET,
+            f"expected the level {wanted}, found {report.level}: {MEANING[report.level]}",
+            where=str(report.directory),
+            fix="--key confirms a signature, --anchor names a head that was kept elsewhere",
+        )
+    return report.verdict.exit_code
+
+
+def prove(
+    event: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="EVENT", help="SESSION:SEQUENCE, an event id, or how an event's hash begins."
+        ),
+    ] = None,
+    anchored: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="ANCHOR", help="Prove that the journal goes on from this head."
+        ),
+    ] = None,
+    target: Output = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write a proof that an event was recorded, which anyone can check without the ledger.
+
+    With --from, the proof that an anchored head of the journal is a prefix of the present one.
+
+      cra trace prove last:3 --output event.tlog-proof
+      cra trace prove --from cra:...:41:9f86d0...
+      cra trace verify-proof event.tlog-proof --key key.txt
+    """
+    from cra.ledger.anchor import parse_anchor
+    from cra.ledger.proof import format_consistency, format_inclusion, prove_event, prove_prefix
+
+    if (event is None) == (anchored is None):
+        raise UsageError("expected an event or --from ANCHOR", fix="cra trace prove --help")
+    config = open_config(project, trace_dir)
+    directory = config.trace_directory
+    if anchored is not None:
+        prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(directory))
+        proof = format_consistency(prefix)
+    else:
+        directory, name, sequence = event_place(directory, event or "")
+        trust = _trust_remembered(directory)
+        proof = format_inclusion(prove_event(directory, name, sequence, trust))
+    if target is not None:
+        save(target, [proof])
+        output.tell(f"wrote {output.safe(str(target))}")
+    if as_json:
+        where = str(target) if target is not None else None
+        output.answer_json({"proof": proof.decode(), "output": where})
+    elif target is None:
+        output.answer(proof.decode().removesuffix("\n"))
+
+
+def verify_proof(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A proof; - for stdin.")],
+    keys: Keys = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Check a proof that cra trace prove wrote; it takes no ledger and no project.
+
+    At L1 a key that is confirmed has signed the checkpoint: one that --key or CRA_VERIFY_KEY gives,
+    or the key that was seen here for this ledger. At L0 anyone could have made the proof. The exit
+    code is 0 if the proof holds and 3 if it does not.
+
+      cra trace verify-proof event.tlog-proof --key key.txt
+      cra trace prove last:3 | cra trace verify-proof -
+    """
+    from cra.cli.verdicts import proven_facts, show_proven
+    from cra.ledger.proof import (
+        MAX_PROOF,
+        ConsistencyProof,
+        check_proof,
+        ledger_id_of,
+        parse_proof,
+        remembering,
+    )
+
+    data = sys.stdin.buffer.read(MAX_PROOF + 1) if str(path) == "-" else _read(path, MAX_PROOF)
+    try:
+        proof = parse_proof(data)
+        trust = remembering(trust_of(None, keys), ledger_id_of(proof), open_memory())
+        proven = check_proof(proof, trust)
+    except IntegrityError as error:
+        error.where = error.where or str(path)
+        raise
+    old = proof.anchor if isinstance(proof, ConsistencyProof) else None
+    if as_json:
+        output.answer_json(proven_facts(proven, old))
+    else:
+        show_proven(proven, old)
+
+
+def anchor(
+    git: Annotated[
+        bool, typer.Option("--git", help="Also keep it as a git note on HEAD (refs/notes/cra).")
+    ] = False,
+    keys: Keys = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print the journal's head in one line, to keep where nobody who writes here can change it.
+
+    Whoever has the line can tell later whether the ledger was rolled back, shortened or replaced.
+    A note in git counts once it is pushed: git push origin refs/notes/cra.
+
+      cra trace anchor
+      cra trace anchor --git
+      cra trace verify --anchor git
+    """
+    from cra.ledger.anchor import NOTES_REF, add_note, format_anchor, present_head
+
+    config = open_config(project, trace_dir)
+    directory = config.trace_directory
+    head = present_head(directory, trust_of(config, keys), open_memory())
+    line = format_anchor(head)
+    commit = add_note(config.project or directory.parent, line) if git else None
+    if as_json:
+        facts = {"ledger_id": head.ledger_id, "size": head.size, "root": head.root.hex()}
+        output.answer_json({"anchor": line, **facts, "commit": commit})
+        return
+    output.answer(line)
+    if commit is not None:
+        output.tell(f"noted on {commit[:12]}; push it: git push origin {NOTES_REF}")
+
+
+def export(
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="An id or how one begins, `last`, or a file.")
+    ],
+    *,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="jsonl, json, csv or bundle.")
+    ] = "jsonl",
+    target: Output = None,
+    filter_text: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="EXPR", help="Only events that fit this filter."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Bundle a session that is not intact, as evidence.")
+    ] = False,
+    keys: Keys = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write a session in a form for other programs, or as a bundle that others can check.
+
+    jsonl is what is stored, byte for byte; json is one array; csv has a row per event. A bundle is
+    a zip file that specs/verify.py and cra trace verify accept on their own.
+
+      cra trace export last --format csv --output events.csv
+      cra trace export last --filter 'type:action.*'
+      cra trace export last --format bundle
+    """
+    from cra.cli.select import open_session
+    from cra.ledger.export import FORMATS
+    from cra.ledger.index import LedgerFile
+
+    if form not in {*FORMATS, "bundle"}:
+        raise UsageError(f"expected one of {', '.join(FORMATS)} or bundle, found {form!r:.20}")
+    path = open_session(session, project, trace_dir)
+    if form == "bundle":
+        if filter_text is not None:
+            raise UsageError("expected a whole session in a bundle, found --filter")
+        config = open_config(project, trace_dir, anywhere=True)
+        _export_bundle(path, target, trust_of(config, keys), force=force, as_json=as_json)
+        return
+    if force:
+        raise UsageError("expected --force with --format bundle alone")
+    with LedgerFile(path) as log:
+        parts = FORMATS["json" if as_json else form](_lines(log, filter_text))
+        if target is None:
+            _answer_parts(parts)
+        else:
+            save(target, parts)
+            output.tell(f"wrote {output.safe(str(target))}")
+
+
+def _trust_remembered(directory: Path) -> Trust:
+    """The key that was seen for the ledger in a directory, so that no proof rests on another."""
+    from cra.ledger.proof import remembering
+    from cra.ledger.verify import Trust
+
+    memory = open_memory()
+    return remembering(Trust(), memory.of_path(directory), memory)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    data = files.read_all(path, limit)
+    if data is None:
+        raise NotFound("expected a proof, found no such file", where=str(path))
+    return data
+
+
+def _lines(log: LedgerFile, filter_text: str | None) -> Iterable[bytes]:
+    if filter_text is None:
+        return log.lines()
+    from cra.ledger.filter import combine
+    from cra.ledger.source import Source
+
+    wanted = combine(filter_text, Source().now())
+    return (line for _, line in log.search(wanted))
+
+
+def _answer_parts(parts: Iterable[bytes]) -> None:
+    """Print whole lines; what a terminal would obey in them is escaped, and nothing in a pipe."""
+    is_terminal = sys.stdout.isatty()
+    for part in parts:
+        text = part.decode(errors="backslashreplace").removesuffix("\n")
+        if is_terminal:
+            text = "\n".join(map(output.safe, text.removesuffix("\r").split("\n")))
+        output.answer(text)
+
+
+def _export_bundle(
+    path: Path, target: Path | None, trust: Trust, *, force: bool, as_json: bool
+) -> None:
+    from cra.ledger.bundle import write_bundle
+    from cra.ledger.index import session_id_of
+
+    session_id = session_id_of(path)
+    target = target or Path(f"{session_id}.zip")
+    contents = write_bundle(path.parent, session_id, target, trust, force=force)
+    if as_json:
+        facts = {**asdict(contents), "verdict": contents.verdict.name}
+        output.answer_json({"output": str(target), **facts})
+        return
+    output.answer(str(target))
+    output.tell(
+        f"{contents.events} events, {contents.blobs} blobs, {contents.redactions} redactions; "
+        f"{contents.verdict.name}"
+    )
+    output.tell(f"its verify.py has the SHA-256 {contents.verifier}")
+    if contents.key is not None:
+        output.tell(f"signed by {contents.key}")

@@ -1,0 +1,377 @@
+"""`cra trace list`, `show`, `tail` and `stats`: reading what is recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from cra.cli import output
+from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.output import Cell
+from cra.cli.project import open_config
+from cra.cli.select import SessionName, open_session, short_length
+from cra.errors import ExitCode, IntegrityError, UsageError
+from cra.ledger.index import LedgerFile, session_files
+from cra.ledger.outline import Coverage, Outline, coverage, outline
+from cra.ledger.source import Source
+
+if TYPE_CHECKING:
+    from cra.ledger.filter import Filter
+    from cra.ledger.fold import Totals
+
+Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
+Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to pass over.")]
+FilterText: TypeAlias = Annotated[
+    str | None, typer.Option("--filter", metavar="EXPR", help="Only events that fit this filter.")
+]
+OptionalSession: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SESSION]", help="An id or how one begins, `last`, or a file; none: all sessions."
+    ),
+]
+
+# How many examples of one kind of anomaly are printed.
+_MAX_EXAMPLES: Final = 5
+_STATES: Final = {"open": "good", "expired": "warn", "damaged": "bad"}
+
+
+def list_traces(
+    *,
+    anomalies: Annotated[
+        bool, typer.Option("--anomalies", help="Only those with open intents, failures, denials.")
+    ] = False,
+    agent: Annotated[str | None, typer.Option("--agent", help="Only this agent's.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show ids whole.")] = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """List what is recorded, the newest session first.
+
+    A session is open, ended, expired (its time is over), empty, or damaged. An open intent is an
+    approved action without an outcome: it is under way, or its process died.
+
+      cra trace list
+      cra trace list --anomalies --agent reviewer
+    """
+    directory = open_config(project, trace_dir).trace_directory
+    paths = session_files(directory)
+    chosen = [path for path in paths if agent is None or outline(path).agent == agent]
+    found = _anomalies(chosen) if anomalies else {}
+    if anomalies:
+        chosen = list(found)
+    page = [outline(path) for path in chosen[offset : offset + limit]]
+    now = Source().now()
+    if as_json:
+        rows = [session.facts(now) for session in page]
+        for row, session in zip(rows, page, strict=True):
+            row.update({"anomalies": found[session.path]} if anomalies else {})
+        output.answer_json(paged("sessions", rows, len(chosen), offset))
+        return
+    length = None if full else short_length(paths)
+    if anomalies:
+        for session in page:
+            _print_anomalies(session, session.id[:length], found[session.path], now)
+    elif page:
+        headers = ("SESSION", "AGENT", "STATE", "EVENTS", "STARTED (UTC)", "LAST ACTIVITY")
+        output.table([_row(session, length, now) for session in page], headers, cut=("AGENT",))
+    tell_rest("sessions", len(page), len(chosen), offset)
+    if not page:
+        tell_none(directory, paths)
+
+
+def show(
+    session: SessionName,
+    *,
+    seq: Annotated[
+        int | None, typer.Option("--seq", min=0, help="All of the event with this number.")
+    ] = None,
+    filter_text: FilterText = None,
+    event_type: Annotated[
+        str | None, typer.Option("--event-type", metavar="GLOB", help="Only events of these types.")
+    ] = None,
+    severity: Annotated[
+        str | None, typer.Option("--severity", metavar="LEVEL", help="Only at least this severe.")
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="GLOB", help="Only by this TYPE or TYPE/ID.")
+    ] = None,
+    span: Annotated[
+        str | None, typer.Option("--span", metavar="ID", help="Only of this span.")
+    ] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="A line per event, its fields separated by tabs.")
+    ] = False,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Show the events of a session, or all of one event.
+
+    A filter has terms, and all must hold: type:GLOB, severity:LEVEL, actor:TYPE/ID, span:ID,
+    seq:A..B, time:A..B (a time, its beginning, or -15m), payload.PATH=VALUE (or ~GLOB, >N, <N), and
+    words of the payload. A - before a term negates it; double quotes keep words together.
+
+      cra trace show last
+      cra trace show last --seq 3
+      cra trace show last --filter 'type:action.* -severity:warn time:-15m..'
+      cra trace show last --filter 'payload.arguments.amount>100 "card declined"' --json
+    """
+    from cra.cli.events import event_json, list_events, list_plainly
+    from cra.ledger.filter import combine
+
+    wanted = combine(
+        filter_text, Source().now(), type=event_type, severity=severity, actor=actor, span=span
+    )
+    if seq is not None and wanted.terms:
+        raise UsageError("expected --seq alone, found a filter beside it", fix="leave one out")
+    path = open_session(session, project, trace_dir)
+    with LedgerFile(path) as ledger:
+        covered = _coverage(ledger)
+        if seq is not None:
+            return _show_one(ledger, seq, covered, as_json=as_json)
+        found, total = _select(ledger, wanted, limit, offset)
+    if as_json:
+        events = [event_json(number, line, covered) for number, line in found]
+        output.answer_json(paged("events", events, total, offset))
+        return _code(events)
+    tell_rest("events", len(found), total, offset)
+    if not found:
+        output.tell("no event that fits" if wanted.terms else "no event there")
+        return ExitCode.OK
+    if plain:
+        return list_plainly(found, covered)
+    _tell_session(outline(path))
+    return list_events(found, covered)
+
+
+def tail(
+    session: OptionalSession = None,
+    *,
+    follows: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with events as they are recorded.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many events to begin with.")
+    ] = 10,
+    filter_text: FilterText = None,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show the last events of a session, or of all sessions, and with -f those that follow.
+
+    A file that is cut, replaced or removed meanwhile ends it with exit code 3.
+
+      cra trace tail -f
+      cra trace tail last -n 20 --filter severity:warn
+    """
+    from cra.cli.events import event_json, event_line
+    from cra.ledger.filter import combine
+    from cra.ledger.tail import Notice, Tail, follow
+
+    path = None if session is None else open_session(session, project, trace_dir)
+    directory = path.parent if path else open_config(project, trace_dir).trace_directory
+    wanted = combine(filter_text, Source().now())
+    tailed = Tail(directory, path, wanted=wanted, last=lines)
+    length = 0 if path else short_length(session_files(directory))
+    for batch in follow(tailed, lambda: False) if follows else [tailed.poll()]:
+        for update in batch:
+            if isinstance(update, Notice):
+                name = output.safe(update.session_id)
+                output.tell(f"session {name}: the journal says that it was {update.what}")
+            elif as_json:
+                output.answer_jsonl([event_json(None, update)])
+            else:
+                output.answer(event_line(update, id_length=length, columns=_columns()))
+        output.flush()
+
+
+def stats(
+    session: OptionalSession = None,
+    *,
+    project: ProjectDir = None,
+    trace_dir: TraceDir = None,
+    as_json: Json = False,
+) -> None:
+    """Count what is recorded in a session, or in all: resolutions, actions, events.
+
+    cra trace stats last
+    cra trace stats --json
+    """
+    if session is None:
+        paths = session_files(open_config(project, trace_dir).trace_directory)
+    else:
+        paths = [open_session(session, project, trace_dir)]
+    totals = read_totals(paths)
+    if as_json:
+        facts = {"sessions": totals.sessions, "first": totals.first, "last": totals.last}
+        output.answer_json(facts | totals.metrics())
+        return
+    times = f", {moment(totals.first)} to {moment(totals.last)} (UTC)" if totals.first else ""
+    output.answer(f"sessions: {totals.sessions}, events: {totals.events}{times}")
+    rows = list(_metric_rows(totals.metrics()))
+    if totals.events:
+        output.answer()
+        room = max(len(value) for _, _, value in rows)
+        table = [(name, labels, value.rjust(room)) for name, labels, value in rows]
+        output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)))
+    if totals.unreadable:
+        output.tell(f"{totals.unreadable} lines are no events: cra trace verify says more")
+
+
+# What `cra session` shows in the same way.
+
+
+def read_totals(paths: Sequence[Path]) -> Totals:
+    """The totals over some sessions, with progress on a terminal."""
+    from cra.ledger.fold import Totals
+
+    totals = Totals()
+    with output.progress(sum(path.stat().st_size for path in paths), "reading") as advance:
+        for path in paths:
+            totals.read(path, advance=advance)
+    return totals
+
+
+def moment(timestamp: str | None) -> str:
+    """A time to the second."""
+    return timestamp[:19].replace("T", " ") if timestamp else "?"
+
+
+def state_cell(session: Outline, now: str) -> Cell:
+    state = session.state(now)
+    return Cell(state, _STATES.get(state, ""))
+
+
+def paged(name: str, page: list[dict[str, Any]], total: int, offset: int) -> dict[str, Any]:
+    return {name: page, "total_count": total, "has_more": offset + len(page) < total}
+
+
+def tell_rest(what: str, shown: int, total: int, offset: int) -> None:
+    """A list that is not whole says so."""
+    if 0 < shown < total:
+        rest = f"; --offset {offset + shown} shows more" if offset + shown < total else ""
+        output.tell(f"{shown} of {total} {what}{rest}")
+
+
+def tell_none(directory: Path, paths: Sequence[Path]) -> None:
+    if paths:
+        output.tell("no such session")
+    else:
+        output.tell(f"no session in {output.safe(str(directory))}: cra session start begins one")
+
+
+def _row(session: Outline, length: int | None, now: str) -> list[str | int | Cell]:
+    return [
+        session.id[:length],
+        session.agent or "?",
+        state_cell(session, now),
+        "?" if session.events is None else session.events,
+        moment(session.started)[:16],
+        moment(session.last_activity)[:16],
+    ]
+
+
+def _anomalies(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """What is unusual in each session that has something unusual."""
+    from cra.ledger.fold import Totals
+
+    found = {}
+    with output.progress(sum(path.stat().st_size for path in paths), "reading") as advance:
+        for path in paths:
+            totals = Totals()
+            totals.read(path, advance=advance)
+            if anomalies := totals.anomalies():
+                found[path] = anomalies
+    return found
+
+
+def _print_anomalies(session: Outline, name: str, found: dict[str, Any], now: str) -> None:
+    output.answer(output.safe(f"{name}  {session.agent or '?'}  {session.state(now)}"))
+    for kind, facts in found.items():
+        label = output.style(f"{kind:<10}", "warn")
+        items = facts.get("first", [])[:_MAX_EXAMPLES]
+        for item in items:
+            reason = f": {item['reason']}" if item.get("reason") else ""
+            words = f"event {item['sequence']}, {item['action_id']}{reason}"
+            output.answer(f"  {label}  {output.safe(words)}")
+        if facts["count"] > len(items):
+            rest = "more" if items else "lines"
+            output.answer(f"  {label}  {facts['count'] - len(items)} {rest}")
+
+
+def _tell_session(session: Outline) -> None:
+    agent = f" of {session.agent}" if session.agent else ""
+    output.tell(output.safe(f"session {session.id}{agent}, begun {moment(session.started)} (UTC)"))
+
+
+def _coverage(ledger: LedgerFile) -> Coverage:
+    try:
+        return coverage(ledger)
+    except IntegrityError as error:
+        # What is stored can be read all the same; nothing attests it.
+        output.tell(f"{output.safe(error.message)}: cra trace verify says more")
+        return Coverage(0, ())
+
+
+def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool) -> ExitCode:
+    from cra.cli.events import event_json, show_event
+
+    line = ledger.line(seq)
+    if as_json:
+        facts = event_json(seq, line, covered)
+        output.answer_json(facts)
+        return _code([facts])
+    show_event(line, covered)
+    return ExitCode.OK
+
+
+def _select(
+    ledger: LedgerFile, wanted: Filter, limit: int, offset: int
+) -> tuple[list[tuple[int, bytes]], int]:
+    """A page of the events that a filter accepts, and how many it accepts in all."""
+    if not wanted.terms:
+        return list(enumerate(ledger.lines(offset, offset + limit), offset)), ledger.count
+    found, total = [], 0
+    with output.progress(ledger.end, "searching") as advance:
+        for total, event in enumerate(ledger.search(wanted, advance=advance), 1):
+            if offset < total <= offset + limit:
+                found.append(event)
+    return found, total
+
+
+def _code(events: list[dict[str, Any]]) -> ExitCode:
+    return ExitCode.INTEGRITY if any("error" in event for event in events) else ExitCode.OK
+
+
+def _columns() -> int | None:
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def _metric_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Each value of the metrics with its labels."""
+    for name, value in metrics.items():
+        if isinstance(value, list):
+            for item in value:
+                yield name, f"{item['action_id']} {item['status']}", str(item["value"])
+        elif isinstance(value, dict):
+            for label, number in value.items():
+                if number is not None:
+                    shown = f"{number:.6f}" if isinstance(number, float) else str(number)
+                    yield name, label, shown
+        elif value is not None:
+            yield name, "", f"{value:.3f}"

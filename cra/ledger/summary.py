@@ -1,0 +1,104 @@
+"""One line of words for each type of event: what a listing says of a payload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cra import canonical
+from cra.errors import ValueRefused
+
+# What stands in braces is a path into the payload; a part in brackets is left out if there is
+# nothing at its paths.
+_WORDS: Final[Mapping[str, str]] = {
+    "session.started": "{agent_id}, for {principal.type} {principal.id}, until {expires_at}",
+    "session.ended": "{reason} after {duration_ms}[, {summary.events} events]"
+    "[, {summary.actions} actions][, {summary.denials} denials]",
+    "carp.request.received": "{operation}[: {request.task.goal}][: {request.execution.action_id}]",
+    "carp.resolution.completed": "{decision.type}: {decision.reason} ({duration_us})",
+    "carp.resolution.cached": "as in event {completed_event_id} ({duration_us})",
+    "policy.evaluated": "{action_id}: {outcome} by {policy_id}: {reason}",
+    "policy.violated": "{action_id}: {outcome} by {policy_id}: {reason}",
+    "context.injected": "{block_id} from {source}, {token_estimate} tokens",
+    "context.redacted": "{block_id}: {reason}, {count} times",
+    "approval.requested": "{action_id}[: {reason}] ({approval_id})",
+    "approval.granted": "{action_id}[: {reason}] ({approval_id})",
+    "approval.denied": "{action_id}[: {reason}] ({approval_id})",
+    "approval.expired": "{action_id}[: {reason}] ({approval_id})",
+    "approval.consumed": "{action_id}[: {reason}] ({approval_id})",
+    "action.requested": "{action_id} {arguments}",
+    "action.approved": "{action_id} {arguments}",
+    "action.denied": "{action_id}: {reason}[ ({policy_id})]",
+    "action.executed": "{action_id} in {duration_us}: {result}",
+    "action.failed": "{action_id} after {duration_us}[: {error.code}][: {error.message}]",
+    "ledger.recovered": "{reason}[: events {unattested}][: kept as {removed.kept_as}]"
+    "[: after {broken_from.size} events of {broken_from.ledger_id}]",
+    "error.occurred": "{code}: {message}",
+    "journal.opened": "ledger {ledger_id}, signer {signer}",
+    "journal.session_opened": "session {session_id}, {size} events",
+    "journal.checkpoint": "session {session_id}, {size} events",
+    "journal.session_closed": "session {session_id}, {size} events",
+    "journal.pruned": "session {session_id}, {size} events: {reason}",
+    "journal.redacted": "event {sequence} of session {session_id}: {reason}",
+    "journal.key_added": "{signer}: {reason}",
+    "limit.reserved": "{policy_id} {key}, cost {cost}, until {window_ends}",
+    "project.changed": "{what}[: from {before}][: to {after}]",
+}
+_PART: Final = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")
+_PATH: Final = re.compile(r"\{([^}]*)\}")
+_UNITS: Final = {"duration_us": 1, "duration_ms": 1000}
+REDACTED: Final = "(payload redacted)"
+
+
+def summarize(event_type: str, payload: Mapping[str, Any] | None) -> str:
+    """What a payload says, in one line that may be long and is not yet safe for a terminal."""
+    if payload is None:
+        return REDACTED
+    words = _WORDS.get(event_type)
+    if words is None:
+        return _shown("payload", payload)
+    simulated = "simulated: " if payload.get("simulated") is True else ""
+
+    def fill(part: re.Match[str]) -> str:
+        if part[2] is not None:
+            return _at(payload, part[2]) or "?"
+        values = [_at(payload, path) for path in _PATH.findall(part[1])]
+        if not all(values):
+            return ""
+        return _PATH.sub(lambda path: _at(payload, path[1]), part[1])
+
+    return simulated + _PART.sub(fill, words)
+
+
+def duration(microseconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if microseconds < 1e3:
+        return f"{microseconds:.0f} µs"
+    if microseconds < 1e6:
+        return f"{microseconds / 1e3:.1f} ms"
+    if microseconds < 60e6:
+        return f"{microseconds / 1e6:.1f} s"
+    minutes, seconds = divmod(round(microseconds / 1e6), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def _at(payload: Mapping[str, Any], path: str) -> str:
+    value: Any = payload
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return _shown(path, value)
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in _UNITS and type(value) in (int, float):
+        return duration(value * _UNITS[name])
+    if isinstance(value, str):
+        return value
+    try:
+        return canonical.encode(value).decode()
+    except ValueRefused:
+        return "(no canonical JSON)"

@@ -1,0 +1,33 @@
+"""A process that verifies a ledger over and over while others write; run by the suites.
+
+    python -m tests.faults.verifier_child DIRECTORY KEY READS
+
+Prints, as JSON, how many readings there were of each verdict, and what was found amiss.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from cra.ledger.keys import load_key
+from cra.ledger.verdict import Verdict
+from cra.ledger.verify import Trust, verify_ledger
+
+
+def main(directory: str, key: str, reads: str) -> None:
+    trust = Trust((load_key(Path(key)).key,))
+    verdicts: Counter[str] = Counter()
+    complaints = []
+    for _ in range(int(reads)):
+        report = verify_ledger(Path(directory), trust)
+        verdicts[report.verdict.name] += 1
+        if report.verdict > Verdict.STILLBORN:
+            complaints.append(f"{report.decisive}")
+    sys.stdout.write(json.dumps({"verdicts": verdicts, "complaints": complaints[:10]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
