@@ -157,7 +157,7 @@ def executed(result) -> dict:
         "execution_id": "e",
         "action_id": "file.read",
         "duration_us": 1,
-        "result": canonical.wrap(result),
+        "result": result,
     }
 
 
@@ -179,6 +179,17 @@ def test_a_large_or_deep_member_is_kept_as_a_blob(ledger, session, result):
     assert json.loads(blob) == result
     assert artifact["name"] == "result"
     assert verdict(ledger) == "INTACT L1"
+
+
+@pytest.mark.parametrize(
+    "result", [2**70, float("nan"), b"bytes", {"$int": "5"}, {"a": ["\ud800", -0.0]}, "$5", (1, 2)]
+)
+def test_an_output_that_json_cannot_hold_is_recorded_without_loss(session, result):
+    session.append("action.executed", executed(result))
+
+    stored = list(read_events(session.paths.data))[-1].payload["result"]
+    expected = [1, 2] if result == (1, 2) else result
+    assert repr(canonical.unwrap(stored)) == repr(expected)
 
 
 def test_a_missing_or_changed_blob_is_found(ledger, session):

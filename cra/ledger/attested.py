@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cra.errors import IntegrityError
+from cra.ledger import files
 from cra.ledger.chain import Event, decode
+from cra.ledger.checkpoint import UNSIGNED
 from cra.ledger.place import Lines
-from cra.ledger.store import UNSIGNED
 from cra.ledger.verdict import doubted_ranges, unattested_bounds
 
 
@@ -58,7 +59,7 @@ def signer_named(journal: Path, covered: int) -> str | None:
 
 def _events(journal: Path, types: Collection[str], words: str) -> Iterator[Event]:
     needle = words.encode()
-    fd = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(journal)
     try:
         for lines in Lines(fd):
             for line in lines:

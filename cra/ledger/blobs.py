@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -14,22 +14,34 @@ from cra.ledger.chain import MAX_PAYLOAD, artifacts_of
 
 # What the members that stay may take together; the rest is room for the references.
 _ROOM: Final = MAX_PAYLOAD // 2
+# How a key that looks like one of wrap's markers begins, or a string that only looks like one.
+_MARKER: Final = b'"$'
 
 
-def store_payload(payload: Mapping[str, Any], salt: str, directory: Path) -> tuple[bytes, str]:
+def store_payload(
+    payload: Mapping[str, Any], outputs: Sequence[str], salt: str, directory: Path
+) -> tuple[bytes, str]:
     """The payload's bytes and the header's artifacts; every blob among them is durable.
 
-    Raises ValueRefused for a value that canonical JSON cannot hold. Depth alone is no reason.
+    The members that are outputs are wrapped if they need to be. Raises ValueRefused for another
+    value that canonical JSON cannot hold. Depth alone is no reason.
     """
     try:
         body = canonical.encode(payload)
     except ValueRefused:
-        if canonical.depth_of(payload) <= canonical.MAX_DEPTH:
+        if not outputs and canonical.depth_of(payload) <= canonical.MAX_DEPTH:
             raise
     else:
+        if len(body) <= MAX_PAYLOAD and not (outputs and _MARKER in body):
+            return body, ""
+    stored = {
+        name: canonical.wrap(value) if name in outputs else value for name, value in payload.items()
+    }
+    if canonical.depth_of(stored) <= canonical.MAX_DEPTH:
+        body = canonical.encode(stored)
         if len(body) <= MAX_PAYLOAD:
             return body, ""
-    return _with_blobs(dict(payload), bytes.fromhex(salt), directory)
+    return _with_blobs(stored, bytes.fromhex(salt), directory)
 
 
 def _with_blobs(payload: dict[str, Any], salt: bytes, directory: Path) -> tuple[bytes, str]:

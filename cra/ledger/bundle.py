@@ -219,7 +219,7 @@ def _add_data(
     archive: zipfile.ZipFile, directory: Path, contents: Contents
 ) -> tuple[list[str], list[int]]:
     name = f"{contents.session_id}{_DATA}"
-    fd = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(directory / name)
     try:
         end = end_of_lines(fd)
         with _entry(archive, name) as entry:
@@ -318,7 +318,7 @@ def _entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         os.fsync(fd)
     finally:

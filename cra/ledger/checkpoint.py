@@ -17,6 +17,8 @@ from typing import Final
 from cra.errors import Code, IntegrityError, SignerRefused
 
 KEY_NAME: Final = "cra.local"
+# What a ledger without a key says instead of one.
+UNSIGNED: Final = "none"
 MAX_NOTE: Final = 65_536
 _MAX_SIGNATURES: Final = 16
 _ED25519: Final = b"\x01"

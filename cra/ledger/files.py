@@ -5,8 +5,10 @@ Everything that reaches the disk goes through here, so that a test can make any 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +28,7 @@ def read_all(path: Path, limit: int) -> bytes | None:
     """The bytes of a file, or None if there is none. One byte more than the limit shows an
     excess."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_for_reading(path)
     except FileNotFoundError:
         return None
     try:
@@ -37,6 +39,15 @@ def read_all(path: Path, limit: int) -> bytes | None:
         return b"".join(parts)
     finally:
         os.close(fd)
+
+
+def open_for_reading(path: Path) -> int:
+    """Open a regular file. A pipe in its place keeps nobody waiting: it raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return fd
 
 
 def replace(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
@@ -80,7 +91,7 @@ def sync_directory(path: Path) -> None:
 
 
 def open_for_append(path: Path, *, create: bool) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     return os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
 
 

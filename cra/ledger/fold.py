@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
+from cra.ledger import files
 from cra.ledger.index import end_of_lines, whole_lines
 
 # How many failures and denials are kept as examples; all are counted.
@@ -205,7 +206,7 @@ class Totals:
     def read(self, path: Path, *, advance: Callable[[int], None] | None = None) -> None:
         """Take in a session's file. `advance` is told of bytes as they are read. Raises OSError."""
         self.sessions += 1
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(path)
         try:
             for _, chunk in whole_lines(fd, 0, end_of_lines(fd)):
                 lines = chunk[:-1].split(b"\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from cra.errors import Code, IntegrityError, NotFound
+from cra.ledger import files
 from cra.ledger.chain import MAX_LINE
 from cra.ledger.files import READ_SIZE
 
@@ -37,7 +38,7 @@ class LedgerFile:
         self.end = 0
         # Entry k: how many lines end in the first k blocks.
         self._before = array("Q", [0])
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = files.open_for_reading(path)
         try:
             self.refresh()
         except BaseException:

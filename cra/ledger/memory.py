@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cra.errors import Code, IntegrityError
+from cra.errors import Code, IntegrityError, SignerRefused
 from cra.ledger import files
+from cra.ledger.checkpoint import UNSIGNED, parse_key
+from cra.ledger.place import hash_before
 
 _MAX_FILE = 65_536
+_HASH = re.compile("[0-9a-f]{64}")
+_NODE = re.compile("[0-9]{1,2}:[A-Za-z0-9+/]{43}=")
 _T = TypeVar("_T")
 
 
@@ -25,6 +30,21 @@ class Head:
     size: int
     root: str
     signer: str
+    # Where its last event ends and that event's hash: a chain that has it there begins the same.
+    offset: int = 0
+    head: str = ""
+
+    def __post_init__(self) -> None:
+        if not (
+            _HASH.fullmatch(self.root)
+            and isinstance(self.ledger_id, str)
+            and _is_count(self.size)
+            and _is_count(self.offset)
+            and isinstance(self.head, str)
+        ):
+            raise ValueError(self)
+        if self.signer != UNSIGNED:
+            parse_key(self.signer)
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,17 @@ class Mark:
     ended: bool
     latest: str
     nodes: list[str]
+
+    def __post_init__(self) -> None:
+        texts = (self.trace_id, self.head, self.latest, *self.nodes)
+        if not (
+            _is_count(self.size)
+            and _is_count(self.offset)
+            and type(self.ended) is bool
+            and all(isinstance(text, str) for text in texts)
+            and all(_NODE.fullmatch(node) for node in self.nodes)
+        ):
+            raise ValueError(self)
 
 
 class Memory:
@@ -100,10 +131,11 @@ class Memory:
         return True
 
 
-def check_known(memory: Memory, trace_directory: Path, ledger_id: str, size: int) -> None:
-    """Refuse a ledger that is not the one last seen here, or is smaller than it was.
+def check_known(memory: Memory, trace_directory: Path, ledger_id: str, journal: Path) -> None:
+    """Refuse a ledger that is not the one last seen here, or does not go on from where it was.
 
-    Raises IntegrityError. It is the quick form of what `verify` does for level L2.
+    Raises IntegrityError. It is the quick form of what `verify` does for level L2: a chain that
+    holds the remembered event where it was begins with all that came before it.
     """
     known_id = memory.of_path(trace_directory)
     fix = "cra trace verify; if this is meant: cra trace repair --accept"
@@ -115,10 +147,11 @@ def check_known(memory: Memory, trace_directory: Path, ledger_id: str, size: int
             fix=fix,
         )
     head = memory.of_ledger(ledger_id)
-    if head is not None and size < head.size:
+    if head is not None and head.offset and hash_before(journal, head.offset) != head.head:
         raise IntegrityError(
             Code.ROLLED_BACK,
-            f"expected a journal of at least {head.size} events, found {size}",
+            f"expected a journal that begins with the {head.size} events seen before, "
+            "found fewer or others",
             where=str(trace_directory),
             fix=fix,
         )
@@ -133,5 +166,9 @@ def _as(kind: type[_T], found: dict[str, Any] | None) -> _T | None:
         return None
     try:
         return kind(**found)
-    except TypeError:
+    except (TypeError, ValueError, SignerRefused):
         return None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0

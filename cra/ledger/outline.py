@@ -79,7 +79,7 @@ class Outline(NamedTuple):
 
 def outline(path: Path) -> Outline:
     """The outline of a session's file. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         end = end_of_lines(fd)
         if end == 0:

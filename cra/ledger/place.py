@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from cra.errors import Code, IntegrityError
 from cra.ledger import chain as line_format
-from cra.ledger.chain import MAX_LINE, Chain
+from cra.ledger import files
+from cra.ledger.chain import MAX_LINE, Chain, Event
 from cra.ledger.checkpoint import Checkpoint
 from cra.ledger.files import READ_SIZE
 from cra.ledger.merkle import Range, peaks
+
+_RESUME: Final = re.compile("resume ([0-9]{1,15}) ([0-9a-f]{64})((?: [A-Za-z0-9+/]{43}=)+)")
 
 
 class Lines:
@@ -89,12 +95,13 @@ def resume(fd: int, blank: Chain, checkpoint: Checkpoint) -> Place | None:
     against the hash in the hint.
     """
     for extension in checkpoint.extensions:
-        words = extension.split(" ")
-        if words[0] == "resume" and len(words) >= 4 and words[1].isdecimal():
-            tree = peaks(checkpoint.size, [base64.b64decode(word) for word in words[3:]])
-            if tree is None or tree.root() != checkpoint.root:
-                return None
-            return _place_at(fd, blank, tree, int(words[1]), words[2])
+        match = _RESUME.fullmatch(extension)
+        if match is None:
+            continue
+        tree = peaks(checkpoint.size, [base64.b64decode(word) for word in match[3].split()])
+        if tree is None or tree.root() != checkpoint.root:
+            return None
+        return _place_at(fd, blank, tree, int(match[1]), match[2])
     return None
 
 
@@ -114,15 +121,34 @@ def scan(fd: int, blank: Chain, checkpoint: Checkpoint | None) -> Place:
     return place
 
 
-def _place_at(fd: int, blank: Chain, tree: Range, offset: int, head: str) -> Place | None:
+def event_before(fd: int, offset: int) -> Event | None:
+    """The event whose line ends at an offset, if one does."""
     start = max(0, offset - MAX_LINE - 2)
     window = os.pread(fd, offset - start, start)
     if len(window) != offset - start or window[-1:] != b"\n":
         return None
-    line = window[:-1].rpartition(b"\n")[2]
     try:
-        event = line_format.decode(line)
+        return line_format.decode(window[:-1].rpartition(b"\n")[2])
     except IntegrityError:
+        return None
+
+
+def hash_before(path: Path, offset: int) -> str | None:
+    """The hash of the event whose line ends at an offset of a file, if one does."""
+    try:
+        fd = files.open_for_reading(path)
+    except FileNotFoundError:
+        return None
+    try:
+        event = event_before(fd, offset)
+    finally:
+        os.close(fd)
+    return event and event.event_hash
+
+
+def _place_at(fd: int, blank: Chain, tree: Range, offset: int, head: str) -> Place | None:
+    event = event_before(fd, offset)
+    if event is None:
         return None
     header = event.header
     # A recovery may follow session.ended, so only a full reading can tell whether the session

@@ -20,6 +20,7 @@ from cra.ledger.anchor import format_anchor, parse_anchor
 from cra.ledger.chain import Event, decode
 from cra.ledger.checkpoint import (
     MAX_NOTE,
+    UNSIGNED,
     Checkpoint,
     Opened,
     open_checkpoint,
@@ -34,7 +35,6 @@ from cra.ledger.merkle import (
     root_from_inclusion,
 )
 from cra.ledger.place import Lines
-from cra.ledger.store import UNSIGNED
 from cra.ledger.verdict import Level
 from cra.ledger.verify import JOURNAL, Anchor, Trust
 
@@ -261,7 +261,7 @@ def find_event(directory: Path, text: str) -> tuple[str, int]:
 def _events_with(path: Path, text: str, *, is_id: bool) -> list[Event]:
     needle = (f'"event_id":"{text}"' if is_id else f'"event_hash":"{text}').encode()
     found = []
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         for lines in Lines(fd):
             for line in lines:
@@ -301,7 +301,7 @@ def read_leaves(path: Path, size: int) -> list[bytes]:
     Nothing else is checked: a hash that is not its line's does not lead to the checkpoint's root.
     """
     leaves: list[bytes] = []
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         for lines in Lines(fd):
             stated = [line[-66:-2].decode(errors="replace") for line in lines[: size - len(leaves)]]

@@ -46,7 +46,7 @@ def read_chain(
     target: Target, *, cores: int = 1, since: Mark | None = None
 ) -> tuple[Reading, Place]:
     """Read a chain to its end or to the first line that does not fit. Raises OSError."""
-    fd = os.open(target.path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(target.path)
     try:
         size = os.fstat(fd).st_size
         if cores > 1 and since is None and size >= PARALLEL_FROM:
@@ -135,7 +135,7 @@ def _blob_problem(directory: Path, artifact: dict[str, str], line: bytes) -> str
         return f"expected a blob named by its hash, found {uri!r:.100}"
     digest = sha256(bytes.fromhex(line[-114:-82].decode()))
     try:
-        fd = os.open(directory / uri, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(directory / uri)
     except OSError as error:
         return f"expected the blob {expected[:12]}…, found {error.strerror}"
     with os.fdopen(fd, "rb") as file:
@@ -204,7 +204,7 @@ def read_part_main(job: str) -> None:
 def _read_part(job: dict[str, Any]) -> dict[str, Any] | None:
     """Read lines between two offsets, believing the first one's place in the chain for now."""
     path = Path(job["path"])
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     reading = Reading()
     chain = Chain(job["session_id"], is_journal=job["is_journal"])
     place = Place(chain, Range(), job["start"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cra.errors import IntegrityError
 from cra.ledger import files
-from cra.ledger.chain import decode
+from cra.ledger.chain import MAX_LINE, decode
 from cra.ledger.place import Lines, Place
 from cra.protocol.events import Removed
 
@@ -52,6 +52,11 @@ def cut(fd: int, place: Place, path: Path) -> Removed:
         "sha256": digest.hexdigest(),
         "kept_as": name,
     }
+
+
+def is_unborn(fd: int, place: Place) -> bool:
+    """Whether all there is can be what a crash made of event 0, which nobody was told of."""
+    return place.chain.size == 0 and os.fstat(fd).st_size <= MAX_LINE
 
 
 def has_rebooted(fd: int, place: Place) -> bool:

@@ -214,7 +214,7 @@ def _check_limits(ledger: Ledger, session_id: str) -> None:
 def _event_at(path: Path, sequence: int) -> tuple[int, Event]:
     """The offset of an event's line, and the event."""
     offset = number = 0
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         for lines in Lines(fd):
             before = lines[: max(0, sequence - number)]
@@ -252,7 +252,7 @@ def _journal_redaction(
 def _replace_line(path: Path, offset: int, event: Event) -> None:
     """Put the redacted line in the place of an event's line, in a new file under the old name."""
     temporary = path.with_name(f"{path.name}.tmp")
-    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    source = files.open_for_reading(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     target = os.open(temporary, flags, 0o600)
     try:
@@ -304,7 +304,7 @@ def _read_whole(path: Path, session_id: str) -> _Whole:
     chain = Chain(session_id)
     blobs: list[str] = []
     chain.on_unusual = lambda event: blobs.extend(_blobs_of(event))
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         leaves = [chain.check(line) for lines in Lines(fd) for line in lines]
     finally:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 # Hex digits of randomness fetched at a time; an event takes 47 of them.
 _POOL: Final = 8192
 _VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
+_sources: Final[weakref.WeakSet[Source]] = weakref.WeakSet()
 
 
 class Source:
@@ -22,11 +26,12 @@ class Source:
         self._millisecond = 0
         self._millisecond_text = ""
         self._count = 0
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self.forget()
+        _sources.add(self)
 
-    def _forget(self) -> None:
-        # A child that went on in its parent's pool would use the same salts and ids.
+    def forget(self) -> None:
+        """Let go of the lock and the pool. A child that went on in its parent's pool would use the
+        same salts and ids."""
         self._lock = threading.Lock()
         self._pool = ""
         self._used = _POOL
@@ -84,3 +89,11 @@ def milliseconds_between(earlier: str, later_one: str) -> int:
     """Never negative: a clock that stepped back makes no duration."""
     delta = datetime.fromisoformat(later_one) - datetime.fromisoformat(earlier)
     return max(0, round(delta.total_seconds() * 1000))
+
+
+def _after_fork() -> None:
+    for source in list(_sources):
+        source.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from typing import Final
 from cra import __version__
 from cra.errors import Code, CraError, IntegrityError, NotFound, SignerRefused, WriteFailed
 from cra.ledger import files
-from cra.ledger.chain import Chain, Event, decode
-from cra.ledger.checkpoint import Signer
+from cra.ledger.attested import attested_events
+from cra.ledger.chain import MAX_LINE, Chain, Event, decode
+from cra.ledger.checkpoint import UNSIGNED, Signer
 from cra.ledger.memory import Head, Memory, check_known
 from cra.ledger.place import Lines
 from cra.ledger.source import Source, later, milliseconds_between
@@ -23,7 +25,6 @@ from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
-UNSIGNED: Final = "none"
 
 _open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
 
@@ -103,6 +104,7 @@ class Ledger:
         self.source = source or Source()
         self.memory = memory or Memory(None)
         self._sessions: dict[str, Session] = {}
+        self.forget_lock()
         try:
             self._make_directories()
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -115,8 +117,6 @@ class Ledger:
                 where=str(error.filename or directory),
                 fix="mend the permissions, or name another directory",
             ) from error
-        if not accept_breaks:
-            check_known(self.memory, directory, self.id, self.journal.size)
         _open_ledgers.add(self)
 
     def start_session(
@@ -149,18 +149,21 @@ class Ledger:
                     "cra_version": __version__,
                 },
             )
-        self._sessions[session_id] = session
+        with self._lock:
+            self._sessions[session_id] = session
         self.remember()
         return session
 
     def session(self, session_id: str) -> Session:
         """An existing session, open for appending. Raises NotFound or IntegrityError."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            session = Session(self, session_id)
-            session.barrier()
-            self._sessions[session_id] = session
-        return session
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None:
+                self._check_listed(session_id)
+                session = Session(self, session_id)
+                session.barrier()
+                self._sessions[session_id] = session
+            return session
 
     def first_event(self, session_id: str) -> Event:
         path = ChainPaths(self.directory, session_id).data
@@ -179,17 +182,39 @@ class Ledger:
         # A child after a fork has not read the journal, and knows nothing worth remembering.
         if not journal.size:
             return
-        head = Head(self.id, journal.size, journal.root().hex(), self._signer_name())
-        self.memory.remember(self.directory, head)
+        with journal.batch():
+            root = journal.root().hex()
+            name = self._signer_name()
+            head = Head(self.id, journal.size, root, name, journal.offset, journal.head)
+            self.memory.remember(self.directory, head)
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the files."""
-        for session in self._sessions.values():
+        with self._lock:
+            sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
             session.close()
-        self._sessions.clear()
         self.remember()
         self.journal.close()
         _open_ledgers.discard(self)
+
+    def _check_listed(self, session_id: str) -> None:
+        """Refuse a session that the journal does not list: its start was never acknowledged, or it
+        was not begun by a writer of this ledger at all."""
+        paths = ChainPaths(self.directory, session_id)
+        opening = {"journal.session_opened"}
+        with self.journal.batch() as journal:
+            listed = attested_events(journal.paths.data, journal.size, session_id, opening)
+        if not listed:
+            raise NotFound(
+                f"expected a session that the journal lists, found {session_id}, which it does not",
+                where=str(paths.data),
+                fix="cra trace verify",
+            )
+
+    def forget_lock(self) -> None:
+        """Start with a free lock; in a child, the thread that held the parent's may not exist."""
+        self._lock = threading.Lock()
 
     def _make_directories(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -203,7 +228,7 @@ class Ledger:
         self, signer: Signer | None, *, is_known: bool
     ) -> tuple[str, Signer | None, ChainWriter]:
         paths = ChainPaths(self.directory, JOURNAL)
-        first = next(read_events(paths.data), None) if paths.data.exists() else None
+        first = _first_event_of(paths)
         if first is None and paths.checkpoint.exists():
             raise IntegrityError(
                 Code.CHECKPOINT_UNMET,
@@ -212,6 +237,8 @@ class Ledger:
                 fix="cra trace verify",
             )
         ledger_id = first.header["session_id"] if first else self.source.new_id()
+        if is_known:
+            check_known(self.memory, self.directory, ledger_id, paths.data)
         if first and is_known:
             signer = _signer_of_ledger(paths, first, signer)
         journal = ChainWriter(
@@ -243,12 +270,24 @@ class Ledger:
 def read_events(path: Path, offset: int = 0) -> Iterator[Event]:
     """The events of a file, each checked on its own. Raises IntegrityError at one that is
     malformed."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         for lines in Lines(fd, offset):
             yield from map(decode, lines)
     finally:
         os.close(fd)
+
+
+def _first_event_of(journal: ChainPaths) -> Event | None:
+    """The journal's event 0; None if its writer died before it was whole."""
+    try:
+        return next(read_events(journal.data), None)
+    except FileNotFoundError:
+        return None
+    except IntegrityError:
+        if journal.checkpoint.exists() or journal.data.stat().st_size > MAX_LINE:
+            raise
+        return None
 
 
 def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) -> Signer | None:
@@ -269,6 +308,14 @@ def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) ->
         where=str(paths.data),
         fix="set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept",
     )
+
+
+def _after_fork() -> None:
+    for ledger in list(_open_ledgers):
+        ledger.forget_lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @atexit.register

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from cra.errors import Code, IntegrityError
+from cra.ledger import files
 from cra.ledger.chain import MAX_LINE
 from cra.ledger.filter import Filter
 from cra.ledger.index import (
@@ -111,7 +112,7 @@ class Tail:
 
     def _begin(self, path: Path, last: int) -> list[bytes]:
         """Follow a file from its present end on; return its last events, the oldest first."""
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(path)
         try:
             followed = _Followed(path, _identity(os.fstat(fd)))
             _move_to_end(followed, fd)
@@ -151,7 +152,7 @@ class Tail:
             self._read(followed, batch)
 
     def _read(self, followed: _Followed, batch: list[Update]) -> None:
-        fd = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(followed.path)
         try:
             # An inode's number may be used again, a hash is not.
             start = followed.offset - len(followed.seal)
@@ -184,7 +185,7 @@ class Tail:
         """A redacted file ends in the event that the one before it ended in."""
         session_id = session_id_of(followed.path)
         seal = followed.seal
-        fd = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(followed.path)
         try:
             followed.identity = _identity(os.fstat(fd))
             _move_to_end(followed, fd)

@@ -15,10 +15,10 @@ from typing import Final
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
 from cra.ledger.chain import MAX_LINE, Event, decode
-from cra.ledger.checkpoint import MAX_NOTE, VerifierKey, open_checkpoint, parse_key
+from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, VerifierKey, open_checkpoint, parse_key
 from cra.ledger.memory import Head, Memory
 from cra.ledger.merkle import EMPTY_ROOT
-from cra.ledger.place import Lines, Place
+from cra.ledger.place import Lines, Place, hash_before
 from cra.ledger.reading import Target, mark_of, read_chain
 from cra.ledger.verdict import (
     SESSION_HEADS,
@@ -247,6 +247,8 @@ class _Journal:
         attestation = self._hold_session(session_id)
         if mark is None or min(attestation.size, entry.size) < mark.size:
             return None
+        if hash_before(path, mark.offset) != mark.head:
+            return None
         marks = [attestation.size, entry.size]
         target = Target(path, session_id, is_journal=False, marks=marks)
         reading, place = read_chain(target, since=mark)
@@ -301,8 +303,18 @@ class _Journal:
         known = self._memory.of_ledger(self.ledger_id or "")
         if known is not None and known.size > size:
             return
-        root = self._reading.roots[size].hex()
-        head = Head(self.ledger_id or "", size, root, str(signer) if signer else "none")
+        place = self._place
+        # What no checkpoint covers yet is not worth remembering.
+        if place is None or place.chain.size != size:
+            return
+        head = Head(
+            self.ledger_id or "",
+            size,
+            place.tree.root().hex(),
+            str(signer) if signer else UNSIGNED,
+            place.offset,
+            place.chain.head,
+        )
         kept = self._memory.remember(self._directory, head)
         if kept and level >= Level.L1 and not self._has_memory:
             self.notes.append("this head is remembered from now on: the next verdict can be L2")
@@ -347,14 +359,15 @@ def _resolve(trust: Trust, journal: Path, ledger_id: str | None, memory: Memory)
     it."""
     confirmed = list(trust.confirmed)
     head = memory.of_ledger(ledger_id) if ledger_id else None
-    if head is not None and head.signer != "none" and not trust.confirmed:
+    if head is not None and head.signer != UNSIGNED and not trust.confirmed:
         confirmed.append(parse_key(head.signer))
     if trust.own is not None and any(
         (event.payload or {}).get("signer") == str(trust.own)
         for event in _events(journal, end=None, types={"journal.opened", "journal.key_added"})
     ):
         confirmed.append(trust.own)
-    return Trust(tuple(confirmed), trust.unconfirmed)
+    # Whoever knows which key it has to be does not mean any that the project may have added.
+    return Trust(tuple(confirmed), () if confirmed else trust.unconfirmed)
 
 
 def _hold(note: bytes | None, origin: str | None, trust: Trust) -> Attestation:
@@ -406,7 +419,7 @@ def _conclude(report: ChainReport, findings: list[Finding]) -> None:
 def _first_event(path: Path) -> Event | None:
     """Event 0 if it can be read on its own."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_for_reading(path)
     except FileNotFoundError:
         return None
     try:
@@ -423,7 +436,7 @@ def _events(path: Path, *, end: int | None, types: set[str] | frozenset[str]) ->
     if not path.exists():
         return
     names = [f'"event_type":"{name}"'.encode() for name in types]
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_for_reading(path)
     try:
         number = 0
         for lines in Lines(fd):

@@ -31,7 +31,7 @@ from cra.ledger.blobs import store_payload
 from cra.ledger.chain import Chain, Draft
 from cra.ledger.checkpoint import MAX_NOTE, Checkpoint, Signer, open_checkpoint, seal
 from cra.ledger.place import Place, resume, scan
-from cra.ledger.recovery import complete_line, cut, has_rebooted
+from cra.ledger.recovery import complete_line, cut, has_rebooted, is_unborn
 from cra.ledger.source import Source
 from cra.ledger.sync import SYNCER
 from cra.protocol.events import Removed, check_payload
@@ -135,6 +135,14 @@ class ChainWriter:
     def trace_id(self) -> str | None:
         return self._place.chain.trace_id
 
+    @property
+    def offset(self) -> int:
+        return self._place.offset
+
+    @property
+    def head(self) -> str:
+        return self._place.chain.head
+
     def root(self) -> bytes:
         return self._place.tree.root()
 
@@ -189,10 +197,13 @@ class ChainWriter:
         self.is_scheduled = False
         try:
             self._sync()
-        except CraError as error:
+        except IntegrityError as error:
             self._failure = error
-        except OSError as error:
-            self._failure = self._stopped(error)
+        except WriterStopped:
+            return  # and it stays so: `_sync_data` has said why
+        except (WriteFailed, OSError):
+            # Events are written and lack a checkpoint. The disk may have room the next time.
+            SYNCER.schedule(self)
 
     def close(self) -> None:
         """Leave everything under a checkpoint and let go of the files."""
@@ -289,7 +300,7 @@ class ChainWriter:
             )
         event_id, timestamp, salt = self._source.stamp()
         try:
-            body, artifacts = store_payload(payload, salt, self.paths.blobs)
+            body, artifacts = store_payload(payload, row.outputs, salt, self.paths.blobs)
         except OSError as error:
             raise self._write_failed(error) from error
         draft = Draft(
@@ -409,7 +420,7 @@ class ChainWriter:
         fd, place = self._data_fd, self._place
         if self._accepts_damage:
             self._recover("accepted", cut(fd, place, self.paths.data))
-        elif has_rebooted(fd, place):
+        elif is_unborn(fd, place) or has_rebooted(fd, place):
             self._recover("power_loss", cut(fd, place, self.paths.data))
         else:
             raise self._located(damage)

@@ -231,6 +231,8 @@ class EventType:
     payload: type
     actor: ActorType = "runtime"
     severity: Severity = "info"
+    # Members that come from outside, and are wrapped where canonical JSON cannot hold them.
+    outputs: tuple[str, ...] = ()
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -261,8 +263,8 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "action.requested": EventType(ActionRequested, "agent"),
     "action.approved": EventType(ActionApproved),
     "action.denied": EventType(ActionDenied, severity="warn"),
-    "action.executed": EventType(ActionExecuted, "tool"),
-    "action.failed": EventType(ActionFailed, "tool", "error"),
+    "action.executed": EventType(ActionExecuted, "tool", outputs=("result",)),
+    "action.failed": EventType(ActionFailed, "tool", "error", ("error",)),
     "ledger.recovered": EventType(LedgerRecovered, severity="warn"),
     "error.occurred": EventType(ErrorOccurred, severity="error"),
     "journal.opened": EventType(JournalOpened),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+MEMORY = "/dev/shm"  # a shared place for temporary files
 
 
 @pytest.fixture
@@ -15,3 +20,13 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
             sys.stderr.write(f"\n{text}\n")
 
     return say
+
+
+@pytest.fixture
+def ram(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: nothing in it has to outlive the test."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)

@@ -335,7 +335,7 @@ class Call(NamedTuple):
 Hook = Callable[[Call, Callable[..., Any]], Any]
 
 SYNCS: Final = frozenset({"fsync", "fdatasync"})
-READS: Final = frozenset({"read", "pread", "fstat"})
+READS: Final = frozenset({"read", "pread", "fstat", "lseek"})
 ON_DESCRIPTORS: Final = frozenset({"write", "ftruncate", "close", "flock"}) | SYNCS | READS
 ON_PATHS: Final = frozenset({"open", "rename", "unlink", "link"})
 

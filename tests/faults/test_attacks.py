@@ -676,8 +676,8 @@ def survey_flips(site: Site, name: str, *, every_bit: bool) -> tuple[int, list[i
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_bit_in_any_byte_is_detected(tmp_path, name):
-    count, unnoticed = survey_flips(small_site(tmp_path, signed=True), name, every_bit=False)
+def test_a_flipped_bit_in_any_byte_is_detected(ram, name):
+    count, unnoticed = survey_flips(small_site(ram, signed=True), name, every_bit=False)
 
     assert unnoticed == []
     assert count > 300
@@ -685,8 +685,8 @@ def test_a_flipped_bit_in_any_byte_is_detected(tmp_path, name):
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", FILES)
-def test_every_flipped_bit_is_detected(tmp_path, say, name):
-    count, unnoticed = survey_flips(small_site(tmp_path, signed=True), name, every_bit=True)
+def test_every_flipped_bit_is_detected(ram, say, name):
+    count, unnoticed = survey_flips(small_site(ram, signed=True), name, every_bit=True)
 
     say(f"{count} bits of {name} turned, {len(unnoticed)} unnoticed")
     assert unnoticed == []
@@ -696,9 +696,9 @@ def test_every_flipped_bit_is_detected(tmp_path, say, name):
     "name",
     [pytest.param(name, marks=pytest.mark.full if "jsonl" in name else ()) for name in FILES],
 )
-def test_a_writer_meets_a_flipped_bit_with_an_error_of_ours_or_none(tmp_path, name):
+def test_a_writer_meets_a_flipped_bit_with_an_error_of_ours_or_none(ram, name):
     """On an unsigned ledger, whose checkpoints anybody can have written."""
-    site = small_site(tmp_path / "model", signed=False)
+    site = small_site(ram / "model", signed=False)
     model = read_tree(site.root)
     path = path_of(site, name)
     for flipped in flips(path.read_bytes(), every_bit=False):

@@ -105,8 +105,7 @@ def rename_before_the_file_is_synced(patch: Patch) -> None:
 
 
 def cut_without_keeping(patch: Patch) -> None:
-    def cut(fd: int, place: Place, path: Path) -> dict[str, object]:
-        del path
+    def cut(fd: int, place: Place, *_: object) -> dict[str, object]:
         recovery.os.ftruncate(fd, place.offset)
         return {"offset": place.offset, "bytes": 0, "sha256": "0" * 64, "kept_as": ""}
 
@@ -179,13 +178,13 @@ MUTANTS: list[tuple[Callable[[Patch], None], Check]] = [
 @pytest.mark.parametrize(
     ("mutate", "check"), MUTANTS, ids=[mutate.__name__ for mutate, _ in MUTANTS]
 )
-def test_a_mutant_is_caught(tmp_path, monkeypatch, mutate, check):
+def test_a_mutant_is_caught(ram, monkeypatch, mutate, check):
     mutate(monkeypatch)
 
     with pytest.raises((AssertionError, CraError)):
-        check(tmp_path)
+        check(ram)
 
 
 @pytest.mark.parametrize("check", sorted({check for _, check in MUTANTS}, key=lambda c: c.__name__))
-def test_the_ledger_as_it_is_passes(tmp_path, check):
-    check(tmp_path)
+def test_the_ledger_as_it_is_passes(ram, check):
+    check(ram)
