@@ -8,6 +8,7 @@ CraError
 │   └── FilterError       a filter expression that cannot be read
 ├── LedgerError           the ledger cannot do what was asked
 │   ├── WriteFailed       an append did not reach the file; nothing of it counts
+│   ├── ReadFailed        the ledger could not be read, so nothing was decided on it
 │   ├── WriterStopped     an earlier fsync failed; this writer gives no more promises
 │   ├── SessionEnded      a session that has ended accepts no event
 │   ├── SessionOpen       the work needs a session that has ended
@@ -74,6 +75,10 @@ class LedgerError(CraError):
 
 class WriteFailed(LedgerError):
     code = "CRA-4001"
+
+
+class ReadFailed(LedgerError):
+    code = "CRA-4006"
 
 
 class WriterStopped(LedgerError):

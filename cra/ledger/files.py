@@ -114,6 +114,8 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         lock(fd)
         yield
     finally:
+        # A child forked meanwhile holds the descriptor too, so closing it would not let go.
+        unlock(fd)
         os.close(fd)
 
 
@@ -132,6 +134,7 @@ def shared_lock(path: Path) -> Iterator[bool]:
         fcntl.flock(fd, fcntl.LOCK_SH)
         yield True
     finally:
+        unlock(fd)
         os.close(fd)
 
 

@@ -8,12 +8,20 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 from cra import __version__
-from cra.errors import Code, CraError, IntegrityError, NotFound, SignerRefused, WriteFailed
+from cra.errors import (
+    Code,
+    CraError,
+    IntegrityError,
+    NotFound,
+    ReadFailed,
+    SignerRefused,
+    WriteFailed,
+)
 from cra.ledger import files
 from cra.ledger.attested import attested_events
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
@@ -178,25 +186,23 @@ class Ledger:
 
     def remember(self) -> None:
         """Keep the journal's head outside the project."""
-        journal = self.journal
         # A child after a fork has not read the journal, and knows nothing worth remembering.
-        if not journal.size:
-            return
-        with journal.batch():
-            root = journal.root().hex()
-            name = self._signer_name()
-            head = Head(self.id, journal.size, root, name, journal.offset, journal.head)
+        found = self.journal.covered_head()
+        if found is not None:
+            size, root, offset, last = found
+            head = Head(self.id, size, root.hex(), self._signer_name(), offset, last)
             self.memory.remember(self.directory, head)
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the files."""
         with self._lock:
             sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
-            session.close()
-        self.remember()
-        self.journal.close()
-        _open_ledgers.discard(self)
+        with ExitStack() as stack:
+            stack.callback(_open_ledgers.discard, self)
+            stack.callback(self.journal.close)
+            stack.callback(self.remember)
+            for session in sessions:
+                stack.callback(session.close)
 
     def _check_listed(self, session_id: str) -> None:
         """Refuse a session that the journal does not list: its start was never acknowledged, or it
@@ -206,6 +212,11 @@ class Ledger:
         with self.journal.batch() as journal:
             listed = attested_events(journal.paths.data, journal.size, session_id, opening)
         if not listed:
+            if paths.data.exists() and _first_event_of(paths) is None:
+                # What a crash made of event 0 is put aside, so that it is no damage for ever.
+                with Session(self, session_id).batch() as unborn:
+                    pass
+                unborn.abandon()
             raise NotFound(
                 f"expected a session that the journal lists, found {session_id}, which it does not",
                 where=str(paths.data),
@@ -267,15 +278,26 @@ class Ledger:
         return str(self.signer.key) if self.signer else UNSIGNED
 
 
-def read_events(path: Path, offset: int = 0) -> Iterator[Event]:
-    """The events of a file, each checked on its own. Raises IntegrityError at one that is
-    malformed."""
-    fd = files.open_for_reading(path)
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a file, each checked on its own.
+
+    Raises IntegrityError at one that is malformed, ReadFailed, or FileNotFoundError.
+    """
     try:
-        for lines in Lines(fd, offset):
-            yield from map(decode, lines)
-    finally:
-        os.close(fd)
+        fd = files.open_for_reading(path)
+        try:
+            for lines in Lines(fd):
+                yield from map(decode, lines)
+        finally:
+            os.close(fd)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ReadFailed(
+            f"expected to read the ledger, found {error.strerror}",
+            where=str(path),
+            fix="check the disk and the permissions, then run the command again",
+        ) from error
 
 
 def _first_event_of(journal: ChainPaths) -> Event | None:

@@ -42,6 +42,8 @@ from cra.protocol.events import EVENT_TYPES
 
 JOURNAL: Final = "journal"
 _SUFFIX: Final = ".trace.jsonl"
+# How often a verification looks again at what went on while it read.
+_PATIENCE: Final = 5
 _ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
 
 
@@ -136,8 +138,18 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
         )
     journal = _Journal(directory, trust, memory, anchors, cores)
     found = journal.session_ids() if sessions is None else sorted(sessions)
-    reports = [journal.judge(session_id, since_verified) for session_id in found]
-    report = LedgerReport(directory, journal.ledger_id, journal.report, reports, journal.notes)
+    reports = {name: journal.judge(name, since_verified) for name in found}
+    for _ in range(_PATIENCE):
+        # A session may have been begun, redacted or pruned since the journal was read; a journal
+        # that is read afterwards knows.
+        bad = [name for name, part in reports.items() if part.verdict.exit_code != 0]
+        if not bad or not journal.has_grown():
+            break
+        journal = _Journal(directory, trust, memory, anchors, cores)
+        reports |= {name: journal.judge(name, since_verified) for name in bad}
+    report = LedgerReport(
+        directory, journal.ledger_id, journal.report, list(reports.values()), journal.notes
+    )
     if memory.is_usable and report.verdict.exit_code == 0 and journal.report.events:
         journal.remember(report.level)
     elif not memory.is_usable:
@@ -182,7 +194,8 @@ class _Journal:
         self._cores = cores
         self.notes: list[str] = []
         note = files.read_all(directory / f"{JOURNAL}.checkpoint", MAX_NOTE)
-        path = directory / f"{JOURNAL}{_SUFFIX}"
+        self._path = path = directory / f"{JOURNAL}{_SUFFIX}"
+        self._seen = _identity(path) if path.exists() else None
         first = _first_event(path)
         self.ledger_id = first.header["session_id"] if first else None
         self._trust = _resolve(trust, path, self.ledger_id, memory)
@@ -204,6 +217,13 @@ class _Journal:
         self.report.level = self._level(self.report, self.attestation)
         self._has_memory, self._has_anchor = bool(remembered), bool(anchored)
         self.report.level = self._raised(self.report.level)
+
+    def has_grown(self) -> bool:
+        """Whether the journal's file is another than when it was read."""
+        try:
+            return _identity(self._path) != self._seen
+        except FileNotFoundError:
+            return False
 
     def session_ids(self) -> list[str]:
         """Sessions that have a file, and those the journal lists."""
@@ -414,6 +434,11 @@ def _conclude(report: ChainReport, findings: list[Finding]) -> None:
             finding.code,
             finding.message,
         )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size
 
 
 def _first_event(path: Path) -> Event | None:

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,16 +136,13 @@ class ChainWriter:
     def trace_id(self) -> str | None:
         return self._place.chain.trace_id
 
-    @property
-    def offset(self) -> int:
-        return self._place.offset
-
-    @property
-    def head(self) -> str:
-        return self._place.chain.head
-
-    def root(self) -> bytes:
-        return self._place.tree.root()
+    def covered_head(self) -> tuple[int, bytes, int, str] | None:
+        """Size, root, offset and last hash, if all of it is on the disk and under a checkpoint."""
+        with self._mutex:
+            place = self._place
+            if not place.chain.size or self._covered < place.chain.size:
+                return None
+            return place.chain.size, place.tree.root(), place.offset, place.chain.head
 
     def batch(self, *, barrier: bool = False) -> Batch:
         """Hold the lock, see what others appended, append, let go.
@@ -208,16 +206,21 @@ class ChainWriter:
     def close(self) -> None:
         """Leave everything under a checkpoint and let go of the files."""
         with self._mutex:
-            if self._data_fd >= 0:
-                if self._failure is None and (self._covered < self.size or self._unreported):
+            if self._data_fd < 0:
+                return
+            try:
+                if self._covered < self.size or self._unreported:
                     self.barrier()
+            finally:
                 self.abandon()
 
     def abandon(self) -> None:
         """Let go of the files as they are; after a fork, of the parent's descriptors too."""
         for fd in (self._data_fd, self._lock_fd):
             if fd >= 0:
-                os.close(fd)
+                # What there is to say about the data, fdatasync has said.
+                with suppress(OSError):
+                    os.close(fd)
         self._mutex = threading.RLock()
         self._forget()
 
@@ -398,22 +401,20 @@ class ChainWriter:
     def _cut_foreign(self) -> None:
         """Where every append is a barrier, cut off what no checkpoint covers: it was never
         acknowledged, and a proof of it would pass for a proof that its writer held the key."""
-        foreign, self._foreign = self._foreign, []
         checkpoint = self._read_checkpoint()
         self._covered = max(self._covered, checkpoint.size if checkpoint else 0)
-        if checkpoint is None and self.size == 1:
-            return
-        if checkpoint is None:
+        if checkpoint is None and self.size > 1:
             raise self._located(
                 IntegrityError(
                     Code.CHECKPOINT_UNMET,
                     f"expected a checkpoint over the journal's {self.size} events, found none",
                 )
             )
-        if foreign[-1][1] >= checkpoint.size:
+        if checkpoint is not None and self._foreign[-1][1] >= checkpoint.size:
             fd = self._data_fd
             self._place = resume(fd, self._blank, checkpoint) or scan(fd, self._blank, checkpoint)
             self._recover("unattested", cut(fd, self._place, self.paths.data))
+        self._foreign.clear()
 
     def _mend(self, damage: IntegrityError) -> None:
         """Cut off damage beyond the checkpoint, if the machine restarted or a person said so."""
@@ -429,7 +430,8 @@ class ChainWriter:
         """Complete the last line if only its LF is missing; otherwise cut it off."""
         fd, place = self._data_fd, self._place
         first = place.chain.size
-        if complete_line(fd, place, rest):
+        # Nobody was told of an event 0 that is not whole, so it is not completed either.
+        if first and complete_line(fd, place, rest):
             self._foreign.append((first, first))
             self._recover("completed", None)
         else:
@@ -547,8 +549,7 @@ class ChainWriter:
         checkpoint = self._read_checkpoint()
         if checkpoint is not None:
             self._covered = max(self._covered, checkpoint.size)
-        foreign, self._foreign = self._foreign, []
-        for first, last in foreign:
+        for first, last in self._foreign:
             if last >= self._covered:
                 payload = {
                     "reason": "unattested",
@@ -556,6 +557,9 @@ class ChainWriter:
                     "unattested": [max(first, self._covered), last],
                 }
                 self.append("ledger.recovered", payload)
+        self._flush()
+        # Only now: a checkpoint must not cover them unnamed because this could not be written.
+        self._foreign.clear()
 
     def _head(self) -> Checkpoint:
         place = self._place
