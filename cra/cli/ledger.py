@@ -44,9 +44,11 @@ def open_ledger(config: Config) -> Iterator[Ledger]:
     """The project's ledger, open for writing; at the end everything is on the disk."""
     from cra.ledger.store import Ledger
 
+    is_begun = (config.trace_directory / "journal.trace.jsonl").exists()
     ledger = Ledger(
         config.trace_directory,
-        signer=open_signer(),
+        # `cra init --no-sign` lists no key: a ledger that is begun there has none either.
+        signer=open_signer() if is_begun or config.keys else None,
         memory=open_memory(),
         durability=config.trace.durability,
     )

@@ -23,9 +23,9 @@ from cra.errors import (
     WriteFailed,
 )
 from cra.ledger import files
-from cra.ledger.attested import attested_events
+from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
-from cra.ledger.checkpoint import UNSIGNED, Signer
+from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
 from cra.ledger.memory import Head, Memory, check_known
 from cra.ledger.place import Lines
 from cra.ledger.source import Source, later, milliseconds_between
@@ -209,8 +209,11 @@ class Ledger:
         was not begun by a writer of this ledger at all."""
         paths = ChainPaths(self.directory, session_id)
         opening = {"journal.session_opened"}
-        with self.journal.batch() as journal:
-            listed = attested_events(journal.paths.data, journal.size, session_id, opening)
+        try:
+            with self.journal.batch() as journal:
+                listed = attested_events(journal.paths.data, journal.size, session_id, opening)
+        except OSError as error:
+            raise _read_failed(error, self.journal.paths.data) from error
         if not listed:
             if paths.data.exists() and _first_event_of(paths) is None:
                 # What a crash made of event 0 is put aside, so that it is no damage for ever.
@@ -293,11 +296,15 @@ def read_events(path: Path) -> Iterator[Event]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ReadFailed(
-            f"expected to read the ledger, found {error.strerror}",
-            where=str(path),
-            fix="check the disk and the permissions, then run the command again",
-        ) from error
+        raise _read_failed(error, path) from error
+
+
+def _read_failed(error: OSError, path: Path) -> ReadFailed:
+    return ReadFailed(
+        f"expected to read the ledger, found {error.strerror}",
+        where=str(path),
+        fix="check the disk and the permissions, then run the command again",
+    )
 
 
 def _first_event_of(journal: ChainPaths) -> Event | None:
@@ -315,11 +322,10 @@ def _first_event_of(journal: ChainPaths) -> Event | None:
 def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) -> Signer | None:
     """The signer that a ledger goes on with: its own key, or none if it never had one."""
     named = (first.payload or {}).get("signer", UNSIGNED)
-    if signer is not None and str(signer.key) == named:
-        return signer
-    for event in read_events(paths.data):
-        if event.event_type == "journal.key_added" and event.payload:
-            named = event.payload["signer"]
+    if signer is None or str(signer.key) != named:
+        note = files.read_all(paths.checkpoint, MAX_NOTE)
+        covered = open_checkpoint(note, None, (), signed=False).checkpoint.size if note else 0
+        named = signer_named(paths.data, covered) or UNSIGNED
     if named == UNSIGNED:
         return None
     if signer is not None and str(signer.key) == named:

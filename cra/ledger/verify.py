@@ -138,6 +138,8 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
         )
     journal = _Journal(directory, trust, memory, anchors, cores)
     found = journal.session_ids() if sessions is None else sorted(sessions)
+    for name in sessions or ():
+        journal.require(name)
     reports = {name: journal.judge(name, since_verified) for name in found}
     for _ in range(_PATIENCE):
         # A session may have been begun, redacted or pruned since the journal was read; a journal
@@ -147,9 +149,8 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
             break
         journal = _Journal(directory, trust, memory, anchors, cores)
         reports |= {name: journal.judge(name, since_verified) for name in bad}
-    report = LedgerReport(
-        directory, journal.ledger_id, journal.report, list(reports.values()), journal.notes
-    )
+    parts = list(reports.values())
+    report = LedgerReport(directory, journal.ledger_id, journal.report, parts, journal.notes)
     if memory.is_usable and report.verdict.exit_code == 0 and journal.report.events:
         journal.remember(report.level)
     elif not memory.is_usable:
@@ -235,6 +236,16 @@ class _Journal:
         listed = {name for name, entry in self._entries.items() if entry.is_listed}
         return sorted(present | listed)
 
+    def require(self, session_id: str) -> None:
+        """Raise NotFound for a session that neither has a file nor is in the journal."""
+        path = self._directory / f"{session_id}{_SUFFIX}"
+        if not path.exists() and session_id not in self._entries:
+            raise NotFound(
+                f"expected the session {session_id}, found none",
+                where=str(path),
+                fix="cra trace list",
+            )
+
     def judge(self, session_id: str, since_verified: bool) -> ChainReport:
         entry = self._entries.get(session_id, JournalEntry())
         path = self._directory / f"{session_id}{_SUFFIX}"
@@ -242,14 +253,8 @@ class _Journal:
             report = ChainReport(session_id, is_pruned=entry.is_pruned)
             if entry.is_pruned:
                 report.level = self.report.level
-            elif entry.is_listed:
-                _conclude(report, [judge_missing()])
             else:
-                raise NotFound(
-                    f"expected the session {session_id}, found none",
-                    where=str(path),
-                    fix="cra trace list",
-                )
+                _conclude(report, [judge_missing()])
             return report
         short = self._judge_since(session_id, path, entry) if since_verified else None
         return short or self._judge_whole(session_id, path, entry)

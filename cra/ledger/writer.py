@@ -102,6 +102,8 @@ class ChainWriter:
         self._cuts_foreign = cuts_foreign
         self._actors: dict[tuple[str, str], str] = {}
         self._mutex = threading.RLock()
+        # Once it is set this object stays stopped, whatever is closed and opened around it.
+        self._failure: CraError | None = None
         self._forget()
         _live.add(self)
 
@@ -111,7 +113,6 @@ class ChainWriter:
         self._lock_fd = -1
         self._depth = 0
         self._owner = 0
-        self._failure: CraError | None = None
         self._accepts_damage = False
         self._removed: Removed | None = None
         self._place = Place(self._blank.copy())
@@ -268,6 +269,10 @@ class ChainWriter:
         if self._depth > 1:
             return
         try:
+            if self._cuts_foreign and self._covered < self.size and self._data_fd >= 0:
+                # A barrier of ours failed, and whoever came after it may have cut its events off.
+                os.close(self._data_fd)
+                self._data_fd = -1
             if self._data_fd < 0:
                 self._open()
             self._catch_up()

@@ -55,9 +55,9 @@ class Writer:
 
 
 def start_writer(
-    site: Site, key: Path | None, session_id: str, *, threads: int, seed: int, pause: float = 0.0005
+    site: Site, key: Path | None, session_id: str, habit: str, *, threads: int, seed: int
 ) -> Writer:
-    arguments = (site.directory, key or "-", session_id, threads, seed, pause)
+    arguments = (site.directory, key or "-", session_id, habit, threads, seed)
     return Writer(start_child("writer_child", *arguments))
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,64 +69,88 @@ class Follower:
         return self._chain.size
 
 
-def crowd(
-    site: Site, key: Path, *, processes: int, threads: int, reads: int, kills: int
-) -> Counter[str]:
-    """Write from many sides while one process verifies; kill some writers and start new ones."""
-    ledger = site.open()
-    session_id = ledger.start_session("agent").id
-    ledger.close()
-    die()
+@dataclass
+class Crowd:
+    """Many write to one session; one process verifies all the while, some are killed."""
 
-    def writer(seed: int) -> Writer:
-        return start_writer(site, key, session_id, threads=threads, seed=seed, pause=0.06)
+    site: Site
+    key: Path
+    threads: int
+    writers: list[Writer] = field(default_factory=list)
+    killed: list[Writer] = field(default_factory=list)
+    session_id: str = ""
 
-    writers = [writer(seed) for seed in range(processes)]
-    gone: list[Writer] = []
-    verifier = start_child("verifier_child", site.directory, key, reads)
-    follower = Follower(site, session_id)
-    keeper = Keeper(site)
-    next_kill = 0.0
-    while verifier.poll() is None:
-        for one in writers:
-            one.listen(0.01)
+    def gather(self, processes: int) -> None:
+        ledger = self.site.open()
+        self.session_id = ledger.start_session("agent").id
+        ledger.close()
+        die()
+        for _ in range(processes):
+            self.add_writer()
+        for writer in self.writers:
+            writer.wait_for_first()
+
+    def add_writer(self) -> None:
+        seed = len(self.writers) + len(self.killed)
+        self.writers.append(
+            start_writer(
+                self.site, self.key, self.session_id, "light", threads=self.threads, seed=seed
+            )
+        )
+
+    def replace_a_writer(self) -> None:
+        self.killed.append(self.writers.pop(0))
+        self.killed[-1].kill()
+        self.add_writer()
+
+    def run(self, reads: int, seconds: int, *, kills: bool) -> Counter[str]:
+        patience = 5 if kills else 0
+        arguments = (self.site.directory, self.key, reads, seconds, patience)
+        verifier = start_child("verifier_child", *arguments)
+        follower = Follower(self.site, self.session_id)
+        keeper = Keeper(self.site)
+        next_kill = time.monotonic() + 1
+        while verifier.poll() is None:
+            for writer in self.writers:
+                writer.listen(0.01)
+            follower.look()
+            keeper.tidy()
+            if kills and time.monotonic() > next_kill:
+                self.replace_a_writer()
+                next_kill = time.monotonic() + 1
+        for writer in self.writers:
+            writer.stop()
         follower.look()
-        keeper.tidy()
-        if (
-            len(gone) < kills
-            and all(one.output for one in writers)
-            and time.monotonic() > next_kill
-        ):
-            gone.append(writers.pop(0))
-            gone[-1].kill()
-            writers.append(writer(processes + len(gone)))
-            next_kill = time.monotonic() + 1
-    for one in writers:
-        one.stop()
-    follower.look()
-    return _judge_crowd(site, session_id, writers + gone, verifier, follower) + keeper.counts
+        return self.judge(verifier, follower) + keeper.counts
+
+    def judge(self, verifier: subprocess.Popen[bytes], follower: Follower) -> Counter[str]:
+        output, complaint = verifier.communicate()
+        assert verifier.returncode == 0, complaint.decode()
+        found = json.loads(output)
+        assert not found["complaints"], found["complaints"]
+        assert_intact(self.site.verify())
+        everybody = self.writers + self.killed
+        promises = [promise for writer in everybody for promise in writer.acknowledged()]
+        there = [promise for promise in promises if self.site.data(promise.session_id).exists()]
+        assert_recorded(self.site, there)
+        events = stored_events(self.site, self.session_id)
+        assert len(events) == follower.seen
+        assert_no_twins(events)
+        counts = {f"reads {name}": number for name, number in found["verdicts"].items()}
+        counts |= {"killed": len(self.killed), "acknowledged": len(promises)}
+        return Counter(counts)
 
 
-def _judge_crowd(
-    site: Site,
-    session_id: str,
-    writers: list[Writer],
-    verifier: subprocess.Popen[bytes],
-    follower: Follower,
+def crowd(
+    site: Site, key: Path, *, processes: int, threads: int, reads: int, seconds: int, kills: bool
 ) -> Counter[str]:
-    output, complaint = verifier.communicate()
-    assert verifier.returncode == 0, complaint.decode()
-    found = json.loads(output)
-    assert not found["complaints"], found["complaints"]
-    assert_intact(site.verify())
-    promises = [promise for writer in writers for promise in writer.acknowledged()]
-    present = [promise for promise in promises if site.data(promise.session_id).exists()]
-    assert_recorded(site, present)
-    events = stored_events(site, session_id)
-    assert len(events) == follower.seen
-    assert_no_twins(events)
-    counts = {f"reads {name}": number for name, number in found["verdicts"].items()}
-    return Counter(counts | {"acknowledged": len(promises), "events": len(events)})
+    gathered = Crowd(site, key, threads)
+    try:
+        gathered.gather(processes)
+        return gathered.run(reads, seconds, kills=kills)
+    finally:
+        for writer in gathered.writers:
+            writer.kill()
 
 
 def assert_no_twins(events: list[Event]) -> None:
@@ -153,17 +178,21 @@ class Keeper:
         die()
 
 
-def test_a_crowd_of_writers_and_readers_agrees(site, key, say):
-    counts = crowd(site, key, processes=3, threads=3, reads=150, kills=2)
+@pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "some-are-killed"])
+def test_a_crowd_of_writers_and_readers_agrees(site, key, say, kills):
+    counts = crowd(site, key, processes=3, threads=3, reads=150, seconds=5, kills=kills)
 
     say(f"crowd: {dict(counts)}")
-    assert counts["acknowledged"] > 1000
+    assert counts["acknowledged"] > 800
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "some-are-killed"])
 @pytest.mark.parametrize(("processes", "threads"), [(2, 8), (6, 2), (4, 4)])
-def test_a_large_crowd_agrees(site, key, say, processes, threads):
-    counts = crowd(site, key, processes=processes, threads=threads, reads=500, kills=6)
+def test_a_large_crowd_agrees(site, key, say, processes, threads, kills):
+    counts = crowd(
+        site, key, processes=processes, threads=threads, reads=1000, seconds=20, kills=kills
+    )
 
     say(f"crowd of {processes} by {threads}: {dict(counts)}")
     assert counts["acknowledged"] > 2000

@@ -44,7 +44,7 @@ class Killing:
         """Two processes write; one is killed, a while later the other."""
         seeds = [self.chance.randrange(1 << 30) for _ in range(2)]
         writers = [
-            start_writer(self.site, self.key, self.session_id, threads=threads, seed=seed)
+            start_writer(self.site, self.key, self.session_id, "bulky", threads=threads, seed=seed)
             for threads, seed in zip((1, 3), seeds, strict=True)
         ]
         try:
