@@ -194,9 +194,9 @@ class _Journal:
         self._memory = memory
         self._cores = cores
         self.notes: list[str] = []
-        note = files.read_all(directory / f"{JOURNAL}.checkpoint", MAX_NOTE)
         self._path = path = directory / f"{JOURNAL}{_SUFFIX}"
-        self._seen = _identity(path) if path.exists() else None
+        self._seen = self._identity()
+        note = files.read_all(directory / f"{JOURNAL}.checkpoint", MAX_NOTE)
         first = _first_event(path)
         self.ledger_id = first.header["session_id"] if first else None
         self._trust = _resolve(trust, path, self.ledger_id, memory)
@@ -220,11 +220,11 @@ class _Journal:
         self.report.level = self._raised(self.report.level)
 
     def has_grown(self) -> bool:
-        """Whether the journal's file is another than when it was read."""
-        try:
-            return _identity(self._path) != self._seen
-        except FileNotFoundError:
-            return False
+        """Whether the journal or its checkpoint is another than when they were read."""
+        return self._identity() != self._seen
+
+    def _identity(self) -> list[tuple[int, int] | None]:
+        return [_identity(path) for path in (self._path, self._directory / f"{JOURNAL}.checkpoint")]
 
     def session_ids(self) -> list[str]:
         """Sessions that have a file, and those the journal lists."""
@@ -256,8 +256,14 @@ class _Journal:
             else:
                 _conclude(report, [judge_missing()])
             return report
-        short = self._judge_since(session_id, path, entry) if since_verified else None
-        return short or self._judge_whole(session_id, path, entry)
+        try:
+            short = self._judge_since(session_id, path, entry) if since_verified else None
+            return short or self._judge_whole(session_id, path, entry)
+        except FileNotFoundError:
+            # Pruned between the look and the reading, or taken away: the journal will tell.
+            report = ChainReport(session_id)
+            _conclude(report, [judge_missing()])
+            return report
 
     def _judge_whole(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport:
         attestation = self._hold_session(session_id)
@@ -441,8 +447,11 @@ def _conclude(report: ChainReport, findings: list[Finding]) -> None:
         )
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
     return status.st_ino, status.st_size
 
 

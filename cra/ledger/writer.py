@@ -237,7 +237,7 @@ class ChainWriter:
 
     def finish(self, *, barrier: bool) -> None:
         """Write what is pending, at the end of the outermost batch or at a barrier."""
-        if barrier:
+        if barrier or (self._cuts_foreign and self._pending):
             self._make_barrier()
         elif self._depth == 1 and self._pending:
             self._flush()

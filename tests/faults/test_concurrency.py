@@ -178,6 +178,7 @@ class Keeper:
         die()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "some-are-killed"])
 def test_a_crowd_of_writers_and_readers_agrees(site, key, say, kills):
     counts = crowd(site, key, processes=3, threads=3, reads=150, seconds=5, kills=kills)
@@ -186,6 +187,7 @@ def test_a_crowd_of_writers_and_readers_agrees(site, key, say, kills):
     assert counts["acknowledged"] > 800
 
 
+@pytest.mark.full
 @pytest.mark.full
 @pytest.mark.parametrize("kills", [False, True], ids=["undisturbed", "some-are-killed"])
 @pytest.mark.parametrize(("processes", "threads"), [(2, 8), (6, 2), (4, 4)])
@@ -326,6 +328,33 @@ def test_what_is_remembered_outside_is_never_ahead_of_the_disk(site):
     assert len(heads) == 2
     assert [remembered for remembered, safe in heads if remembered > safe] == []
     assert_intact(site.verify())
+    ledger.close()
+
+
+def test_threads_that_remember_at_the_same_time_leave_a_memory_that_can_be_read(site):
+    ledger = site.open()
+    done = threading.Event()
+
+    def remember() -> None:
+        for _ in range(100):
+            ledger.remember()
+
+    def read() -> int:
+        missing = 0
+        while not done.is_set():
+            missing += site.memory.of_ledger(ledger.id) is None
+            missing += site.memory.of_path(site.directory) is None
+        return missing
+
+    def remember_together() -> int:
+        try:
+            in_threads(*[remember] * 4)
+        finally:
+            done.set()
+        return 0
+
+    ledger.remember()
+    assert in_threads(remember_together, read) == [0, 0]
     ledger.close()
 
 
