@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -125,7 +126,8 @@ class Memory:
         path = self._directory / kind / f"{name}.json"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.replace(path, json.dumps(value).encode(), suffix=f".{os.getpid()}.tmp")
+            own = f".{os.getpid()}.{threading.get_ident()}.tmp"
+            files.replace(path, json.dumps(value).encode(), suffix=own)
         except OSError:
             return False
         return True
