@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -80,6 +80,16 @@ def remove(path: Path) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it, each on the disk when this returns."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with suppress(FileExistsError):
+        os.mkdir(path)
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -116,7 +116,7 @@ class Memory:
         try:
             data = files.read_all(path, _MAX_FILE)
             found = None if data is None else json.loads(data)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 

@@ -85,7 +85,7 @@ def redact(
     """
     _check_reason(reason)
     ledger.first_event(session_id)
-    with _ended_session(ledger, session_id) as session:
+    with _resumable(ledger), _ended_session(ledger, session_id) as session:
         offset, event = _event_at(session.paths.data, sequence)
         if event.event_type in _NEEDED:
             raise UsageError(
@@ -107,7 +107,12 @@ def prune(ledger: Ledger, session_id: str, reason: str, *, actor_id: str = "cra"
     IntegrityError if the session is not intact.
     """
     _check_reason(reason)
-    paths = ChainPaths(ledger.directory, session_id)
+    with _resumable(ledger):
+        return _prune(ledger, ChainPaths(ledger.directory, session_id), reason, actor_id)
+
+
+def _prune(ledger: Ledger, paths: ChainPaths, reason: str, actor_id: str) -> Pruning:
+    session_id = paths.name
     if _aside(paths).exists():
         finished = _finish_pruning(ledger, paths)
         if not paths.data.exists():
@@ -161,9 +166,21 @@ def _check_reason(reason: str) -> None:
 
 
 @contextmanager
+def _resumable(ledger: Ledger) -> Iterator[None]:
+    """What the system refuses becomes WriteFailed, which says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteFailed(
+            f"expected to change the ledger, found: {error.strerror or error}",
+            where=str(error.filename or ledger.directory),
+            fix="run the command again: it goes on where this one stopped",
+        ) from error
+
+
+@contextmanager
 def _ended_session(ledger: Ledger, session_id: str) -> Iterator[Session]:
-    """Hold the lock of a session that has ended and is intact. What the system refuses becomes
-    WriteFailed."""
+    """Hold the lock of a session that has ended and is intact."""
     session = Session(ledger, session_id)
     try:
         with session.batch():
@@ -178,8 +195,6 @@ def _ended_session(ledger: Ledger, session_id: str) -> Iterator[Session]:
         with session.batch():
             _check_intact(ledger, session_id)
             yield session
-    except OSError as error:
-        raise _unfinished(error, ledger.directory) from error
     finally:
         session.abandon()
 
@@ -324,26 +339,23 @@ def _is_pruned(ledger: Ledger, session_id: str, whole: _Whole) -> bool:
 def _finish_pruning(ledger: Ledger, paths: ChainPaths) -> Pruning:
     """Remove what is left of a session whose data file is put aside."""
     aside = _aside(paths)
-    try:
-        with files.exclusive_lock(paths.lock):
-            whole = _read_whole(aside, paths.name)
-            if not _is_pruned(ledger, paths.name, whole):
-                raise IntegrityError(
-                    Code.SESSION_MISSING,
-                    "expected the file of a session that the journal calls pruned, found another",
-                    where=str(aside),
-                    fix="keep it as evidence, outside the ledger",
-                )
-            size = aside.stat().st_size
-            blobs = _remove_blobs(ledger, whole.blobs)
-            if not paths.data.exists():
-                files.remove(paths.checkpoint)
-            for kept in ledger.directory.glob(f"{paths.name}.removed-*"):
-                files.remove(kept)
-            files.remove(aside)
-            files.sync_directory(ledger.directory)
-    except OSError as error:
-        raise _unfinished(error, ledger.directory) from error
+    with files.exclusive_lock(paths.lock):
+        whole = _read_whole(aside, paths.name)
+        if not _is_pruned(ledger, paths.name, whole):
+            raise IntegrityError(
+                Code.SESSION_MISSING,
+                "expected the file of a session that the journal calls pruned, found another",
+                where=str(aside),
+                fix="keep it as evidence, outside the ledger",
+            )
+        size = aside.stat().st_size
+        blobs = _remove_blobs(ledger, whole.blobs)
+        if not paths.data.exists():
+            files.remove(paths.checkpoint)
+        for kept in ledger.directory.glob(f"{paths.name}.removed-*"):
+            files.remove(kept)
+        files.remove(aside)
+        files.sync_directory(ledger.directory)
     return Pruning(paths.name, len(whole.leaves), size, blobs)
 
 
@@ -375,11 +387,3 @@ def _has_passed(timestamp: object, now: str) -> bool:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _unfinished(error: OSError, directory: Path) -> WriteFailed:
-    return WriteFailed(
-        f"expected to change the ledger, found: {error.strerror or error}",
-        where=str(error.filename or directory),
-        fix="run the command again: it goes on where this one stopped",
-    )

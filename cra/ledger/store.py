@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -116,6 +116,8 @@ class Ledger:
         try:
             self._make_directories()
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
+                if not (directory / ".gitignore").exists():
+                    files.replace(directory / ".gitignore", b"*\n")
                 self.id, self.signer, self.journal = self._open_journal(
                     signer, is_known=not accept_breaks
                 )
@@ -141,7 +143,7 @@ class Ledger:
         if parent_session_id is not None:
             trace_id = self.first_event(parent_session_id).header["trace_id"]
         session = Session(self, session_id, trace_id=trace_id)
-        with session.batch(barrier=True):
+        with _let_go_on_failure(session), session.batch(barrier=True):
             session.append(
                 "session.started",
                 {
@@ -169,7 +171,8 @@ class Ledger:
             if session is None:
                 self._check_listed(session_id)
                 session = Session(self, session_id)
-                session.barrier()
+                with _let_go_on_failure(session):
+                    session.barrier()
                 self._sessions[session_id] = session
             return session
 
@@ -231,12 +234,9 @@ class Ledger:
         self._lock = threading.Lock()
 
     def _make_directories(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(self.directory)
         for name in ("locks", "blobs"):
             (self.directory / name).mkdir(exist_ok=True, mode=0o700)
-        ignore = self.directory / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
 
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool
@@ -264,7 +264,7 @@ class Ledger:
             creates=True,
             cuts_foreign=True,
         )
-        with journal.batch(barrier=True):
+        with _let_go_on_failure(journal), journal.batch(barrier=True):
             if journal.size == 0:
                 journal.append(
                     "journal.opened",
@@ -279,6 +279,16 @@ class Ledger:
 
     def _signer_name(self) -> str:
         return str(self.signer.key) if self.signer else UNSIGNED
+
+
+@contextmanager
+def _let_go_on_failure(writer: ChainWriter) -> Iterator[None]:
+    """What cannot be begun keeps no file open."""
+    try:
+        yield
+    except BaseException:
+        writer.abandon()
+        raise
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -142,9 +142,9 @@ def stored_events(site: Site, name: str) -> list[Event]:
 
 
 def begun_sessions(site: Site) -> list[str]:
-    """The sessions that the journal lists: those whose start was not cut short."""
-    report = site.verify()
-    return [part.name for part in report.sessions if part.verdict is not Verdict.STILLBORN]
+    """The sessions that the journal lists and that are there: no start of theirs was cut short."""
+    begun = (part for part in site.verify().sessions if part.verdict is not Verdict.STILLBORN)
+    return [part.name for part in begun if site.data(part.name).exists()]
 
 
 def partial_line(site: Site, name: str) -> bytes:

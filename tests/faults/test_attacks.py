@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from cra import canonical
-from cra.errors import Code, CraError, SignerRefused
+from cra.errors import Code, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Chain, Draft, Event, artifacts_of
 from cra.ledger.chain import redact as redacted_line
 from cra.ledger.checkpoint import KEY_NAME, Checkpoint, VerifierKey, parse_key, seal
 from cra.ledger.memory import Memory
 from cra.ledger.merkle import root_of
-from cra.ledger.store import Ledger
+from cra.ledger.store import Ledger, Session
 from cra.ledger.verdict import Level, Verdict
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
 
@@ -596,6 +596,36 @@ def test_no_honest_event_between_forged_ones_is_called_unattested(victim):
     assert [number for number in honest if is_named_unattested(events, number)] == []
 
 
+def cut_the_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace_by_a_copy(path: Path) -> None:
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("victim", LEVELS, indirect=True)
+@pytest.mark.parametrize("meddle", [cut_the_end, remove, replace_by_a_copy])
+def test_a_writer_that_is_open_notices_what_is_done_to_its_file(victim, meddle):
+    ledger = victim.site.open()
+    session = ledger.session(victim.third)
+    meddle(session.paths.data)
+
+    with pytest.raises(IntegrityError):
+        append_and_hold(session)
+
+
+def append_and_hold(session: Session) -> None:
+    session.append("action.denied", DENIED)
+    session.barrier()
+
+
 # Keys.
 
 
@@ -761,12 +791,13 @@ def test_a_writer_does_not_trip_over_a_hint(tmp_path, hint):
         b"\xff\xfe",
         b"null",
         b'{"ledger_id": 1}',
-        b"{" * 100_000,
+        b"[" * 60_000,
+        b"x" * 100_000,
         b'{"ledger_id":"x","size":"many","root":"zz","signer":"none"}',
         b'{"ledger_id":"x","size":1,"root":"zz","signer":7}',
         b'{"ledger_id":"x","size":1,"root":null,"signer":"cra.local+bad"}',
     ],
-    ids=lambda damage: damage[:30].decode(errors="replace"),
+    ids=lambda damage: ascii(damage[:30])[2:-1],
 )
 def test_a_damaged_memory_is_a_missing_memory(tmp_path, damage):
     site = small_site(tmp_path, signed=True)

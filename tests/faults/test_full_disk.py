@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -125,6 +126,31 @@ def test_a_session_cannot_be_started_on_a_full_disk_and_can_be_with_room_again(s
     ledger.start_session("agent").append("action.denied", DENIED)
     ledger.close()
     assert_settled(site.verify())
+
+
+def test_what_could_not_be_begun_keeps_no_file_open(small_disk):
+    site = Site(small_disk, signer())
+    ledger = site.open()
+    use_up(small_disk)
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(20):
+        with pytest.raises(WriteFailed):
+            ledger.start_session("agent")
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_ledger_begun_on_a_full_disk_is_ignored_by_git_in_the_end(small_disk):
+    site = Site(small_disk, signer())
+    filler = use_up(small_disk)
+    with pytest.raises(WriteFailed):
+        site.open()
+
+    filler.unlink()
+    site.open().close()
+
+    assert (site.directory / ".gitignore").read_text() == "*\n"
 
 
 def test_a_file_size_limit_fails_the_append_and_nothing_else(tmp_path):

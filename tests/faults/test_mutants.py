@@ -138,7 +138,7 @@ def failing_syncs(root: Path) -> None:
 
 def crashes(root: Path) -> None:
     begin, journey = test_syscalls.three_crashes, test_syscalls.recover
-    test_syscalls.survey(root, begin, journey, "death", persists=True, runs=5)
+    test_syscalls.survey(root, begin, journey, "death", persists=True, end=5)
 
 
 def forged_events(root: Path) -> None:

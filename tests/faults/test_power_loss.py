@@ -310,6 +310,19 @@ def test_a_second_power_cut_while_mending_takes_nothing_either(ram, say):
     assert counts.total() == 300
 
 
+def test_the_directory_itself_is_on_the_disk_when_a_session_has_begun(ram):
+    """Whoever makes a directory syncs the one that it is in."""
+
+    def begin(load: Workload) -> None:
+        load.site.directory.rmdir()
+        load.site.open().start_session("agent")
+
+    load = record(site_at(ram, signed=True), begin, "the first boot")
+
+    synced = {operation.about for operation in load.disk.operations if operation.kind == "settle"}
+    assert {str(load.site.root), str(load.site.directory)} <= synced
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
 @pytest.mark.parametrize("seed", [1, 2])

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from cra.errors import CraError, WriterStopped
+from cra.ledger.retention import prune, redact
 from cra.ledger.store import Ledger, Session
 from cra.ledger.verdict import Verdict
 from cra.ledger.verify import LedgerReport
@@ -249,6 +250,28 @@ def three_crashes(site: Site) -> None:
     add_bytes(site.data("journal"), forged_line(site, "journal", "journal.checkpoint", head)[:100])
 
 
+def ended_sessions(site: Site) -> None:
+    """Two sessions that have ended, with blobs, and one that is open."""
+    ledger = site.open()
+    for _ in range(2):
+        session = ledger.start_session("ended")
+        session.append("action.executed", LARGE)
+        session.end()
+    ledger.start_session("open")
+    ledger.close()
+
+
+def take_away(run: Run) -> None:
+    """Redact an event of one session and prune another."""
+    redacted, pruned, still_open = run.site.sessions()
+    run.ledger = ledger = run.site.open()
+    run.session = ledger.session(still_open)
+    redact(ledger, redacted, 1, "private")
+    prune(ledger, pruned, "old")
+    run.append(run.session)
+    ledger.close()
+
+
 def recover(run: Run) -> None:
     run.ledger = ledger = run.site.open()
     for session_id in run.site.sessions():
@@ -288,16 +311,18 @@ def survey(
     *,
     persists: bool = False,
     calls: Collection[str] = (),
-    runs: int = 10_000,
+    step: int = 1,
+    end: int = 10_000,
 ) -> int:
     """Run a journey once per call that it makes, failing that call. Returns the number of runs.
 
-    It stops after so many runs, if a number is given; only `calls` fail, if any are named.
+    It stops at a call, if `end` is given; only `calls` fail, if any are named; with a `step` one
+    call in so many fails.
     """
     model = Site(root / "model", signer())
     begin(model)
     problems: list[str] = []
-    for at in range(runs):
+    for at in range(0, end, step):
         shutil.rmtree(root / "run", ignore_errors=True)
         fault = Fault(kind, at, persists, calls)
         site = model.copy(root / "run")
@@ -307,10 +332,10 @@ def survey(
             problems.append(f"{at} {_described(fault.struck, site)}: {error}")
         if fault.struck is None:
             assert not problems, "\n".join(problems)
-            return at
+            return at // step
         die()
     assert not problems, "\n".join(problems)
-    return runs
+    return end // step
 
 
 def _described(call: Call | None, site: Site) -> str:
@@ -423,15 +448,20 @@ JOURNEYS: list[tuple[Callable[[Site], None], Callable[[Run], None]]] = [
     (three_crashes, recover),
     (power_cut, recover),
 ]
+LONG_JOURNEYS = [*JOURNEYS, (ended_sessions, take_away)]
 
 
 def _name(kind: str, persists: bool) -> str:
     return f"{kind}-from-then-on" if persists else f"{kind}-once"
 
 
-QUICK = [("death", True), ("EIO", False), ("short", False), ("torn", True)]
+# With the step that keeps it short: one call in so many fails.
+QUICK = [("death", True, 4), ("EIO", False, 3), ("short", False, 2), ("torn", True, 1)]
 LONG = [
+    ("death", True),
+    ("EIO", False),
     ("EIO", True),
+    ("short", False),
     ("ENOSPC", False),
     ("ENOSPC", True),
     ("EINTR", False),
@@ -440,21 +470,25 @@ LONG = [
     ("torn", False),
     ("Ctrl-C", False),
 ]
-CASES = [
-    *(pytest.param(kind, persists, id=_name(kind, persists)) for kind, persists in QUICK),
-    *(
-        pytest.param(kind, persists, id=_name(kind, persists), marks=pytest.mark.full)
-        for kind, persists in LONG
-    ),
-]
+NAMES = [f"{journey.__name__}-{begin.__name__}" for begin, journey in LONG_JOURNEYS]
 
 
+@pytest.mark.parametrize(("begin", "journey"), JOURNEYS, ids=NAMES[:-1])
 @pytest.mark.parametrize(
-    ("begin", "journey"), JOURNEYS, ids=[journey.__name__ for _, journey in JOURNEYS]
+    ("kind", "persists", "step"), QUICK, ids=[_name(kind, lasts) for kind, lasts, _ in QUICK]
 )
-@pytest.mark.parametrize(("kind", "persists"), CASES)
-def test_a_failing_call_loses_nothing(ram, begin, journey, kind, persists):
-    assert survey(ram, begin, journey, kind, persists=persists) > 5
+def test_a_failing_call_loses_nothing(ram, begin, journey, kind, persists, step):
+    assert survey(ram, begin, journey, kind, persists=persists, step=step) > 3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("begin", "journey"), LONG_JOURNEYS, ids=NAMES)
+@pytest.mark.parametrize(("kind", "persists"), LONG, ids=[_name(*case) for case in LONG])
+def test_whichever_call_fails_nothing_is_lost(ram, say, begin, journey, kind, persists):
+    runs = survey(ram, begin, journey, kind, persists=persists)
+
+    say(f"{_name(kind, persists)}, {journey.__name__}: {runs} calls failed in turn")
+    assert runs > 5
 
 
 def start_a_second(run: Run) -> None:
@@ -497,3 +531,35 @@ def _continue_everything(site: Site) -> LedgerReport:
     ledger.close()
     die()
     return site.verify()
+
+
+@pytest.mark.parametrize("kind", ["death", "EIO"])
+def test_what_was_begun_to_be_taken_away_is_gone_once_it_is_asked_for_again(ram, kind):
+    model = Site(ram / "model", signer())
+    ended_sessions(model)
+    die()
+    for at in range(0, 1000, 10):
+        site = model.copy(ram / f"run{at}")
+        fault = Fault(kind, at, persists=kind == "death")
+        with manual_syncing() as syncer, kernel(site.root, fault):
+            _expect_only_ours(partial(take_away, Run(site, syncer)), fault)
+        die()
+        assert_intact(site.verify())
+        _take_the_rest_away(site, *model.sessions()[:2])
+        shutil.rmtree(site.root)
+        if fault.struck is None:
+            return
+    raise AssertionError("the faults never end")
+
+
+def _take_the_rest_away(site: Site, redacted: str, pruned: str) -> None:
+    ledger = site.open()
+    redact(ledger, redacted, 1, "private")
+    if site.data(pruned).exists() or list(site.directory.glob("*.pruned")):
+        prune(ledger, pruned, "old")
+    ledger.close()
+    die()
+    assert stored_events(site, redacted)[1].payload is None
+    assert list((site.directory / "blobs").iterdir()) == []
+    assert not site.data(pruned).exists()
+    assert_settled(site.verify())
