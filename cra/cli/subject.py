@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from cra.cli import output
 from cra.cli.ledger import open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
@@ -37,15 +39,18 @@ def judge(
             )
         return _verify_alone(path, trust, cores)
     directory, names = _ledger_and_names(config.trace_directory, path, words)
-    return verify_ledger(
-        directory,
-        trust,
-        sessions=names,
-        memory=open_memory(),
-        anchors=_anchors(anchor_source, directory, config.project or directory.parent),
-        since_verified=since_verified,
-        cores=cores,
-    )
+    anchors = _anchors(anchor_source, directory, config.project or directory.parent)
+    with output.progress(_size(directory, names), "verifying") as advance:
+        return verify_ledger(
+            directory,
+            trust,
+            sessions=names,
+            memory=open_memory(),
+            anchors=anchors,
+            since_verified=since_verified,
+            cores=cores,
+            advance=advance,
+        )
 
 
 def _path_among(words: list[str]) -> Path | None:
@@ -75,7 +80,8 @@ def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
         return verify_bundle(path, trust, memory=open_memory(), cores=cores)
     if not path.name.endswith(SUFFIX):
         raise UsageError(f"expected a file *{SUFFIX} or a bundle, found another", where=str(path))
-    return verify_file(path, trust, cores=cores)
+    with output.progress(path.stat().st_size, "verifying") as advance:
+        return verify_file(path, trust, cores=cores, advance=advance)
 
 
 def _ledger_and_names(
@@ -92,6 +98,16 @@ def _ledger_and_names(
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
+
+
+def _size(directory: Path, names: list[str] | None) -> int:
+    """How many bytes there are to read."""
+    total = 0
+    for path in directory.glob(f"*{SUFFIX}"):
+        if names is None or session_id_of(path) in (JOURNAL, *names):
+            with suppress(FileNotFoundError):  # pruned meanwhile
+                total += path.stat().st_size
+    return total
 
 
 def _check_not_gone(directory: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -57,6 +57,8 @@ class Place:
     chain: Chain
     tree: Range = field(default_factory=Range)
     offset: int = 0
+    # Told of the bytes that were read, about a megabyte at a time.
+    advance: Callable[[int], None] | None = None
 
     def read_on(self, fd: int, until: int | None = None, *, stop: int | None = None) -> bytes:
         """Check and take in the lines that follow, up to event number `until` and byte `stop`.
@@ -80,7 +82,10 @@ class Place:
                 leaves.append(check(line))  # noqa: PERF401  # what fitted counts if one does not
         finally:
             self.tree.extend(leaves)
-            self.offset += sum(map(len, lines[: len(leaves)])) + len(leaves)
+            length = sum(map(len, lines[: len(leaves)])) + len(leaves)
+            self.offset += length
+            if self.advance is not None:
+                self.advance(length)
 
     def extension(self) -> str:
         """The checkpoint's extension line from which `resume` comes back here."""

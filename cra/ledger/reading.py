@@ -7,11 +7,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cra.errors import IntegrityError
 from cra.ledger import files
@@ -20,6 +21,8 @@ from cra.ledger.memory import Mark
 from cra.ledger.merkle import EMPTY_ROOT, Range
 from cra.ledger.place import Place
 from cra.ledger.verdict import Reading
+
+Advance: TypeAlias = Callable[[int], None]
 
 # Below this a second process costs more than it saves.
 PARALLEL_FROM: Final = 32 << 20
@@ -43,24 +46,30 @@ class Target:
 
 
 def read_chain(
-    target: Target, *, cores: int = 1, since: Mark | None = None
+    target: Target, *, cores: int = 1, since: Mark | None = None, advance: Advance | None = None
 ) -> tuple[Reading, Place]:
-    """Read a chain to its end or to the first line that does not fit. Raises OSError."""
+    """Read a chain to its end or to the first line that does not fit. Raises OSError.
+
+    `advance` is told of bytes as they are read.
+    """
     fd = files.open_for_reading(target.path)
     try:
         size = os.fstat(fd).st_size
         if cores > 1 and since is None and size >= PARALLEL_FROM:
-            found = _read_parallel(target, fd, size, cores)
+            found = _read_parallel(target, fd, size, cores, advance)
             if found is not None:
                 return found
-        return _read_sequentially(target, fd, since)
+        return _read_sequentially(target, fd, since, advance)
     finally:
         os.close(fd)
 
 
-def _read_sequentially(target: Target, fd: int, since: Mark | None) -> tuple[Reading, Place]:
+def _read_sequentially(
+    target: Target, fd: int, since: Mark | None, advance: Advance | None
+) -> tuple[Reading, Place]:
     reading = Reading(roots={0: EMPTY_ROOT})
     place = _starting_place(target, since)
+    place.advance = advance
     _watch(place.chain, target.path.parent, reading)
     try:
         for mark in sorted(set(target.marks)):
@@ -149,7 +158,9 @@ def _blob_problem(directory: Path, artifact: dict[str, str], line: bytes) -> str
 # Several cores: each process reads a part of the file and hands back what joins the parts.
 
 
-def _read_parallel(target: Target, fd: int, size: int, cores: int) -> tuple[Reading, Place] | None:
+def _read_parallel(
+    target: Target, fd: int, size: int, cores: int, advance: Advance | None
+) -> tuple[Reading, Place] | None:
     """None if anything is out of the ordinary: then the sequential reading says precisely what."""
     cuts = _cuts(fd, size, cores)
     marks = sorted(set(target.marks))
@@ -165,7 +176,9 @@ def _read_parallel(target: Target, fd: int, size: int, cores: int) -> tuple[Read
         for start, stop in pairwise(cuts)
     ]
     children = [_start_child(job) for job in jobs[1:]]
-    parts = [_read_part(jobs[0])]
+    # The others are about as far as this process is.
+    shared = None if advance is None else lambda count: advance(count * len(jobs))
+    parts = [_read_part(jobs[0], shared)]
     for child in children:
         output, _ = child.communicate()
         if child.returncode != 0:
@@ -201,13 +214,13 @@ def read_part_main(job: str) -> None:
     sys.stdout.write(json.dumps(_read_part(json.loads(job))))
 
 
-def _read_part(job: dict[str, Any]) -> dict[str, Any] | None:
+def _read_part(job: dict[str, Any], advance: Advance | None = None) -> dict[str, Any] | None:
     """Read lines between two offsets, believing the first one's place in the chain for now."""
     path = Path(job["path"])
     fd = files.open_for_reading(path)
     reading = Reading()
     chain = Chain(job["session_id"], is_journal=job["is_journal"])
-    place = Place(chain, Range(), job["start"])
+    place = Place(chain, Range(), job["start"], advance)
     claimed = chain.head
     pieces: list[tuple[int, list[tuple[int, str]]]] = []
     try:

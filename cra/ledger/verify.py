@@ -7,8 +7,9 @@ project (specs/PROTOCOL.md sections 4.1, 7 and 10).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, VerifierKey, open_checkpoi
 from cra.ledger.memory import Head, Memory
 from cra.ledger.merkle import EMPTY_ROOT
 from cra.ledger.place import Lines, Place, hash_before
-from cra.ledger.reading import Target, mark_of, read_chain
+from cra.ledger.reading import Advance, Target, mark_of, read_chain
 from cra.ledger.verdict import (
     SESSION_HEADS,
     Attestation,
@@ -127,16 +128,21 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
     anchors: tuple[Anchor, ...] = (),
     since_verified: bool = False,
     cores: int = 1,
+    advance: Advance | None = None,
 ) -> LedgerReport:
-    """Judge a ledger directory: its journal and all sessions, or those named. Raises NotFound."""
+    """Judge a ledger directory: its journal and all sessions, or those named. Raises NotFound.
+
+    `advance` is told of bytes as they are read.
+    """
     memory = memory or Memory(None)
+    read = partial(read_chain, cores=cores, advance=advance)
     if not directory.is_dir():
         raise NotFound(
             "expected a ledger directory, found none",
             where=str(directory),
             fix="cra session start",
         )
-    journal = _Journal(directory, trust, memory, anchors, cores)
+    journal = _Journal(directory, trust, memory, anchors, read)
     found = journal.session_ids() if sessions is None else sorted(sessions)
     for name in sessions or ():
         journal.require(name)
@@ -147,7 +153,7 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
         bad = [name for name, part in reports.items() if part.verdict.exit_code != 0]
         if not bad or not journal.has_grown():
             break
-        journal = _Journal(directory, trust, memory, anchors, cores)
+        journal = _Journal(directory, trust, memory, anchors, read)
         reports |= {name: journal.judge(name, since_verified) for name in bad}
     parts = list(reports.values())
     report = LedgerReport(directory, journal.ledger_id, journal.report, parts, journal.notes)
@@ -158,7 +164,9 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
     return report
 
 
-def verify_file(path: Path, trust: Trust, *, cores: int = 1) -> LedgerReport:
+def verify_file(
+    path: Path, trust: Trust, *, cores: int = 1, advance: Advance | None = None
+) -> LedgerReport:
     """Judge a session file on its own, with the checkpoint beside it if there is one."""
     session_id = path.name.removesuffix(_SUFFIX)
     if not path.exists():
@@ -168,9 +176,8 @@ def verify_file(path: Path, trust: Trust, *, cores: int = 1) -> LedgerReport:
     origin = f"cra.local/{ledger_id}/{session_id}" if first else None
     note = files.read_all(path.with_name(f"{session_id}.checkpoint"), MAX_NOTE)
     attestation = _hold(note, origin, trust)
-    reading, place = read_chain(
-        Target(path, session_id, is_journal=False, marks=[attestation.size]), cores=cores
-    )
+    target = Target(path, session_id, is_journal=False, marks=[attestation.size])
+    reading, place = read_chain(target, cores=cores, advance=advance)
     findings = judge_chain(reading, attestation) + judge_redactions(reading, attestation, ())
     report = _report(session_id, reading, place, attestation, findings)
     if report.verdict.exit_code == 0 and attestation.is_authentic:
@@ -188,11 +195,11 @@ class _Journal:
         trust: Trust,
         memory: Memory,
         anchors: tuple[Anchor, ...],
-        cores: int,
+        read: Callable[..., tuple[Reading, Place]],
     ) -> None:
         self._directory = directory
         self._memory = memory
-        self._cores = cores
+        self._read = read
         self.notes: list[str] = []
         self._path = path = directory / f"{JOURNAL}{_SUFFIX}"
         self._seen = self._identity()
@@ -208,7 +215,7 @@ class _Journal:
         if path.exists():
             marks = [self.attestation.size, *(head.size for head in remembered + anchored)]
             target = Target(path, self.ledger_id or "", is_journal=True, marks=marks)
-            self._reading, self._place = read_chain(target, cores=cores)
+            self._reading, self._place = read(target)
         self._entries = self._facts(path)
         findings = judge_chain(self._reading, self.attestation)
         findings += judge_redactions(self._reading, self.attestation, ())
@@ -269,7 +276,7 @@ class _Journal:
         attestation = self._hold_session(session_id)
         marks = [attestation.size, entry.size]
         target = Target(path, session_id, is_journal=False, marks=marks)
-        reading, place = read_chain(target, cores=self._cores)
+        reading, place = self._read(target)
         return self._judged(session_id, reading, place, attestation, entry)
 
     def _judge_since(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport | None:
@@ -282,7 +289,7 @@ class _Journal:
             return None
         marks = [attestation.size, entry.size]
         target = Target(path, session_id, is_journal=False, marks=marks)
-        reading, place = read_chain(target, since=mark)
+        reading, place = self._read(target, since=mark)
         report = self._judged(session_id, reading, place, attestation, entry)
         report.skipped = mark.size
         return report if report.verdict is Verdict.INTACT else None
