@@ -231,6 +231,10 @@ def test_another_key_is_recorded_when_accepted(project, tmp_path):
     answer(project, "session", "start")
     assert cra(project, "trace", "repair", "--all").returncode == 0
     assert verdict(project) == ("INTACT", "L2")
+    # The key that the ledger began with is one of many now.
+    begun_with = str(tmp_path / "old.key")
+    said = cra(project, "session", "start", CRA_SIGNING_KEY_FILE=begun_with)
+    assert (said.returncode, f"expected the key {new}" in said.stderr) == (2, True)
 
 
 def test_a_key_can_change_more_than_once(project, tmp_path):

@@ -254,7 +254,7 @@ class Ledger:
         if is_known:
             check_known(self.memory, self.directory, ledger_id, paths.data)
         if first and is_known:
-            signer = _signer_of_ledger(paths, first, signer)
+            signer = _signer_of_ledger(paths, signer)
         journal = ChainWriter(
             paths,
             Chain(ledger_id, is_journal=True),
@@ -329,13 +329,17 @@ def _first_event_of(journal: ChainPaths) -> Event | None:
         return None
 
 
-def _signer_of_ledger(paths: ChainPaths, first: Event, signer: Signer | None) -> Signer | None:
+def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
     """The signer that a ledger goes on with: its own key, or none if it never had one."""
-    named = (first.payload or {}).get("signer", UNSIGNED)
-    if signer is None or str(signer.key) != named:
-        note = files.read_all(paths.checkpoint, MAX_NOTE)
-        covered = open_checkpoint(note, None, (), signed=False).checkpoint.size if note else 0
-        named = signer_named(paths.data, covered) or UNSIGNED
+    note = files.read_all(paths.checkpoint, MAX_NOTE)
+    covered = 0
+    if note is not None:
+        keys = (signer.key,) if signer else ()
+        opened = open_checkpoint(note, None, keys, signed=False)
+        if signer is not None and opened.signer == signer.key:
+            return signer
+        covered = opened.checkpoint.size
+    named = signer_named(paths.data, covered) or UNSIGNED
     if named == UNSIGNED:
         return None
     if signer is not None and str(signer.key) == named:
