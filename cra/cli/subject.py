@@ -10,8 +10,6 @@ from cra.cli.ledger import open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
 from cra.errors import Code, IntegrityError, NotFound, UsageError
-from cra.ledger.anchor import anchors_in_git, anchors_of_file, own_anchors, parse_anchor
-from cra.ledger.bundle import is_bundle, verify_bundle
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
 from cra.ledger.verify import JOURNAL, Anchor, LedgerReport, Trust, verify_file, verify_ledger
 
@@ -70,12 +68,16 @@ def _path_among(words: list[str]) -> Path | None:
 
 def _stands_alone(path: Path) -> bool:
     """Whether a path is judged without a ledger: a bundle, or a session's file with no journal."""
+    from cra.ledger.bundle import is_bundle
+
     if path.is_dir():
         return is_bundle(path)
     return not (path.parent / JOURNAL_FILE).is_file() or not path.name.endswith(SUFFIX)
 
 
 def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
+    from cra.ledger.bundle import is_bundle, verify_bundle
+
     if is_bundle(path):
         return verify_bundle(path, trust, memory=open_memory(), cores=cores)
     if not path.name.endswith(SUFFIX):
@@ -130,6 +132,8 @@ def _session_id(directory: Path, word: str) -> str:
 def _anchors(source: str | None, directory: Path, project: Path) -> tuple[Anchor, ...]:
     if source is None:
         return ()
+    from cra.ledger.anchor import anchors_in_git, anchors_of_file, own_anchors, parse_anchor
+
     if source.startswith("cra:"):
         return (parse_anchor(source),)
     found = anchors_in_git(project) if source == "git" else anchors_of_file(Path(source))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
 from cra.cli.output import Cell
 from cra.errors import ExitCode
-from cra.ledger.anchor import format_anchor
 from cra.ledger.attested import signer_named
 from cra.ledger.index import JOURNAL_FILE
-from cra.ledger.proof import Proven
 from cra.ledger.verdict import Level, Verdict
 from cra.ledger.verify import Anchor, ChainReport, LedgerReport
+
+if TYPE_CHECKING:
+    from cra.ledger.proof import Proven
 
 # What a level rests on, in a line's worth of words.
 MEANING: Final = {
@@ -114,6 +115,8 @@ def _chain_facts(part: ChainReport) -> dict[str, Any]:
 
 
 def proven_facts(proven: Proven, old: Anchor | None) -> dict[str, Any]:
+    from cra.ledger.anchor import format_anchor
+
     checkpoint, signer = proven.opened.checkpoint, proven.opened.signer
     facts: dict[str, Any] = {
         "valid": True,
@@ -138,6 +141,8 @@ def proven_facts(proven: Proven, old: Anchor | None) -> dict[str, Any]:
 
 
 def show_proven(proven: Proven, old: Anchor | None) -> None:
+    from cra.ledger.anchor import format_anchor
+
     checkpoint, event = proven.opened.checkpoint, proven.event
     if event is not None:
         header = event.header
