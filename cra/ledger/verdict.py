@@ -132,7 +132,7 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
         findings.append(_finding(attestation.expected_blame(), attestation.refused))
     broken, covered = reading.broken, attestation.size
     if broken is not None and reading.size < covered:
-        findings.append(_finding(attestation.blame(), broken))
+        findings.append(_broken(attestation.blame(), reading.size, broken))
     elif reading.size < covered:
         findings.append(
             Finding(
@@ -150,11 +150,11 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
             )
         )
     if broken is not None and reading.size >= covered:
-        findings.append(_finding(Verdict.DAMAGED, broken))
+        findings.append(_broken(Verdict.DAMAGED, reading.size, broken))
     if reading.wrong_blob is not None:
         sequence, message = reading.wrong_blob
         verdict = attestation.blame() if sequence < covered else Verdict.DAMAGED
-        findings.append(Finding(verdict, Code.BLOB_WRONG, message))
+        findings.append(Finding(verdict, Code.BLOB_WRONG, f"event {sequence}: {message}"))
     if broken is None and reading.rest:
         findings.append(
             Finding(
@@ -266,6 +266,10 @@ def doubted_ranges(recoveries: Sequence[tuple[int, range]]) -> list[range]:
 def worst(findings: Iterable[Finding]) -> Finding | None:
     """The first of the worst."""
     return max(findings, key=lambda finding: finding.verdict, default=None)
+
+
+def _broken(verdict: Verdict, sequence: int, error: IntegrityError) -> Finding:
+    return Finding(verdict, error.finding, f"event {sequence}: {error.message}")
 
 
 def _finding(verdict: Verdict, error: IntegrityError) -> Finding:
