@@ -124,9 +124,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         lock(fd)
         yield
     finally:
-        # A child forked meanwhile holds the descriptor too, so closing it would not let go.
-        unlock(fd)
-        os.close(fd)
+        _let_go(fd)
 
 
 @contextmanager
@@ -144,7 +142,16 @@ def shared_lock(path: Path) -> Iterator[bool]:
         fcntl.flock(fd, fcntl.LOCK_SH)
         yield True
     finally:
-        unlock(fd)
+        _let_go(fd)
+
+
+def _let_go(fd: int) -> None:
+    """Unlock and close: a child forked meanwhile holds the descriptor too, so that closing alone
+    would not let go; and closing does where unlocking fails."""
+    try:
+        with suppress(OSError):
+            unlock(fd)
+    finally:
         os.close(fd)
 
 

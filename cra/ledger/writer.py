@@ -258,12 +258,7 @@ class ChainWriter:
         if self._failure is not None:
             raise self._failure
         if self._depth == 0:
-            try:
-                if self._lock_fd < 0:
-                    self._lock_fd = files.open_lock(self.paths.lock)
-                files.lock(self._lock_fd)
-            except OSError as error:
-                raise self._write_failed(error) from error
+            self._lock()
         self._depth += 1
         self._owner = threading.get_ident()
         if self._depth > 1:
@@ -283,11 +278,35 @@ class ChainWriter:
             self._leave()
             raise
 
+    def _lock(self) -> None:
+        try:
+            if self._lock_fd < 0:
+                self._lock_fd = files.open_lock(self.paths.lock)
+            files.lock(self._lock_fd)
+        except OSError as error:
+            raise self._write_failed(error) from error
+        except BaseException:
+            # A Ctrl-C that comes with the lock must not leave it behind.
+            self._unlock()
+            raise
+
     def _leave(self) -> None:
         self._depth -= 1
         if self._depth == 0:
             self._owner = 0
+            self._unlock()
+
+    def _unlock(self) -> None:
+        """Let go of the lock, whatever comes in between: closing the descriptor does as well."""
+        if self._lock_fd < 0:
+            return
+        try:
             files.unlock(self._lock_fd)
+        except BaseException as error:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+            if not isinstance(error, OSError):
+                raise
 
     def _append(  # noqa: PLR0913, PLR0917  # `append`, once the lock is held
         self,
@@ -343,6 +362,9 @@ class ChainWriter:
             checkpoint = self._read_checkpoint()
             place = resume(fd, self._blank, checkpoint) if checkpoint else None
             self._place = place or scan(fd, self._blank, checkpoint)
+            if checkpoint is None and self._creates:
+                # The file's own name is on the disk before that of a checkpoint over it.
+                files.sync_directory(self.paths.directory)
         except IntegrityError as error:
             os.close(fd)
             raise self._located(error) from None
