@@ -42,16 +42,9 @@ def open_memory() -> Memory:
 @contextmanager
 def open_ledger(config: Config) -> Iterator[Ledger]:
     """The project's ledger, open for writing; at the end everything is on the disk."""
-    from cra.ledger.store import Ledger
+    from cra.ledger.opening import ledger_of
 
-    is_begun = (config.trace_directory / "journal.trace.jsonl").exists()
-    ledger = Ledger(
-        config.trace_directory,
-        # `cra init --no-sign` lists no key: a ledger that is begun there has none either.
-        signer=open_signer() if is_begun or config.keys else None,
-        memory=open_memory(),
-        durability=config.trace.durability,
-    )
+    ledger = ledger_of(config, user_dirs())
     try:
         yield ledger
     finally:

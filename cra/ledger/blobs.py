@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from cra import canonical
-from cra.errors import ValueRefused
+from cra.errors import Code, IntegrityError, ValueRefused
 from cra.ledger import files
 from cra.ledger.chain import MAX_PAYLOAD, artifacts_of
 
@@ -42,6 +43,26 @@ def store_payload(
         if len(body) <= MAX_PAYLOAD:
             return body, ""
     return _with_blobs(stored, bytes.fromhex(salt), directory)
+
+
+def read_member(value: Any, salt: str, directory: Path) -> Any:
+    """What a stored member stands for: itself, or the value of the blob that it names.
+
+    Raises IntegrityError if the blob is not what was recorded.
+    """
+    if not (isinstance(value, dict) and value.keys() == {"$blob", "bytes"}):
+        return value
+    path = directory / str(value["$blob"])
+    data = files.read_all(path, int(value["bytes"]))
+    if data is None or sha256(bytes.fromhex(salt) + data).hexdigest() != value["$blob"]:
+        raise IntegrityError(
+            Code.BLOB_WRONG,
+            f"expected the blob {value['$blob'][:12]}…, found {'none' if data is None else 'other'}"
+            " bytes",
+            where=str(path),
+            fix="cra trace verify",
+        )
+    return json.loads(data)
 
 
 def _with_blobs(payload: dict[str, Any], salt: bytes, directory: Path) -> tuple[bytes, str]:

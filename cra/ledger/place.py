@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from cra.errors import Code, IntegrityError
 from cra.ledger import chain as line_format
@@ -17,6 +17,10 @@ from cra.ledger.chain import MAX_LINE, Chain, Event
 from cra.ledger.checkpoint import Checkpoint
 from cra.ledger.files import READ_SIZE
 from cra.ledger.merkle import Range, peaks
+
+# Told of lines in the order of the chain: the sequence of the first, the lines, and whether this
+# writer wrote them.
+OnLines: TypeAlias = Callable[[int, list[bytes], bool], None]
 
 _RESUME: Final = re.compile("resume ([0-9]{1,15}) ([0-9a-f]{64})((?: [A-Za-z0-9+/]{43}=)+)")
 
@@ -57,8 +61,8 @@ class Place:
     chain: Chain
     tree: Range = field(default_factory=Range)
     offset: int = 0
-    # Told of the bytes that were read, about a megabyte at a time.
-    advance: Callable[[int], None] | None = None
+    # Told of the lines that were taken in, up to about a megabyte at a time.
+    on_lines: OnLines | None = None
 
     def read_on(self, fd: int, until: int | None = None, *, stop: int | None = None) -> bytes:
         """Check and take in the lines that follow, up to event number `until` and byte `stop`.
@@ -82,10 +86,10 @@ class Place:
                 leaves.append(check(line))  # noqa: PERF401  # what fitted counts if one does not
         finally:
             self.tree.extend(leaves)
-            length = sum(map(len, lines[: len(leaves)])) + len(leaves)
-            self.offset += length
-            if self.advance is not None:
-                self.advance(length)
+            taken = lines[: len(leaves)]
+            self.offset += sum(map(len, taken)) + len(taken)
+            if self.on_lines is not None:
+                self.on_lines(self.chain.size - len(taken), taken, False)
 
     def extension(self) -> str:
         """The checkpoint's extension line from which `resume` comes back here."""
@@ -110,10 +114,15 @@ def resume(fd: int, blank: Chain, checkpoint: Checkpoint) -> Place | None:
     return None
 
 
-def scan(fd: int, blank: Chain, checkpoint: Checkpoint | None) -> Place:
+def scan(
+    fd: int,
+    blank: Chain,
+    checkpoint: Checkpoint | None,
+    on_lines: OnLines | None = None,
+) -> Place:
     """The place at a checkpoint, having read and checked everything below it. Raises
     IntegrityError."""
-    place = Place(blank.copy())
+    place = Place(blank.copy(), on_lines=on_lines)
     if checkpoint is None:
         return place
     place.read_on(fd, checkpoint.size)

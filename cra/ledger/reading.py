@@ -19,7 +19,7 @@ from cra.ledger import files
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.memory import Mark
 from cra.ledger.merkle import EMPTY_ROOT, Range
-from cra.ledger.place import Place
+from cra.ledger.place import OnLines, Place
 from cra.ledger.verdict import Reading
 
 Advance: TypeAlias = Callable[[int], None]
@@ -69,7 +69,7 @@ def _read_sequentially(
 ) -> tuple[Reading, Place]:
     reading = Reading(roots={0: EMPTY_ROOT})
     place = _starting_place(target, since)
-    place.advance = advance
+    place.on_lines = _counting(advance)
     _watch(place.chain, target.path.parent, reading)
     try:
         for mark in sorted(set(target.marks)):
@@ -90,6 +90,10 @@ def _read_sequentially(
     reading.types = place.chain.types
     reading.clock_steps = place.chain.clock_steps
     return reading, place
+
+
+def _counting(advance: Advance | None) -> OnLines | None:
+    return advance and (lambda _first, lines, _own: advance(sum(map(len, lines)) + len(lines)))
 
 
 def _starting_place(target: Target, since: Mark | None) -> Place:
@@ -220,7 +224,7 @@ def _read_part(job: dict[str, Any], advance: Advance | None = None) -> dict[str,
     fd = files.open_for_reading(path)
     reading = Reading()
     chain = Chain(job["session_id"], is_journal=job["is_journal"])
-    place = Place(chain, Range(), job["start"], advance)
+    place = Place(chain, Range(), job["start"], _counting(advance))
     claimed = chain.head
     pieces: list[tuple[int, list[tuple[int, str]]]] = []
     try:

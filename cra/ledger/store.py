@@ -27,7 +27,7 @@ from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
 from cra.ledger.memory import Head, Memory, check_known
-from cra.ledger.place import Lines
+from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
@@ -40,7 +40,14 @@ _open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
 class Session(ChainWriter):
     """One session of a ledger, open for appending."""
 
-    def __init__(self, ledger: Ledger, session_id: str, *, trace_id: str | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        session_id: str,
+        *,
+        trace_id: str | None = None,
+        on_lines: OnLines | None = None,
+    ) -> None:
         self.id = session_id
         self._ledger = ledger
         self._is_listed = trace_id is None
@@ -53,6 +60,7 @@ class Session(ChainWriter):
             durability=ledger.durability,
             creates=trace_id is not None,
             on_checkpoint=self._report,
+            on_lines=on_lines,
         )
 
     def end(self, reason: str = "completed") -> None:
@@ -137,12 +145,13 @@ class Ledger:
         scopes: tuple[str, ...] = (),
         ttl_seconds: int = 3600,
         parent_session_id: str | None = None,
+        on_lines: OnLines | None = None,
     ) -> Session:
         """Begin a session; when this returns it is on the disk and listed in the journal."""
         trace_id = session_id = self.source.new_id()
         if parent_session_id is not None:
             trace_id = self.first_event(parent_session_id).header["trace_id"]
-        session = Session(self, session_id, trace_id=trace_id)
+        session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append(
                 "session.started",
@@ -164,13 +173,16 @@ class Ledger:
         self.remember()
         return session
 
-    def session(self, session_id: str) -> Session:
-        """An existing session, open for appending. Raises NotFound or IntegrityError."""
+    def session(self, session_id: str, *, on_lines: OnLines | None = None) -> Session:
+        """An existing session, open for appending. Raises NotFound or IntegrityError.
+
+        `on_lines` is told of every line that is read or written, from the first on, in order.
+        """
         with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
                 self._check_listed(session_id)
-                session = Session(self, session_id)
+                session = Session(self, session_id, on_lines=on_lines)
                 with _let_go_on_failure(session):
                     session.barrier()
                 self._sessions[session_id] = session

@@ -31,7 +31,7 @@ from cra.ledger import files
 from cra.ledger.blobs import store_payload
 from cra.ledger.chain import Chain, Draft
 from cra.ledger.checkpoint import MAX_NOTE, Checkpoint, Signer, open_checkpoint, seal
-from cra.ledger.place import Place, resume, scan
+from cra.ledger.place import OnLines, Place, resume, scan
 from cra.ledger.recovery import complete_line, cut, has_rebooted, is_unborn
 from cra.ledger.source import Source
 from cra.ledger.sync import SYNCER
@@ -90,7 +90,9 @@ class ChainWriter:
         on_checkpoint: Callable[[int, bytes], None] | None = None,
         creates: bool = False,
         cuts_foreign: bool = False,
+        on_lines: OnLines | None = None,
     ) -> None:
+        """`on_lines` is told of every line that is read or written, from the first on, in order."""
         self.paths = paths
         self.origin = origin
         self._blank = chain
@@ -100,6 +102,7 @@ class ChainWriter:
         self._on_checkpoint = on_checkpoint
         self._creates = creates
         self._cuts_foreign = cuts_foreign
+        self._on_lines = on_lines
         self._actors: dict[tuple[str, str], str] = {}
         self._mutex = threading.RLock()
         # Once it is set this object stays stopped, whatever is closed and opened around it.
@@ -136,6 +139,14 @@ class ChainWriter:
     @property
     def trace_id(self) -> str | None:
         return self._place.chain.trace_id
+
+    def covered_size(self) -> int:
+        """How many events are under a checkpoint on the disk, whoever wrote it."""
+        with self.batch():
+            if self._covered < self.size:
+                checkpoint = self._read_checkpoint()
+                self._covered = max(self._covered, checkpoint.size if checkpoint else 0)
+            return self._covered
 
     def covered_head(self) -> tuple[int, bytes, int, str] | None:
         """Size, root, offset and last hash, if all of it is on the disk and under a checkpoint."""
@@ -360,8 +371,11 @@ class ChainWriter:
             ) from None
         try:
             checkpoint = self._read_checkpoint()
-            place = resume(fd, self._blank, checkpoint) if checkpoint else None
-            self._place = place or scan(fd, self._blank, checkpoint)
+            # Whoever wants the lines wants all of them, so no hint helps.
+            place = None
+            if checkpoint is not None and self._on_lines is None:
+                place = resume(fd, self._blank, checkpoint)
+            self._place = place or scan(fd, self._blank, checkpoint, self._on_lines)
             if checkpoint is None and self._creates:
                 # The file's own name is on the disk before that of a checkpoint over it.
                 files.sync_directory(self.paths.directory)
@@ -500,7 +514,11 @@ class ChainWriter:
             raise self._write_failed(error) from error
         place.tree.extend([leaf for _, leaf in self._pending])
         place.offset += sum([len(line) for line, _ in self._pending])
+        first, lines = self._settled[0], [line[:-1] for line, _ in self._pending]
+        # Whatever whoever listens makes of it, the file has these lines.
         self._settle()
+        if self._on_lines is not None:
+            self._on_lines(first, lines, True)
         if self._durability == "always":
             self._sync_data(self._data_fd)
 
@@ -516,6 +534,8 @@ class ChainWriter:
                 excess -= len(line)
                 place.tree.push(place.chain.check(line[:-1]))
                 place.offset += len(line)
+                if self._on_lines is not None:
+                    self._on_lines(place.chain.size - 1, [line[:-1]], True)
             os.ftruncate(self._data_fd, place.offset)
         except OSError:
             self._failure = self._stopped(error)
