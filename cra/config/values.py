@@ -1,16 +1,34 @@
-"""Values held against the types of the configuration's fields."""
+"""Values held against the types of a dataclass's fields.
+
+The types are the format: `Limits` say what a value has to meet beside its type, a union of
+dataclasses is told apart by a member `type`, and a `Spelling` says what else may be written.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
+from types import MappingProxyType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from cra.config.text import Node, Note
+from cra.config.text import Node, Note, placed, plain
 
 WRONG: Final = object()
+# Marks a field whose node is handed on as it is, for the caller to read.
+UNREAD: Final = "unread"
 
 
 @dataclass(frozen=True)
@@ -21,10 +39,15 @@ class Limits:
     minimum: int | None = None
     maximum: int | None = None
     pattern: str | None = None
+    max_length: int | None = None
+    min_items: int | None = None
 
     def accept(self, value: Any) -> bool:
         if self.pattern is not None:
-            return re.fullmatch(self.pattern, value) is not None
+            is_short = self.max_length is None or len(value) <= self.max_length
+            return is_short and re.fullmatch(self.pattern, value) is not None
+        if self.min_items is not None:
+            return len(value) >= self.min_items
         return (self.minimum is None or self.minimum <= value) and (
             self.maximum is None or value <= self.maximum
         )
@@ -34,39 +57,53 @@ class Limits:
             "minimum": self.minimum,
             "maximum": self.maximum,
             "pattern": f"^(?:{self.pattern})$" if self.pattern else None,
+            "maxLength": self.max_length,
+            "minItems": self.min_items,
         }
         return handler(core_schema) | {
             key: limit for key, limit in keywords.items() if limit is not None
         }
 
 
-def read_value(kind: Any, node: Node, name: str, note: Note) -> Any:
+@dataclass(frozen=True)
+class Alias:
+    """Another key for a field; `kind` and `convert` if its value is written differently too."""
+
+    field: str
+    kind: Any = None
+    convert: Callable[[Any], Any] | None = None
+
+    def converted(self, value: Any) -> Any:
+        return value if self.convert is None or value is WRONG else self.convert(value)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What may be written in place of a dataclass's own form."""
+
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    # Fields that may be left out, and their values by what else was given.
+    defaults: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
+    # Maps that an empty list stands for too.
+    empty_lists: frozenset[str] = frozenset()
+    # A text in place of the object: what it has to be, and the members that it stands for.
+    shorthand: Limits | None = None
+    expand: Callable[[str], dict[str, Any]] = lambda text: {"": text}
+
+
+Spellings = Mapping[type, Spelling]
+_PLAIN: Final = Spelling()
+_NONE: Final[Spellings] = MappingProxyType({})
+
+
+def read_value(kind: Any, node: Node, name: str, note: Note, spellings: Spellings = _NONE) -> Any:
     """The value of a node as its type has it; WRONG if it is not one, which then is noted."""
-    kind, limits, is_nullable = _unwrapped(kind)
-    value = node.value
-    if value is None and is_nullable:
-        return None
-    if is_dataclass(kind):
-        return _read_object(kind, node, name, note)
-    if get_origin(kind) is tuple and isinstance(value, list):
-        item = get_args(kind)[0]
-        return tuple(read_value(item, node, f"{name}[{at}]", note) for at, node in enumerate(value))
-    if get_origin(kind) is Mapping and isinstance(value, dict):
-        item = get_args(kind)[1]
-        return {
-            key: read_value(item, node, f"{name}.{key}", note) for key, (_, node) in value.items()
-        }
-    if _is_of(kind, value) and (limits is None or limits.accept(value)):
-        return value
-    choices = {choice: choice for choice in get_args(kind) if isinstance(choice, str)}
-    nearest = nearest_of(value, choices) if isinstance(value, str) else None
-    note(node.offset, name, _words(kind, limits), shown(value), nearest)
-    return WRONG
+    return _Reader(note, spellings).value(kind, node, name)
 
 
 def value_of_text(kind: Any, text: str) -> Any:
     """What the text of a variable stands for where JSON would have a number, a truth or a list."""
-    kind, _, _ = _unwrapped(kind)
+    kind = _known(kind).kind
     if kind is int and re.fullmatch("-?[0-9]{1,18}", text):
         return int(text)
     if kind is bool:
@@ -92,51 +129,176 @@ def nearest_of(word: str, names: Mapping[str, str]) -> str | None:
     return names[found[0]] if found else None
 
 
-def _read_object(kind: Any, node: Node, name: str, note: Note) -> Any:
-    shorthand = getattr(kind, "SHORTHAND", None)
-    members = node.value
-    if shorthand and isinstance(members, str):
-        members = {shorthand: (node.offset, node)}
-    if not isinstance(members, dict):
-        words = "an object or a path" if shorthand else "an object"
-        note(node.offset, name, words, shown(members), None)
+@dataclass(frozen=True)
+class _Reader:
+    note: Note
+    spellings: Spellings
+
+    def value(self, kind: Any, node: Node, name: str) -> Any:
+        known = _known(kind)
+        value = node.value
+        if known.limits is UNREAD:
+            return node
+        if value is None and known.is_nullable:
+            return None
+        if known.origin in _UNIONS:
+            return self._variant(known.arguments, node, name)
+        if known.is_object:
+            return self._object(known.kind, node, name)
+        if known.accepts(value):
+            return self._inside(known, node, name)
+        nearest = None
+        if known.origin is Literal and isinstance(value, str):
+            nearest = nearest_of(value, {choice: choice for choice in known.arguments})
+        self.note(node.offset, name, known.words(), shown(value), nearest)
         return WRONG
+
+    def _inside(self, known: _Known, node: Node, name: str) -> Any:
+        """The value of a node that is of its type from outside."""
+        if known.origin is tuple:
+            item = known.arguments[0]
+            return tuple(
+                self.value(item, each, f"{name}[{at}]") for at, each in enumerate(node.value)
+            )
+        if known.origin is Mapping:
+            of_key, of_value = known.arguments
+            return {
+                key: self.value(of_value, member, f"{name}.{key}")
+                for key, (offset, member) in node.value.items()
+                if self.value(of_key, Node(offset, key), f"{name}.{key}") is not WRONG
+            }
+        return plain(node) if known.kind is Any else node.value
+
+    def _variant(self, kinds: tuple[Any, ...], node: Node, name: str) -> Any:
+        """An object whose member `type` says which dataclass of several it is."""
+        members = node.value
+        if isinstance(members, str):
+            short = (kind for kind in kinds if self._spelling(kind).shorthand)
+            return self._object(next(short, kinds[0]), node, name)
+        if not isinstance(members, dict):
+            self.note(node.offset, name, "an object", shown(members), None)
+            return WRONG
+        by_type = {kind.TYPE: kind for kind in kinds}
+        offset, tag = members.get("type", (node.offset, Node(node.offset, None)))
+        kind = by_type.get(tag.value) if isinstance(tag.value, str) else None
+        if kind is None:
+            found = shown(tag.value) if "type" in members else "none"
+            nearest = nearest_of(str(tag.value), {word: word for word in by_type})
+            self.note(offset, f"{name}.type", "one of " + ", ".join(by_type), found, nearest)
+            return WRONG
+        others = {key: value for key, value in members.items() if key != "type"}
+        return self._object(kind, Node(node.offset, others), name)
+
+    def _object(self, kind: Any, node: Node, name: str) -> Any:
+        spelling = self._spelling(kind)
+        members = self._members(kind, spelling, node, name)
+        if members is None:
+            return WRONG
+        hints, required = _shape(kind)
+        values: dict[str, Any] = {}
+        prefix = f"{name}." if name else ""
+        for key, (offset, member) in members.items():
+            alias = spelling.aliases.get(key) or Alias(key)
+            if alias.field not in hints:
+                names = {word: prefix + word for word in (*hints, *spelling.aliases)}
+                nearest = nearest_of(key, names)
+                self.note(offset, prefix + key, "a known key", "an unknown one", nearest)
+            elif alias.field in values:
+                self.note(offset, prefix + key, f"{alias.field} once", "it again", None)
+            elif alias.field in spelling.empty_lists and member.value == []:
+                values[alias.field] = {}
+            else:
+                wanted = alias.kind or hints[alias.field]
+                values[alias.field] = alias.converted(self.value(wanted, member, prefix + key))
+        missing = [key for key in required if key not in values and key not in spelling.defaults]
+        for key in missing:
+            self.note(node.offset, name or "the file", f"a {key}", "none", None)
+            values[key] = WRONG
+        for key, default in spelling.defaults.items():
+            values.setdefault(key, default(values))
+        return kind(**values)
+
+    def _members(
+        self, kind: Any, spelling: Spelling, node: Node, name: str
+    ) -> Mapping[str, tuple[int, Node]] | None:
+        """The members of an object, or of the text that stands for one; None, and noted, if it is
+        neither."""
+        members = node.value
+        if isinstance(members, dict):
+            return members
+        simple = getattr(kind, "SHORTHAND", None)
+        if simple and isinstance(members, str):
+            return {simple: (node.offset, node)}
+        short = spelling.shorthand
+        if short is not None and isinstance(members, str) and short.accept(members):
+            expanded: dict[str, tuple[int, Node]]
+            expanded = placed(spelling.expand(members), node.offset).value
+            return expanded
+        words = "a path" if simple else short.words if short else None
+        expected = f"an object or {words}" if words else "an object"
+        self.note(node.offset, name or "the file", expected, shown(members), None)
+        return None
+
+    def _spelling(self, kind: Any) -> Spelling:
+        return self.spellings.get(kind, _PLAIN)
+
+
+@cache
+def _shape(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The types of a dataclass's fields, and which fields have to be given."""
     hints = get_type_hints(kind, include_extras=True)
-    known = {key.name: f"{name}.{key.name}" for key in fields(kind)}
-    values = {}
-    for key, (offset, member) in members.items():
-        if key in known:
-            values[key] = read_value(hints[key], member, known[key], note)
-        else:
-            nearest = nearest_of(key, known)
-            note(offset, f"{name}.{key}", "a known key", "an unknown one", nearest)
-    if shorthand and shorthand not in values:
-        note(node.offset, name, f"a {shorthand}", "none", None)
-        return WRONG
-    return kind(**values)
+    required = tuple(
+        key.name
+        for key in fields(kind)
+        if key.default is MISSING and key.default_factory is MISSING
+    )
+    return {key.name: hints[key.name] for key in fields(kind)}, required
 
 
-def _unwrapped(kind: Any) -> tuple[Any, Limits | None, bool]:
-    """A type without `| None` and without limits, the limits, and whether null is a value of it."""
-    options = get_args(kind)
-    is_nullable = type(None) in options
+class _Known(NamedTuple):
+    """What there is to know of a type, without `| None` and without limits."""
+
+    kind: Any
+    origin: Any
+    arguments: tuple[Any, ...]
+    limits: Any
+    is_nullable: bool
+    is_object: bool
+
+    def accepts(self, value: Any) -> bool:
+        if self.origin is Literal:
+            return isinstance(value, str) and value in self.arguments
+        if self.kind is Any:
+            return True
+        outside = _OUTSIDE.get(self.origin, self.kind)
+        return type(value) is outside and (self.limits is None or self.limits.accept(value))
+
+    def words(self) -> str:
+        if self.limits is not None:
+            return str(self.limits.words)
+        if self.origin is Literal:
+            return "one of " + ", ".join(self.arguments)
+        return _WORDS.get(self.origin or self.kind, "an object")
+
+
+_UNIONS: Final = (Union, UnionType)
+_OUTSIDE: Final[Mapping[Any, type]] = {tuple: list, Mapping: dict}
+_WORDS: Final[Mapping[Any, str]] = {
+    bool: "true or false",
+    str: "a text",
+    int: "a whole number",
+    tuple: "a list",
+}
+
+
+@cache
+def _known(kind: Any) -> _Known:
+    limits = None
+    is_nullable = get_origin(kind) in _UNIONS and type(None) in get_args(kind)
     if is_nullable:
-        kind = options[0]
+        options = tuple(option for option in get_args(kind) if option is not type(None))
+        kind = Union[options]  # noqa: UP007  # of as many as there are
     if get_origin(kind) is Annotated:
         kind, limits = get_args(kind)
-        return kind, limits, is_nullable
-    return kind, None, is_nullable
-
-
-def _is_of(kind: Any, value: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
-    return type(value) is kind
-
-
-def _words(kind: Any, limits: Limits | None) -> str:
-    if limits is not None:
-        return limits.words
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    return {bool: "true or false", tuple: "a list"}.get(get_origin(kind) or kind, "an object")
+    is_object = is_dataclass(kind)
+    return _Known(kind, get_origin(kind), get_args(kind), limits, is_nullable, is_object)
