@@ -3,9 +3,16 @@
 CraError
 ├── UsageError            the command or the call is wrong
 │   ├── ConfigError       a project or user file says something cra cannot accept
+│   ├── AtlasError        an atlas, its lock or a project's policies cannot be accepted
 │   ├── NotFound          a session, event or file that was named does not exist
 │   ├── ValueRefused      a value that canonical JSON cannot hold
-│   └── FilterError       a filter expression that cannot be read
+│   ├── FilterError       a filter expression that cannot be read
+│   ├── RequestRefused    a request that is no request of CARP/1.0, or came too late
+│   ├── UnknownAction     no atlas of the project has the action
+│   └── ArgumentsRefused  arguments that do not fit the action's schema
+├── Denied                policy does not allow the call
+├── ApprovalPending       policy asks for an approval that nobody has given
+├── ExecutionFailed          the action was allowed, and failed
 ├── LedgerError           the ledger cannot do what was asked
 │   ├── WriteFailed       an append did not reach the file; nothing of it counts
 │   ├── ReadFailed        the ledger could not be read, so nothing was decided on it
@@ -56,6 +63,32 @@ class ConfigError(UsageError):
     code = "CRA-2001"
 
 
+class Fault(StrEnum):
+    """What can be wrong with an atlas, its lock or a project's policies."""
+
+    SEVERAL = "CRA-2100"
+    UNREADABLE = "CRA-2101"  # no JSON or YAML of the accepted kind
+    MALFORMED = "CRA-2102"  # a wrong value, a missing or an unknown key
+    DUPLICATE = "CRA-2103"
+    DANGLING = "CRA-2104"  # a name of something that is not there
+    BAD_SCHEMA = "CRA-2105"
+    BAD_EXECUTOR = "CRA-2106"
+    BAD_PACKAGE = "CRA-2110"  # files that no package may have
+    DEPENDENCY = "CRA-2120"
+    UNLOCKED = "CRA-2130"  # the configuration and the lock name different atlases
+    CHANGED = "CRA-2131"  # other bytes than the lock pins
+
+
+class AtlasError(UsageError):
+    code = "CRA-2100"
+
+    def __init__(
+        self, fault: Fault, message: str, *, fix: str | None = None, where: str | None = None
+    ) -> None:
+        super().__init__(message, fix=fix, where=where)
+        self.code = fault.value  # type: ignore[misc]  # here the code is a fact, not the class
+
+
 class NotFound(UsageError):
     code = "CRA-1002"
 
@@ -66,6 +99,33 @@ class ValueRefused(UsageError):
 
 class FilterError(UsageError):
     code = "CRA-1004"
+
+
+class RequestRefused(UsageError):
+    code = "CRA-1005"
+
+
+class UnknownAction(UsageError):
+    code = "CRA-1006"
+
+
+class ArgumentsRefused(UsageError):
+    code = "CRA-1007"
+
+
+class Denied(CraError):
+    code = "CRA-5001"
+    exit_code = ExitCode.NO
+
+
+class ApprovalPending(CraError):
+    code = "CRA-5002"
+    exit_code = ExitCode.PENDING
+
+
+class ExecutionFailed(CraError):
+    code = "CRA-5003"
+    exit_code = ExitCode.FAILED
 
 
 class LedgerError(CraError):

@@ -1,0 +1,130 @@
+"""The conditions of a rule, compiled into checks of a call.
+
+What the caller states (its context, the tier of its task) only tightens: an allow rule holds
+without it as well, and any other rule holds if it holds with or without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from cra.config import RiskTier
+from cra.errors import ValueRefused
+from cra.policy.call import Call
+from cra.policy.rule import Conditions, Rule, TimeWindow
+from cra.policy.schema import compile_schema, shape_of
+
+# Whether a condition holds; None: not to be told while resolving. Raises ValueRefused.
+Test: TypeAlias = Callable[[Call], bool | None]
+
+
+class Check(NamedTuple):
+    """One condition, by its key in the document."""
+
+    name: str
+    test: Test
+
+
+def fixed_miss(rule: Rule, call: Call, tiers: frozenset[RiskTier]) -> str | None:
+    """The first condition on who calls that does not hold.
+
+    `tiers` are the action's own and the effective one.
+    """
+    wanted = rule.conditions
+    if wanted.agents and call.agent not in wanted.agents:
+        return "agents"
+    if wanted.roles and not wanted.roles & call.roles:
+        return "roles"
+    if wanted.scopes and not wanted.scopes & call.scopes:
+        return "scopes"
+    if wanted.risk_tiers:
+        fits = tiers <= wanted.risk_tiers if rule.type == "allow" else tiers & wanted.risk_tiers
+        if not fits:
+            return "risk_tiers"
+    return None
+
+
+def checks_of(rule: Rule) -> tuple[Check, ...]:
+    """The conditions that each call has to be looked at for. Raises ValueRefused for a bad one."""
+    return tuple(_checks(rule.conditions, grants=rule.type == "allow"))
+
+
+def _checks(wanted: Conditions, *, grants: bool) -> Iterator[Check]:
+    if wanted.context is not None:
+        yield Check("context", _context_test(wanted.context, grants=grants))
+    if wanted.time_window is not None:
+        yield Check("time_window", _time_test(wanted.time_window))
+    if wanted.parameters is not None:
+        yield Check("parameters", _parameters_test(wanted.parameters, grants=grants))
+
+
+def _context_test(wanted: Mapping[str, tuple[Any, ...]], *, grants: bool) -> Test:
+    pairs = [(key, frozenset(map(_tagged, values))) for key, values in wanted.items()]
+
+    def test(call: Call) -> bool:
+        for key, accepted in pairs:
+            fits = _fits(call.trusted_context, key, accepted)
+            # Asked in any case: a value that cannot be compared is an error.
+            if not grants and _fits(call.context, key, accepted):
+                fits = True
+            if not fits:
+                return False
+        return True
+
+    return test
+
+
+def _fits(context: Mapping[str, Any], key: str, accepted: frozenset[tuple[bool, Any]]) -> bool:
+    if key not in context:
+        return False
+    value = context[key]
+    if type(value) not in _SCALARS or (type(value) is float and not math.isfinite(value)):
+        raise ValueRefused(
+            f"expected a text, a number, true, false or null as {key} of the context, "
+            f"found {'another number' if type(value) is float else type(value).__name__}"
+        )
+    return _tagged(value) in accepted
+
+
+def _tagged(value: Any) -> tuple[bool, Any]:
+    # In Python, True == 1.
+    return isinstance(value, bool), value
+
+
+_SCALARS: Final = frozenset([str, int, float, bool, type(None)])
+
+
+def _time_test(window: TimeWindow) -> Test:
+    def test(call: Call) -> bool | None:
+        if call.moment is None:
+            return None
+        if type(call.moment.now) is not int:
+            raise ValueRefused(f"expected a time in whole seconds, found {call.moment.now!r}")
+        day, minute = divmod(call.moment.now // 60 + window.utc_offset, 24 * 60)
+        # 1970-01-01 is a Thursday.
+        today, yesterday = (day + 3) % 7 in window.days, (day + 2) % 7 in window.days
+        if window.start < window.end:
+            return today and window.start <= minute < window.end
+        return (today and minute >= window.start) or (yesterday and minute < window.end)
+
+    return test
+
+
+def _parameters_test(schema: Mapping[str, Any], *, grants: bool) -> Test:
+    wanted = compile_schema(schema, typed=True)
+    # Arguments of other types than a rule is about do not escape it.
+    shape = None if grants else compile_schema(shape_of(schema))
+
+    def test(call: Call) -> bool | None:
+        if call.moment is None:
+            return None
+        arguments = call.moment.arguments
+        if wanted.accepts(arguments):
+            return True
+        if shape is not None and not shape.validator.is_valid(arguments):
+            raise ValueRefused(f"in the arguments, {shape.flaws(arguments)[0]}")
+        return False
+
+    return test

@@ -1,0 +1,275 @@
+"""Policy documents: one rule, a list of rules, or `{"policies": [...]}` (specs/PROTOCOL.md).
+
+policy_id    letters, digits and . _ -
+type         deny, require_approval (or requires_approval), rate_limit, budget, allow, redact,
+             scope
+actions      action ids and globs; left out: all actions
+priority     a whole number, 0 unless stated; the higher is asked first
+reason       here or in `parameters`, for the one who is denied
+description  for the readers of the document
+conditions   agents, roles, scopes, risk_tiers, time_window, context, parameters
+parameters   by type. rate_limit: max_calls, window_seconds, per; budget: max_cost,
+             window_seconds, per; require_approval: approvers; redact: kinds, patterns;
+             scope: max_context_tokens, context_packs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
+
+from cra.config import ConfigFile
+from cra.config.text import Node, Note
+from cra.config.values import Limits, shown
+from cra.errors import ValueRefused
+from cra.policy.engine import duplicates
+from cra.policy.pattern import Pattern
+from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin, RuleType
+from cra.policy.vocabulary import flaw_of_refusal
+from cra.policy.written import Name, below, members_of, read_conditions, read_list, read_or
+
+_PolicyId: TypeAlias = Annotated[
+    str,
+    Limits(
+        "a policy_id of letters, digits and . _ -, at most 128 of them",
+        pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+    ),
+]
+_Text: TypeAlias = Annotated[
+    str, Limits("a text of 1 to 500 characters", pattern=r"(?s:[^\ud800-\udfff]{1,500})")
+]
+_Priority: TypeAlias = Annotated[
+    int, Limits("a whole number from -1000000 to 1000000", minimum=-1_000_000, maximum=1_000_000)
+]
+_Amount: TypeAlias = Annotated[
+    int, Limits("a whole number from 0 to 1000000000", minimum=0, maximum=1_000_000_000)
+]
+_Window: TypeAlias = Annotated[
+    int, Limits("seconds from 1 to 31622400", minimum=1, maximum=31_622_400)
+]
+_Per: TypeAlias = Literal["session", "agent", "project"]
+# Personal data that is redacted on request; credentials always are.
+_Kind: TypeAlias = Literal["email", "phone", "iban", "ssn"]
+_Type: TypeAlias = Literal[RuleType, "requires_approval"]
+
+_TYPES: Final[Mapping[str | None, RuleType]] = {
+    **{name: name for name in get_args(RuleType)},
+    "requires_approval": "require_approval",
+}
+_KEYS: Final = (
+    "policy_id",
+    "type",
+    "actions",
+    "priority",
+    "reason",
+    "description",
+    "conditions",
+    "parameters",
+)
+# What `parameters` holds beside a reason.
+_PARAMETERS: Final[Mapping[RuleType, tuple[str, ...]]] = {
+    "deny": (),
+    "require_approval": ("approvers",),
+    "rate_limit": ("max_calls", "window_seconds", "per"),
+    "budget": ("max_cost", "window_seconds", "per"),
+    "allow": (),
+    "redact": ("kinds", "patterns"),
+    "scope": ("max_context_tokens", "context_packs"),
+}
+
+
+def read_rules(
+    node: Node,
+    note: Note,
+    *,
+    file: str,
+    place: Callable[[int], tuple[int, int]],
+    atlas_id: str | None = None,
+) -> tuple[Rule, ...]:
+    """The rules of a document that are without mistakes; every mistake is noted.
+
+    `place` has the line and the column of an offset.
+    """
+    rules: list[Rule] = []
+    offsets: dict[int, tuple[int, str]] = {}
+    for name, item in _items(node, note):
+        rule = _read_rule(item, name, note, RuleOrigin(file, *place(item.offset), atlas_id))
+        if rule is not None:
+            rules.append(rule)
+            offsets[id(rule)] = item.offset, below(name, "policy_id")
+    for again, first in duplicates(rules):
+        offset, name = offsets[id(again)]
+        note(offset, name, "each policy_id once", f"{again.policy_id} as at {first.origin}", None)
+    return tuple(rules)
+
+
+def _items(node: Node, note: Note) -> Iterator[tuple[str, Node]]:
+    """The nodes of the rules, each with its name in messages."""
+    if isinstance(node.value, dict) and "policies" in node.value:
+        name, items = "policies", members_of(node, "", ["policies"], note)["policies"]
+    else:
+        name, items = "", node
+    if isinstance(items.value, list):
+        yield from ((f"{name}[{at}]", item) for at, item in enumerate(items.value))
+    elif name:
+        note(items.offset, name, "a list of rules", shown(items.value), None)
+    else:
+        yield name, items
+
+
+def _read_rule(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule | None:
+    mistakes = 0
+
+    def noting(offset: int, key: str, expected: str, found: str, nearest: str | None) -> None:
+        nonlocal mistakes
+        mistakes += 1
+        note(offset, key, expected, found, nearest)
+
+    rule = _rule_of(node, name, noting, origin)
+    return None if mistakes else rule
+
+
+def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule:
+    members = members_of(node, name, _KEYS, note)
+    for key in ("policy_id", "type"):
+        if key not in members:
+            note(node.offset, below(name, key), f"a {key}", "none", None)
+
+    def value(key: str, kind: Any, default: Any) -> Any:
+        return read_or(default, kind, members.get(key), below(name, key), note)
+
+    stated = value("type", _Type, None)
+    rule_type: RuleType = _TYPES.get(stated, "deny")
+    value("description", _Text, "")
+    parameters: dict[str, Node] = {}
+    if "parameters" in members:
+        known = ("reason", *(_PARAMETERS[rule_type] if stated else chain(*_PARAMETERS.values())))
+        parameters = members_of(members["parameters"], below(name, "parameters"), known, note)
+    return Rule(
+        policy_id=value("policy_id", _PolicyId, ""),
+        type=rule_type,
+        patterns=_read_patterns(members.get("actions"), below(name, "actions"), note),
+        priority=value("priority", _Priority, 0),
+        reason=_read_reason(members.get("reason"), parameters.pop("reason", None), name, note),
+        conditions=read_conditions(members["conditions"], below(name, "conditions"), note)
+        if "conditions" in members
+        else Conditions(),
+        origin=origin,
+        **_READERS[rule_type](Node(node.offset, parameters), below(name, "parameters"), note),
+    )
+
+
+def _read_reason(outer: Node | None, inner: Node | None, name: str, note: Note) -> str:
+    if outer is not None and inner is not None:
+        note(inner.offset, below(name, "parameters.reason"), "the reason once", "it again", None)
+    place = below(name, "reason" if inner is None else "parameters.reason")
+    reason: str = read_or("", _Text, outer or inner, place, note)
+    return reason
+
+
+def _read_patterns(node: Node | None, name: str, note: Note) -> tuple[Pattern, ...] | None:
+    if node is None:
+        return None
+    patterns = []
+    for at, text in enumerate(read_list(str, node, name, note)):
+        try:
+            patterns.append(Pattern(text if isinstance(text, str) else "*"))
+        except ValueRefused as error:
+            flaw = flaw_of_refusal(error)
+            note(node.value[at].offset, f"{name}[{at}]", flaw.expected, flaw.found, None)
+    return tuple(patterns)
+
+
+# The readers of `parameters`. Each returns what it adds to the rule.
+
+
+def _read_nothing(_node: Node, _name: str, _note: Note) -> dict[str, Any]:
+    return {}
+
+
+def _read_approvers(node: Node, name: str, note: Note) -> dict[str, Any]:
+    if "approvers" not in node.value:
+        return {}
+    # As `keys` of the configuration lists them.
+    key = get_args(get_type_hints(ConfigFile, include_extras=True)["keys"])[0]
+    return {"approvers": read_list(key, node.value["approvers"], below(name, "approvers"), note)}
+
+
+def _read_limit(maximum: str, node: Node, name: str, note: Note) -> dict[str, Any]:
+    members: dict[str, Node] = node.value
+    for key in (maximum, "window_seconds"):
+        if key not in members:
+            note(node.offset, below(name, key), f"a {key}", "none", None)
+
+    def value(key: str, kind: Any, default: Any) -> Any:
+        return read_or(default, kind, members.get(key), below(name, key), note)
+
+    limit = Limit(
+        value(maximum, _Amount, 0),
+        value("window_seconds", _Window, 1),
+        value("per", _Per, "session"),
+    )
+    return {"limit": limit}
+
+
+def _read_redaction(node: Node, name: str, note: Note) -> dict[str, Any]:
+    settings = _read_lists({"kinds": _Kind, "patterns": str}, node, name, note)
+    for at, pattern in enumerate(settings.get("patterns", ())):
+        mistake = _mistake_in_regex(pattern)
+        if mistake:
+            place = node.value["patterns"].value[at].offset
+            note(
+                place,
+                f"{name}.patterns[{at}]",
+                "a regex of RE2 for one character or more",
+                mistake,
+                None,
+            )
+    return {"settings": settings}
+
+
+def _read_scope(node: Node, name: str, note: Note) -> dict[str, Any]:
+    settings = _read_lists({"context_packs": Name}, node, name, note)
+    tokens = node.value.get("max_context_tokens")
+    if tokens is not None:
+        place = below(name, "max_context_tokens")
+        settings["max_context_tokens"] = read_or(0, _Amount, tokens, place, note)
+    return {"settings": settings}
+
+
+def _read_lists(kinds: Mapping[str, Any], node: Node, name: str, note: Note) -> dict[str, Any]:
+    if not node.value:
+        note(node.offset, name, "at least one setting", "none", None)
+    return {
+        key: read_list(kind, node.value[key], below(name, key), note)
+        for key, kind in kinds.items()
+        if key in node.value
+    }
+
+
+def _mistake_in_regex(pattern: Any) -> str | None:
+    # Few documents have one, and it is an extension module.
+    import re2  # type: ignore[import-untyped]
+
+    if not isinstance(pattern, str):
+        return None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        is_empty = re2.compile(pattern, options).match("") is not None
+    except re2.error as error:
+        return f"{shown(pattern)}: {error.args[0].decode(errors='replace')}"
+    return f"{shown(pattern)}, which matches the empty text" if is_empty else None
+
+
+_READERS: Final[Mapping[RuleType, Callable[[Node, str, Note], dict[str, Any]]]] = {
+    "deny": _read_nothing,
+    "require_approval": _read_approvers,
+    "rate_limit": partial(_read_limit, "max_calls"),
+    "budget": partial(_read_limit, "max_cost"),
+    "allow": _read_nothing,
+    "redact": _read_redaction,
+    "scope": _read_scope,
+}

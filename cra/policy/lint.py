@@ -1,0 +1,141 @@
+"""What is right by the letter and probably not meant: rules that can never matter, and gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from cra.policy.engine import foreign_to, in_order
+from cra.policy.ladder import ActionFacts
+from cra.policy.pattern import Pattern
+from cra.policy.rule import Conditions, Rule, RuleOrigin
+
+Kind: TypeAlias = Literal[
+    "no-allow", "matches-nothing", "beyond-grants", "shadowed", "unreachable", "unreachable-limit"
+]
+
+
+class Remark(NamedTuple):
+    """One oddity in words. `origin` None: of the rules as a whole."""
+
+    kind: Kind
+    message: str
+    policy_id: str | None = None
+    origin: RuleOrigin | None = None
+
+
+class _Reach(NamedTuple):
+    """A rule of the ladder and the actions that it says something about."""
+
+    rule: Rule
+    actions: frozenset[str]
+
+    @property
+    def is_unconditional(self) -> bool:
+        return self.rule.conditions == Conditions()
+
+
+def lint(
+    rules: Sequence[Rule],
+    actions: Mapping[str, ActionFacts],
+    grants: Mapping[str, Sequence[Pattern]],
+) -> tuple[Remark, ...]:
+    """The findings about rules, as `compile_policy` is given them, in the ladder's order."""
+    reaches = [
+        _Reach(
+            rule,
+            frozenset(
+                name
+                for name in _matched(rule.patterns, actions)
+                if foreign_to(rule, name, actions, grants) is None
+            ),
+        )
+        for rule in in_order(rules)
+    ]
+    findings = [finding for rule in rules for finding in _idle_patterns(rule, actions)]
+    findings += _beyond_grants(rules, actions, grants)
+    findings += _shadowed(reaches)
+    findings += _unreachable(reaches)
+    if not any(reach.rule.type == "allow" and reach.actions for reach in reaches):
+        findings.append(Remark("no-allow", "no rule allows any action: every call is denied"))
+    return tuple(findings)
+
+
+def _matched(patterns: Iterable[Pattern] | None, names: Iterable[str]) -> list[str]:
+    if patterns is None:
+        return list(names)
+    wanted = tuple(patterns)
+    return [name for name in names if any(pattern.matches(name) for pattern in wanted)]
+
+
+def _idle_patterns(rule: Rule, actions: Mapping[str, ActionFacts]) -> Iterator[Remark]:
+    atlas_id = rule.origin.atlas_id
+    known = [name for name, facts in actions.items() if atlas_id in (None, facts.atlas_id)]
+    whose = "of its atlas" if atlas_id else "of any atlas"
+    for pattern in rule.patterns or ():
+        if not _matched([pattern], known):
+            message = f"{rule.policy_id}: {pattern} matches no action {whose}"
+            yield Remark("matches-nothing", message, rule.policy_id, rule.origin)
+
+
+def _beyond_grants(
+    rules: Iterable[Rule],
+    actions: Mapping[str, ActionFacts],
+    grants: Mapping[str, Sequence[Pattern]],
+) -> Iterator[Remark]:
+    for rule in rules:
+        beyond = [
+            name
+            for name in _matched(rule.patterns, actions)
+            if foreign_to(rule, name, actions, grants) == "grants"
+        ]
+        if beyond:
+            message = (
+                f"{rule.policy_id} allows {_listed(beyond)}, "
+                f"which {rule.origin.atlas_id} was not granted: it does not count there"
+            )
+            yield Remark("beyond-grants", message, rule.policy_id, rule.origin)
+
+
+def _shadowed(reaches: Sequence[_Reach]) -> Iterator[Remark]:
+    """Rules that are never the one that decides: an earlier one always is."""
+    earlier: list[_Reach] = []
+    for reach in reaches:
+        rule = reach.rule
+        # Each limit is counted, whatever other limits there are.
+        if rule.limit is not None or not reach.actions:
+            continue
+        for first in earlier:
+            if _replaces(first.rule, rule) and reach.actions <= first.actions:
+                message = (
+                    f"{rule.policy_id} never decides: {first.rule.policy_id} "
+                    f"({first.rule.origin}) is asked before it and has no conditions"
+                )
+                yield Remark("shadowed", message, rule.policy_id, rule.origin)
+                break
+        if reach.is_unconditional:
+            earlier.append(reach)
+
+
+def _replaces(first: Rule, rule: Rule) -> bool:
+    return first.type == rule.type and (
+        not rule.approvers or set(first.approvers) == set(rule.approvers)
+    )
+
+
+def _unreachable(reaches: Sequence[_Reach]) -> Iterator[Remark]:
+    """Rules whose every action an unconditional rule denies."""
+    denies = [one for one in reaches if one.rule.type == "deny" and one.is_unconditional]
+    denied = frozenset(name for one in denies for name in one.actions)
+    for rule, actions in reaches:
+        if rule.type == "deny" or not actions or not actions <= denied:
+            continue
+        by = _listed([one.rule.policy_id for one in denies if one.actions & actions])
+        kind: Kind = "unreachable" if rule.limit is None else "unreachable-limit"
+        message = f"{rule.policy_id} is never reached: all that it is about is denied by {by}"
+        yield Remark(kind, message, rule.policy_id, rule.origin)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest

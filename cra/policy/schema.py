@@ -1,0 +1,147 @@
+"""JSON Schema: a closed part of it, compiled once, whose cost is known before it is used.
+
+A schema is read as draft 2020-12 unless its `$schema` names 2019-09 or draft 7. Everything that
+would make it mean less than it says is refused when it is loaded: an unknown keyword or format,
+a regex that needs backtracking, a reference that leaves the document or comes back to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cra import canonical
+from cra.config.values import shown
+from cra.errors import ValueRefused
+from cra.policy.vocabulary import Flaw, flaw_of_refusal, flaws_of_words
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError, Validator
+
+MAX_BYTES: Final = 1 << 16
+MAX_FLAWS: Final = 20
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A compiled schema. Values that canonical JSON cannot hold, such as NaN, never meet it."""
+
+    validator: Validator
+
+    def accepts(self, value: Any) -> bool:
+        """Raises ValueRefused for a value that is no canonical JSON."""
+        canonical.encode(value)
+        return self.validator.is_valid(value)
+
+    def flaws(self, value: Any) -> tuple[Flaw, ...]:
+        """Why a value is not accepted, the first few reasons; none if it is."""
+        try:
+            canonical.encode(value)
+        except ValueRefused as error:
+            return (flaw_of_refusal(error),)
+        return tuple(
+            _flaw_of(error)
+            for error, _ in zip(self.validator.iter_errors(value), range(MAX_FLAWS), strict=False)
+        )
+
+
+def compile_schema(schema: Any, *, typed: bool = False) -> Schema:
+    """The compiled form of a schema, kept by its canonical bytes; `typed` as in `flaws_of`.
+
+    Raises ValueRefused.
+    """
+    found = _compiled(canonical.encode(schema), typed)
+    if isinstance(found, Schema):
+        return found
+    raise ValueRefused(f"the schema, {found[0]}")
+
+
+def flaws_of(schema: Any, *, typed: bool = False) -> tuple[Flaw, ...]:
+    """What is wrong with a schema; nothing, if it can be compiled.
+
+    `typed` asks for a `type` beside each keyword that is about values of one type alone: without
+    it, {"maximum": 100} holds for the text "1,000,000".
+    """
+    try:
+        found = _compiled(canonical.encode(schema), typed)
+    except ValueRefused as error:
+        return (flaw_of_refusal(error),)
+    return () if isinstance(found, Schema) else found
+
+
+def shape_of(schema: Any) -> dict[str, Any]:
+    """Of a schema that says more, what it says of the types of values and their members."""
+    if not isinstance(schema, dict):
+        return {}
+    shape: dict[str, Any] = {}
+    if "type" in schema:
+        shape["type"] = schema["type"]
+    if "properties" in schema:
+        shape["properties"] = {
+            name: shape_of(member) for name, member in schema["properties"].items()
+        }
+    if "items" in schema:
+        shape["items"] = shape_of(schema["items"])
+    return shape
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: bytes, typed: bool) -> Schema | tuple[Flaw, ...]:
+    if len(text) > MAX_BYTES:
+        return (Flaw((), f"at most {MAX_BYTES} bytes", f"{len(text)}"),)
+    schema = orjson.loads(text)
+    if isinstance(schema, dict):
+        # A name that a reference could take for another document's.
+        schema.pop("$id", None)
+    # Each definition is read where it stands and where it is referred to.
+    flaws = tuple(dict.fromkeys(flaws_of_words(schema, typed)))
+    return flaws[:MAX_FLAWS] or _built(schema)
+
+
+def _built(schema: Any) -> Schema | tuple[Flaw, ...]:
+    # It takes as long to load as the rest of a short command, most of which validate nothing.
+    import jsonschema_rs
+
+    try:
+        validator = jsonschema_rs.validator_for(
+            schema,
+            # Linear in the input. The default engine backtracks, gives up, and calls that no match.
+            pattern_options=jsonschema_rs.RegexOptions(),
+            validate_formats=True,
+            ignore_unknown_formats=False,
+            offline=True,
+        )
+    except jsonschema_rs.ValidationError as error:
+        expected = "what JSON Schema allows"
+        if error.kind.name == "format":
+            expected = "a regex without lookaround, backreferences and large repetitions"
+        return (Flaw(tuple(error.instance_path), expected, error.message),)
+    return Schema(validator)
+
+
+def _flaw_of(error: ValidationError) -> Flaw:
+    path = tuple(error.instance_path)
+    facts = error.kind.as_dict()
+    name = error.kind.name
+    if name == "required":
+        return Flaw((*path, facts["property"]), "a value", "none")
+    if name in ("additionalProperties", "unevaluatedProperties"):
+        return Flaw(path, "no other members", ", ".join(map(str, facts["unexpected"])))
+    words = _WORDS[name](facts) if name in _WORDS else " ".join([name, *map(str, facts.values())])
+    return Flaw(path, words, shown(error.instance))
+
+
+_WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "type": lambda facts: " or ".join(facts["types"]),
+    "enum": lambda facts: "one of " + ", ".join(map(shown, facts["options"])),
+    "const": lambda facts: shown(facts["expected_value"]),
+    "falseSchema": lambda _: "nothing",
+    "anyOf": lambda _: "a value that one of several schemas accepts",
+    "oneOf": lambda _: "a value that exactly one of several schemas accepts",
+    "not": lambda _: "a value that a schema refuses",
+    "propertyNames": lambda _: "other names of members",
+}
