@@ -1,0 +1,1 @@
+"""Atlases: packages of context, actions and policies, read once into an immutable snapshot."""

@@ -1,0 +1,194 @@
+"""`cra.atlases.lock`: which bytes of which atlases a project accepted, and what they may do.
+
+The lock is JSON with sorted keys, one entry per atlas. A change of an atlas is told by it: which
+files, which grants, and what its executors reach that they did not reach before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from cra.atlas.executor import reach_of
+from cra.atlas.fields import AtlasId, FilePath, SemVer, Word
+from cra.atlas.model import Atlas, Pin
+from cra.atlas.package import read_file
+from cra.atlas.problem import Problems, read_source, refusal
+from cra.config.values import WRONG, Limits, read_value
+from cra.errors import AtlasError, Fault
+from cra.policy.pattern import Pattern
+
+LOCK_NAME: Final = "cra.atlases.lock"
+# It names every file of every atlas, and cra writes it, not a person.
+MAX_LOCK_BYTES: Final = 16 << 20
+
+_Digest: TypeAlias = Annotated[str, Limits("a SHA-256 in hex", pattern=r"[0-9a-f]{64}")]
+_Pattern: TypeAlias = Annotated[
+    str,
+    Limits(
+        "an action id or a glob like ticket.*",
+        pattern=r"(?:\*|[a-z][a-z0-9_]*)(?:\.(?:\*|[a-z][a-z0-9_]*))*",
+        max_length=256,
+    ),
+]
+_Path: TypeAlias = Annotated[str, Limits("a path", pattern=r"[^\x00]+")]
+
+
+@dataclass(frozen=True)
+class LockedAtlas:
+    version: SemVer
+    source: _Path
+    digest: _Digest
+    grants: tuple[_Pattern, ...]
+    files: Mapping[FilePath, _Digest]
+    reach: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class LockFile:
+    """What `cra.atlases.lock` holds."""
+
+    lock_version: Literal["1"]
+    atlases: Mapping[AtlasId, LockedAtlas] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """How an atlas differs from what was accepted of it; empty members mean no difference."""
+
+    version: tuple[str, str] | None
+    files_added: tuple[str, ...]
+    files_removed: tuple[str, ...]
+    files_changed: tuple[str, ...]
+    # Actions that its rules allow and the accepted grants do not; grants that nothing uses now.
+    grants_wider: tuple[str, ...]
+    grants_unused: tuple[str, ...]
+    # Programs, hosts, files, secrets and Python that its executors reach, or reach no longer.
+    reach_added: tuple[str, ...]
+    reach_removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+
+def grants_of(atlas: Atlas) -> tuple[Pattern, ...]:
+    """The actions of an atlas that its own allow rules name.
+
+    Each by its id: a glob that is accepted today would cover what a later version adds to it.
+    """
+    rules = [rule for rule in atlas.policies if rule.type == "allow"]
+    return tuple(
+        Pattern(action_id)
+        for action_id in sorted(action.action_id for action in atlas.actions)
+        if any(
+            rule.patterns is None or any(pattern.matches(action_id) for pattern in rule.patterns)
+            for rule in rules
+        )
+    )
+
+
+def pin_of(atlas: Atlas, source: str) -> Pin:
+    """The pin that accepts an atlas as it is, with all that its rules grant."""
+    return Pin(
+        atlas_id=atlas.atlas_id,
+        version=atlas.version,
+        source=source,
+        digest=atlas.digest,
+        grants=grants_of(atlas),
+        files={name: hashlib.sha256(data).hexdigest() for name, data in atlas.files.items()},
+        reach=_reach(atlas),
+    )
+
+
+def compare(pin: Pin, atlas: Atlas) -> Change:
+    """What accepting an atlas would change about its pin."""
+    now = pin_of(atlas, pin.source)
+    common = pin.files.keys() & now.files.keys()
+    return Change(
+        version=(pin.version, now.version) if pin.version != now.version else None,
+        files_added=_beyond(now.files, pin.files),
+        files_removed=_beyond(pin.files, now.files),
+        files_changed=tuple(sorted(name for name in common if pin.files[name] != now.files[name])),
+        grants_wider=_uncovered(now.grants, pin.grants),
+        grants_unused=tuple(
+            old.text for old in pin.grants if not any(old.matches(new.text) for new in now.grants)
+        ),
+        reach_added=_beyond(now.reach, pin.reach),
+        reach_removed=_beyond(pin.reach, now.reach),
+    )
+
+
+def read_lock(project: Path) -> dict[str, Pin]:
+    """The pins of a project; none if it has no lock. Raises AtlasError with every mistake."""
+    path = project / LOCK_NAME
+    data = read_file(path, MAX_LOCK_BYTES)
+    if data is None:
+        return {}
+    problems = Problems()
+    source, node = read_source(str(path), data, problems, max_bytes=MAX_LOCK_BYTES)
+    lock: Any = WRONG
+    if node is not None:
+        lock = read_value(LockFile, node, "", source.noting(Fault.MALFORMED))
+    if problems.errors:
+        raise refusal("a lock", problems.errors, "cra atlas lock writes it anew")
+    return {name: _pin(name, entry) for name, entry in lock.atlases.items()}
+
+
+def write_lock(project: Path, pins: Iterable[Pin]) -> None:
+    """Put the pins in the place of the old ones: a reader finds either, never a part."""
+    entries = {pin.atlas_id: _entry(pin) for pin in pins}
+    lock = {"atlases": entries, "lock_version": "1"}
+    text = json.dumps(lock, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    path = project / LOCK_NAME
+    temporary = path.with_name(f"{LOCK_NAME}.{os.getpid()}.tmp")
+    try:
+        # A link that waits there would send the bytes elsewhere: the name has to be new.
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(fd, "wb") as stream:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(fd)
+        temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        message = f"expected to write the lock, found: {error.strerror}"
+        raise AtlasError(Fault.UNREADABLE, message, where=str(path)) from None
+
+
+def _reach(atlas: Atlas) -> tuple[str, ...]:
+    executors = [action.executor for action in atlas.actions if action.executor is not None]
+    return tuple(sorted({line for executor in executors for line in reach_of(executor)}))
+
+
+def _beyond(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(some).difference(others)))
+
+
+def _uncovered(new: Sequence[Pattern], old: Sequence[Pattern]) -> tuple[str, ...]:
+    # In the text of a new glob `*` is a segment that only a `*` of an old one takes in.
+    return tuple(
+        pattern.text for pattern in new if not any(each.matches(pattern.text) for each in old)
+    )
+
+
+def _pin(atlas_id: str, entry: LockedAtlas) -> Pin:
+    grants = tuple(Pattern(text) for text in entry.grants)
+    return Pin(
+        atlas_id, entry.version, entry.source, entry.digest, grants, entry.files, entry.reach
+    )
+
+
+def _entry(pin: Pin) -> dict[str, Any]:
+    return {
+        "version": pin.version,
+        "source": pin.source,
+        "digest": pin.digest,
+        "grants": [pattern.text for pattern in pin.grants],
+        "files": dict(pin.files),
+        "reach": list(pin.reach),
+    }

@@ -1,0 +1,224 @@
+"""Everything that a project's atlases and policies say, read once, under one digest.
+
+The digest of a snapshot is the SHA-256, in lower-case hex, of `cra snapshot 1` LF and the canonical
+JSON of `{"atlases": {id: {"digest", "grants", "version"}}, "on_request": [id],
+"policies": {path: SHA-256 of the file}}`. Where an atlas lies is no part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cra import canonical
+from cra.atlas.dependency import dependency_problems
+from cra.atlas.lock import LOCK_NAME, pin_of, read_lock
+from cra.atlas.manifest import load_atlas
+from cra.atlas.model import Action, Atlas, Pin, Snapshot
+from cra.atlas.package import read_package
+from cra.atlas.problem import AtlasProblem, Problems, read_source, refusal
+from cra.config import Config
+from cra.errors import AtlasError, Fault
+from cra.policy.document import read_rules
+from cra.policy.rule import Rule
+
+POLICIES: Final = "policies"
+_RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
+_DOMAIN: Final = b"cra snapshot 1\n"
+_LOCK: Final = "cra atlas lock"
+
+
+def open_snapshot(project: Path, config: Config) -> Snapshot:
+    """The snapshot of a project: what its lock pins, and its own rules.
+
+    Raises AtlasError if the configuration and the lock name different atlases, an atlas has other
+    bytes than its pin, or anything in them is wrong.
+    """
+    pins = read_lock(project)
+    on_request = _matched(project, config, pins)
+    packages = [read_package(project / pin.source) for pin in pins.values()]
+    changed = [
+        f"{pin.atlas_id} ({pin.source})"
+        for pin, package in zip(pins.values(), packages, strict=True)
+        if pin.digest != package.digest
+    ]
+    if changed:
+        raise AtlasError(
+            Fault.CHANGED,
+            f"expected the bytes that {LOCK_NAME} pins, found others in {', '.join(changed)}",
+            fix=f"{_LOCK} shows what changed and accepts it",
+        )
+    atlases = [
+        _pinned(load_atlas(package, pin.source, is_pinned=True), pin)
+        for pin, package in zip(pins.values(), packages, strict=True)
+    ]
+    rules, digests = _project_rules(project)
+    return _assembled(atlases, pins, rules, digests, on_request)
+
+
+def snapshot_of(atlases: Iterable[Atlas], policies: Iterable[Rule] = ()) -> Snapshot:
+    """A snapshot without a project: each atlas is accepted as it is. Raises AtlasError."""
+    atlases, rules = list(atlases), tuple(policies)
+    pins = {atlas.atlas_id: pin_of(atlas, atlas.atlas_id) for atlas in atlases}
+    # Rules that no file holds are told apart by what they are.
+    digests = {rule.policy_id: hashlib.sha256(repr(rule).encode()).hexdigest() for rule in rules}
+    return _assembled(atlases, pins, rules, digests, frozenset())
+
+
+def read_policies(project: Path) -> tuple[Rule, ...]:
+    """The project's own rules, of every file in `policies/`. Raises AtlasError."""
+    return _project_rules(project)[0]
+
+
+def _matched(project: Path, config: Config, pins: Mapping[str, Pin]) -> frozenset[str]:
+    """The atlases that load on request alone. The lock and the configuration have to agree."""
+    configured = {place_of(project, source.path): source for source in config.atlases}
+    pinned = {place_of(project, pin.source): pin for pin in pins.values()}
+    unlocked = [source.path for place, source in configured.items() if place not in pinned]
+    unnamed = [pin.atlas_id for place, pin in pinned.items() if place not in configured]
+    if unlocked or unnamed:
+        parts = [f"{path} is in the configuration alone" for path in unlocked]
+        parts += [f"{name} is in the lock alone" for name in unnamed]
+        raise AtlasError(
+            Fault.UNLOCKED,
+            f"expected the same atlases in the configuration and in {LOCK_NAME}, found: "
+            + ", ".join(parts),
+            fix=_LOCK,
+        )
+    return frozenset(
+        pin.atlas_id for place, pin in pinned.items() if not configured[place].auto_load
+    )
+
+
+def place_of(project: Path, path: str) -> str:
+    """One spelling of a path, by its text: what it leads to is settled when it is opened."""
+    return os.path.normpath(project.absolute() / path)
+
+
+def _pinned(atlas: Atlas, pin: Pin) -> Atlas:
+    if (atlas.atlas_id, atlas.version) != (pin.atlas_id, pin.version):
+        raise AtlasError(
+            Fault.CHANGED,
+            f"expected {pin.atlas_id} {pin.version} in {pin.source}, "
+            f"found {atlas.atlas_id} {atlas.version}",
+            fix=_LOCK,
+        )
+    return atlas
+
+
+def _project_rules(project: Path) -> tuple[tuple[Rule, ...], dict[str, str]]:
+    """The rules in `policies/`, and the digest of each file."""
+    folder = project / POLICIES
+    if not os.path.lexists(folder):
+        return (), {}
+    problems = Problems()
+    rules: list[Rule] = []
+    digests: dict[str, str] = {}
+    for name, data in _rule_files(folder, problems):
+        file = f"{POLICIES}/{name}"
+        digests[file] = hashlib.sha256(data).hexdigest()
+        source, node = read_source(file, data, problems)
+        if node is not None:
+            note = source.noting(Fault.MALFORMED)
+            rules += read_rules(node, note, file=file, place=source.place, atlas_id=None)
+    if problems.errors:
+        raise refusal("policies", problems.errors, "mend them; cra policy check says more")
+    return tuple(rules), digests
+
+
+def _rule_files(folder: Path, problems: Problems) -> Iterator[tuple[str, bytes]]:
+    """The files that hold rules. A rule in a file that is passed over would protect nobody, so
+    only what cannot be meant as one is."""
+    for name, data in read_package(folder).files.items():
+        if name.endswith(_RULE_SUFFIXES) and "/" not in name:
+            yield name, data
+        elif not name.startswith(".") and not name.endswith(".md"):
+            expected = "rules in *.json and *.yaml, and notes in *.md, without directories"
+            file = f"{POLICIES}/{name}"
+            problems.errors.append(
+                AtlasProblem(file, 0, 0, "the file", expected, "another", fault=Fault.MALFORMED)
+            )
+
+
+def _assembled(
+    atlases: list[Atlas],
+    pins: Mapping[str, Pin],
+    rules: tuple[Rule, ...],
+    digests: Mapping[str, str],
+    on_request: frozenset[str],
+) -> Snapshot:
+    errors = [*_twins(atlases), *_twin_rules(atlases, rules), *dependency_problems(atlases)]
+    if errors:
+        raise refusal("atlases", errors, "mend them, or take one out of the configuration")
+    ordered = tuple(sorted(atlases, key=lambda atlas: atlas.atlas_id))
+    return Snapshot(
+        atlases=ordered,
+        pins=dict(sorted(pins.items())),
+        actions=_actions(ordered),
+        policies=rules,
+        digest=_digest(pins, digests, on_request),
+        on_request=on_request,
+    )
+
+
+def _actions(atlases: Iterable[Atlas]) -> dict[str, tuple[Atlas, Action]]:
+    return {action.action_id: (atlas, action) for atlas in atlases for action in atlas.actions}
+
+
+def _twins(atlases: Iterable[Atlas]) -> Iterator[AtlasProblem]:
+    """Ids of atlases and of actions that two atlases have."""
+    seen: dict[str, str] = {}
+    ids: set[str] = set()
+    for atlas in atlases:
+        if atlas.atlas_id in ids:
+            yield _twin(atlas.atlas_id, "atlas_id", "each atlas once", "it again")
+        ids.add(atlas.atlas_id)
+        for action in atlas.actions:
+            other = seen.setdefault(action.action_id, atlas.atlas_id)
+            if other != atlas.atlas_id:
+                expected = "each action in one atlas"
+                yield _twin(atlas.atlas_id, action.action_id, expected, f"it in {other} too")
+
+
+def _twin_rules(atlases: Iterable[Atlas], rules: Iterable[Rule]) -> Iterator[AtlasProblem]:
+    """Ids that two rules have: a decision names one rule, so an id has to be one."""
+    seen: dict[str, Rule] = {}
+    for rule in [*rules, *(rule for atlas in atlases for rule in atlas.policies)]:
+        other = seen.setdefault(rule.policy_id, rule)
+        if other is not rule:
+            origin = rule.origin
+            owner = f" of {other.origin.atlas_id}" if other.origin.atlas_id else ""
+            yield AtlasProblem(
+                origin.file,
+                origin.line,
+                origin.column,
+                rule.policy_id,
+                "each policy_id once in a project",
+                f"it at {other.origin}{owner} too",
+                fault=Fault.DUPLICATE,
+            )
+
+
+def _twin(file: str, key: str, expected: str, found: str) -> AtlasProblem:
+    return AtlasProblem(file, 0, 0, key, expected, found, fault=Fault.DUPLICATE)
+
+
+def _digest(
+    pins: Mapping[str, Pin], rule_files: Mapping[str, str], on_request: Iterable[str]
+) -> str:
+    said: dict[str, Any] = {
+        "atlases": {
+            name: {
+                "digest": pin.digest,
+                "grants": sorted(pattern.text for pattern in pin.grants),
+                "version": pin.version,
+            }
+            for name, pin in pins.items()
+        },
+        "on_request": sorted(on_request),
+        "policies": dict(rule_files),
+    }
+    return hashlib.sha256(_DOMAIN + canonical.encode(said)).hexdigest()
