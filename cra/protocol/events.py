@@ -70,6 +70,9 @@ class ResolutionCompleted(TypedDict):
     resolution_id: str
     decision: Decision
     snapshot: str
+    # The ids of the allowed actions: all that a call needs to know of a resolution.
+    allowed: list[str]
+    expires_at: str
     duration_us: int
     resolution: dict[str, Any]
 
@@ -77,7 +80,10 @@ class ResolutionCompleted(TypedDict):
 class ResolutionCached(TypedDict):
     request_id: str
     resolution_id: str
+    # The event of the same session that holds the answer.
     completed_event_id: str
+    snapshot: str
+    expires_at: str
     duration_us: int
 
 
@@ -119,6 +125,8 @@ class ActionApproved(TypedDict):
     arguments: dict[str, Any]
     arguments_digest: str
     decision: Decision
+    # What the call takes of which limit.
+    counted: NotRequired[dict[str, int]]
     idempotency_key: NotRequired[str]
     simulated: NotRequired[bool]
 

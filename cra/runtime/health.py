@@ -1,0 +1,421 @@
+"""Whether everything that a project works with is in order: the checks of `cra doctor`, as values.
+
+Nothing here changes the project, and each check is short: what would take long says what it left
+out.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from cra import __version__
+from cra.atlas.lock import LOCK_NAME
+from cra.atlas.snapshot import open_snapshot
+from cra.config import FILE_NAME, Config, Problem, UserDirs
+from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
+from cra.ledger.chain import Event
+from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
+from cra.ledger.memory import Memory
+from cra.ledger.outline import Outline, outline
+from cra.ledger.retention import is_due, plan_prune
+from cra.ledger.source import later
+from cra.ledger.verify import LedgerReport, Trust, verify_ledger
+from cra.policy.lint import Remark, lint
+from cra.resolver.request import CARP_VERSION
+from cra.runtime.project import Project
+from cra.runtime.state import SessionState
+
+Health: TypeAlias = Literal["OK", "WARN", "FAIL"]
+# What `cra doctor --fix` does by itself.
+Repair: TypeAlias = Literal["trace directory", "key"]
+
+_ATLAS_VERSION: Final = "1.0"
+_TRACE_VERSION: Final = "1.1"
+# What a verification, and a fold of open sessions, gets through within half a second.
+_MAX_VERIFIED: Final = 48 << 20
+_MAX_FOLDED: Final = 16 << 20
+_LITTLE_SPACE: Final = 1 << 30
+_NO_SPACE: Final = 64 << 20
+_GIT_SECONDS: Final = 2
+_MAX_LISTED: Final = 3
+
+
+class HealthCheck(NamedTuple):
+    """What was looked at, how it is, and the command that mends it."""
+
+    name: str
+    state: Health
+    message: str
+    fix: str | None = None
+    repair: Repair | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is looked at. `project` None: no project was found."""
+
+    project: Path | None
+    config: Config
+    problems: Sequence[Problem]
+    dirs: UserDirs
+    environ: Mapping[str, str]
+    # The keys to verify with, or why they cannot be read.
+    trust: Trust | SignerRefused
+    # RFC 3339, as events have it.
+    now: str
+
+    @property
+    def directory(self) -> Path:
+        return self.config.trace_directory
+
+    @cached_property
+    def outlines(self) -> tuple[Outline, ...]:
+        return tuple(map(outline, session_files(self.directory)))
+
+
+def examine(around: Surroundings) -> Iterator[HealthCheck]:
+    """Every check; those of a project only if there is one."""
+    yield _runtime()
+    yield from _programs(around)
+    yield from _config(around)
+    yield _key(around)
+    if around.project is None:
+        return
+    yield from _trace(around)
+    yield _git(around.directory, around.environ)
+    yield _space(around.directory)
+    yield from _atlases(around, around.project)
+    if around.directory.is_dir() and os.access(around.directory, os.R_OK | os.X_OK):
+        try:
+            yield from _ledger(around)
+            yield _intents(around)
+            yield from _retention(around)
+        except OSError as error:
+            message = f"{error.filename} cannot be read: {error.strerror}"
+            yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
+
+
+def policy_remarks(project: Project) -> tuple[Remark, ...]:
+    """What is probably not meant in the rules of a project and of its atlases."""
+    snapshot = project.snapshot
+    rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
+    return lint(rules, project.policy.actions, project.policy.grants)
+
+
+def _runtime() -> HealthCheck:
+    python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    formats = f"CARP/{CARP_VERSION}, TRACE/{_TRACE_VERSION}, Atlas/{_ATLAS_VERSION}"
+    return HealthCheck("runtime", "OK", f"cra {__version__}, {python}; {formats}")
+
+
+def _programs(around: Surroundings) -> Iterator[HealthCheck]:
+    """Which `cra` a shell runs; a second one may be of another version."""
+    places = [Path(part) / "cra" for part in around.environ.get("PATH", "").split(os.pathsep)]
+    found = {
+        os.path.realpath(place): place
+        for place in reversed(places)
+        if place.is_file() and os.access(place, os.X_OK)
+    }
+    programs = [place for place in places if place in found.values()]
+    programs = list(dict.fromkeys(programs))
+    if not programs:
+        message = "no cra on PATH: shells and hooks cannot run it by its name"
+        yield HealthCheck("path", "WARN", message, "add the directory of cra to PATH")
+    elif len(programs) > 1:
+        listed = ", ".join(map(str, programs))
+        yield HealthCheck(
+            "path",
+            "WARN",
+            f"{len(programs)} cra on PATH, the first one runs: {listed}",
+            "uninstall the others",
+        )
+    else:
+        yield HealthCheck("path", "OK", str(programs[0]))
+
+
+def _config(around: Surroundings) -> Iterator[HealthCheck]:
+    if around.project is None:
+        yield HealthCheck(
+            "config", "FAIL", f"no {FILE_NAME} here or in a directory above", "cra init"
+        )
+    for problem in around.problems:
+        yield HealthCheck("config", "FAIL", f"{problem.where}: {problem}", "cra config validate")
+    for warning in around.config.warnings:
+        yield HealthCheck("config", "WARN", warning, "cra config show")
+    if around.project is not None and not around.problems:
+        others = [
+            f"{name} by {origin}"
+            for name, origin in around.config.origins.items()
+            if origin.source not in ("project", "default")
+        ]
+        more = f"; set elsewhere: {', '.join(others)}" if others else ""
+        yield HealthCheck("config", "OK", f"{around.project / FILE_NAME}{more}")
+
+
+def _key(around: Surroundings) -> HealthCheck:
+    """The key, and whether the ledger is signed with one."""
+    dirs, path = around.dirs, around.dirs.signing_key
+    unsigned = "signer: none; whoever can write the trace directory can rewrite it, and grant"
+    if not dirs.has_key():
+        return HealthCheck("key", "WARN", unsigned, "cra init makes a key")
+    from cra.ledger.keys import load_key  # cryptography takes 30 ms to load
+
+    try:
+        signer = load_key(path)
+    except SignerRefused as error:
+        is_open = path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
+        fix = error.fix or "put the key there, or leave CRA_SIGNING_KEY_FILE unset"
+        return HealthCheck(
+            "key", "FAIL", f"{error.message}: {path}", fix, "key" if is_open else None
+        )
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if around.project is not None and not _is_signed(around):
+        return HealthCheck(
+            "key",
+            "WARN",
+            f"{unsigned}; the key {path} is not used here",
+            "cra init in a new directory begins a signed ledger",
+        )
+    return HealthCheck("key", "OK", f"{path}, mode {mode:04o}, signs as {signer.key}")
+
+
+def _is_signed(around: Surroundings) -> bool:
+    """Whether the ledger is, or will be, signed; a project without keys begins none that is."""
+    first = _first_event(around.directory / JOURNAL_FILE)
+    if first is None:
+        return bool(around.config.keys)
+    return (first.payload or {}).get("signer") not in (None, "none")
+
+
+def _first_event(path: Path) -> Event | None:
+    try:
+        return outline(path).first
+    except OSError:
+        return None
+
+
+def _trace(around: Surroundings) -> Iterator[HealthCheck]:
+    directory = around.directory
+    if not directory.exists():
+        message = f"{directory} is not there yet: the first session makes it"
+        yield HealthCheck("trace", "WARN", message, "cra doctor --fix", "trace directory")
+    elif not directory.is_dir():
+        yield HealthCheck("trace", "FAIL", f"{directory} is no directory", "move it away")
+    elif not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        message = f"{directory} cannot be written: nothing can be recorded, so nothing runs"
+        yield HealthCheck("trace", "FAIL", message, f"chmod u+rwx {directory}")
+    elif not os.path.lexists(directory / ".gitignore"):
+        message = f"{directory} has no .gitignore: git would offer to add the ledger"
+        yield HealthCheck("trace", "WARN", message, "cra doctor --fix", "trace directory")
+    else:
+        yield HealthCheck("trace", "OK", f"{directory} can be written")
+
+
+def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
+    """Whether git tracks what is recorded: it would rewrite it at every checkout."""
+    has_git = shutil.which("git", path=environ.get("PATH")) is not None
+    if not has_git or not directory.is_dir():
+        what = "whether it tracks the ledger was not looked at"
+        message = "nothing is recorded that git could track" if has_git else f"no git here: {what}"
+        return HealthCheck("git", "OK", message)
+    try:
+        answer = _listed_by_git(directory, environ)
+    except (OSError, subprocess.TimeoutExpired):
+        message = "git gave no answer: whether it tracks the ledger is not known"
+        return HealthCheck("git", "WARN", message, f"git ls-files {directory}")
+    tracked = [name for name in answer.stdout.split(b"\0") if name not in (b"", b".gitignore")]
+    if tracked:
+        message = f"git tracks {_count(tracked, 'file')} of {directory}"
+        return HealthCheck("git", "FAIL", message, f"git rm -r --cached {directory}")
+    if answer.returncode != 0 and b"not a git repository" not in answer.stderr:
+        told = answer.stderr.decode(errors="replace").strip().partition("\n")[0]
+        return HealthCheck("git", "WARN", f"not looked at: {told}", f"git ls-files {directory}")
+    found = "no git repository" if answer.returncode else "git does not track the ledger"
+    return HealthCheck("git", "OK", found)
+
+
+def _listed_by_git(
+    directory: Path, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    # A hook's own repository is not the one to look at, and the answer is read in English.
+    settings = {name: text for name, text in environ.items() if not name.startswith("GIT_")}
+    # Nothing that a repository configures runs: not its monitor, not a pager.
+    command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-C", str(directory)]
+    return subprocess.run(
+        [*command, "ls-files", "-z", "--", "."],
+        env={**settings, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_GIT_SECONDS,
+    )
+
+
+def _space(directory: Path) -> HealthCheck:
+    place = next(one for one in (directory, *directory.absolute().parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    message = f"{_size(free)} free"
+    if free < _NO_SPACE:
+        return HealthCheck(
+            "space", "FAIL", message, "make room: an append that fails stops the action"
+        )
+    if free < _LITTLE_SPACE:
+        return HealthCheck(
+            "space", "WARN", message, "make room; cra trace prune removes old sessions"
+        )
+    return HealthCheck("space", "OK", message)
+
+
+def _atlases(around: Surroundings, root: Path) -> Iterator[HealthCheck]:
+    """The atlases against the lock, and what is odd in the rules."""
+    if around.problems:
+        return
+    try:
+        snapshot = open_snapshot(root, around.config)
+        project = Project(around.config, snapshot, dirs=around.dirs, environ=around.environ)
+        remarks = policy_remarks(project)
+    except AtlasError as error:
+        first = error.message.partition("\n")[0]
+        where = f" ({error.where})" if error.where else ""
+        yield HealthCheck("atlases", "FAIL", f"{error.code}: {first}{where}", error.fix)
+        return
+    except CraError as error:
+        yield HealthCheck("policies", "FAIL", f"{error.code}: {error.message}", error.fix)
+        return
+    atlases, actions = _count(snapshot.atlases, "atlas", "atlases"), len(snapshot.actions)
+    pinned = f", as {LOCK_NAME} has them" if snapshot.atlases else ""
+    what = f"{atlases}, {actions} action{'s' * (actions != 1)}"
+    yield HealthCheck("atlases", "OK", f"{what}{pinned}")
+    rules = len(project.policy.rules)
+    if not rules and not actions:
+        yield HealthCheck("policies", "OK", "no rules, and no actions that they could be about")
+    elif remarks:
+        found = f"{_count(remarks, 'finding')}, the first: {remarks[0].message}"
+        yield HealthCheck("policies", "WARN", found, "cra policy check")
+    else:
+        yield HealthCheck("policies", "OK", f"{rules} rule{'s' * (rules != 1)}, no finding")
+
+
+def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
+    """The verdict, as far as it can be had within a second."""
+    directory = around.directory
+    if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
+        yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        return
+    trust = around.trust
+    if isinstance(trust, SignerRefused):
+        yield HealthCheck("ledger", "FAIL", f"not verified: {trust.message}", "cra config show")
+        return
+    try:
+        report, left_out = _judged(around, trust)
+    except CraError as error:
+        yield HealthCheck("ledger", "FAIL", f"cannot be read: {error}", "cra trace verify")
+        return
+    decisive = report.decisive
+    if report.verdict.exit_code != 0 and decisive is not None:
+        told = f"{report.verdict.name}: {decisive.name}, {decisive.code}: {decisive.message}"
+        yield HealthCheck("ledger", "FAIL", told, "cra trace verify")
+        return
+    events = sum(part.events for part in report.parts)
+    sessions = _count(report.sessions, "session")
+    message = f"{report.verdict.name}, {report.level}: {sessions}, {events} events{left_out}"
+    yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
+
+
+def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
+    """The report on all of a ledger, on what is new in it, or on the journal; and which it is."""
+    memory = Memory(around.dirs.state)
+    first = _first_event(around.directory / JOURNAL_FILE)
+    ledger_id = first.header["session_id"] if first else ""
+    whole = new = 0
+    for one in around.outlines:
+        size = one.path.stat().st_size
+        mark = memory.mark_of(ledger_id, one.id) if memory.is_usable else None
+        whole += size
+        new += size - mark.offset if mark is not None and mark.offset <= size else size
+    if whole <= _MAX_VERIFIED:
+        return verify_ledger(around.directory, trust, memory=memory), ""
+    if new <= _MAX_VERIFIED:
+        report = verify_ledger(around.directory, trust, memory=memory, since_verified=True)
+        return report, "; read from where it was last verified"
+    report = verify_ledger(around.directory, trust, memory=memory, sessions=[])
+    return report, f"; the journal alone, {_size(whole)} of sessions were not read"
+
+
+def _intents(around: Surroundings) -> HealthCheck:
+    """Actions of open sessions that began and whose outcome nobody recorded."""
+    found: list[str] = []
+    unread, room = 0, _MAX_FOLDED
+    for one in around.outlines:
+        if one.state(around.now) not in ("open", "expired"):
+            continue
+        size = one.path.stat().st_size
+        if size > room:
+            unread += 1
+            continue
+        room -= size
+        found += [f"{one.id}: {name}" for name in _open_intents(one.path)]
+    were = "session was" if unread == 1 else "sessions were"
+    left_out = f"; {unread} long {were} not read" if unread else ""
+    if not found:
+        return HealthCheck(
+            "intents", "OK", f"no action of an open session is without outcome{left_out}"
+        )
+    listed = ", ".join(found[:_MAX_LISTED]) + (", …" if len(found) > _MAX_LISTED else "")
+    return HealthCheck(
+        "intents",
+        "WARN",
+        f"{_count(found, 'action')} without an outcome, running or broken off: {listed}{left_out}",
+        f"cra trace show {found[0].partition(':')[0]}",
+    )
+
+
+def _open_intents(path: Path) -> list[str]:
+    state = SessionState()
+    try:
+        with LedgerFile(path) as ledger:
+            state.read(0, list(ledger.lines(0, ledger.count)), is_own=False)
+    except (IntegrityError, ValueError, KeyError):
+        return []  # no event of this format: the verdict on the ledger tells of it
+    return [execution.action_id for execution in state.open_intents()]
+
+
+def _retention(around: Surroundings) -> Iterator[HealthCheck]:
+    """Sessions that are older than they have to be kept."""
+    days = around.config.trace.retention_days
+    older_than = timedelta(days=days)
+    due = [one for one in plan_prune(around.directory) if is_due(one, around.now, older_than)]
+    limit = later(around.now, -days * 86_400)
+    left_open = [
+        one
+        for one in around.outlines
+        if one.state(around.now) == "expired" and one.opening["expires_at"] <= limit
+    ]
+    if due:
+        message = f"{_count(due, 'session')} past the retention of {days} days"
+        yield HealthCheck("retention", "WARN", message, "cra trace prune")
+    if left_open:
+        message = f"{_count(left_open, 'session')} expired over {days} days ago, and never ended"
+        yield HealthCheck("retention", "WARN", message, f"cra session end {left_open[0].id}")
+    if not due and not left_open:
+        yield HealthCheck("retention", "OK", f"no session past the retention of {days} days")
+
+
+def _count(things: Sequence[object], one: str, many: str | None = None) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+
+
+def _size(count: int) -> str:
+    if count >= 1 << 30:
+        return f"{count / (1 << 30):.1f} GiB"
+    return f"{count >> 20} MiB"

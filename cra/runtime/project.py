@@ -1,0 +1,348 @@
+"""A project under governance: its atlases, its policy, its ledger, and the sessions in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from cra import config as configuration
+from cra.atlas.manifest import atlas_of
+from cra.atlas.model import Action, Atlas, Snapshot
+from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
+from cra.config import Config, UserDirs, find_project
+from cra.errors import ConfigError, UnknownAction, UsageError
+from cra.ledger.opening import ledger_of
+from cra.ledger.source import later
+from cra.ledger.store import Ledger
+from cra.policy.engine import Policy, compile_policy
+from cra.policy.ladder import ActionFacts
+from cra.policy.pattern import Pattern
+from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
+from cra.policy.schema import Schema, compile_schema
+from cra.protocol.events import Principal
+from cra.resolver.resolve import Caller, World, world_of
+from cra.runtime.host import id_taken, with_host
+from cra.runtime.reservations import Reservations
+from cra.runtime.scopes import narrowed_scopes
+from cra.runtime.session import GovernedSession
+from cra.runtime.state import SessionState
+
+# A manifest, or a manifest and the other files of its atlas by their paths.
+GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, bytes]]
+
+_GIVEN_POLICIES: Final = "given.json"
+_HOST_AGENT: Final = "host"
+_HOST_TTL_SECONDS: Final = 86_400
+
+MAX_TTL_SECONDS: Final = 366 * 86_400
+
+
+class Project:
+    """An open project. Its atlases and policies are read once; sessions decide by that reading."""
+
+    def __init__(
+        self,
+        config: Config,
+        snapshot: Snapshot,
+        *,
+        dirs: UserDirs,
+        environ: Mapping[str, str],
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.config = config
+        # What was read, and with what the host program declares.
+        self._read = self.snapshot = snapshot
+        self._host_actions: dict[str, Action] = {}
+        self.root = (config.project or Path()).resolve()
+        self.reservations = Reservations()
+        self._dirs = dirs
+        self._environ = environ
+        self._given_ledger = ledger
+        self._schemas: dict[str, Schema] = {}
+        self._sessions: dict[str, GovernedSession] = {}
+        self._opening = threading.Lock()
+        # Both follow from the snapshot, and are made anew when it is another.
+        self._compiled: tuple[Snapshot, Policy] | None = None
+        self._world: World | None = None
+        self._declaring = threading.Lock()
+        # With the time of the next one.
+        self._host_session: tuple[GovernedSession, str] | None = None
+        self._removal: Callable[[], object] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path = ".", *, environ: Mapping[str, str] | None = None) -> Project:
+        """The project at a path, or the nearest one above it. Raises ConfigError, AtlasError."""
+        environ = os.environ if environ is None else environ
+        root = find_project(Path(path))
+        if root is None:
+            raise ConfigError(
+                f"expected a cra project, found no {configuration.FILE_NAME}",
+                where=str(Path(path).absolute()),
+                fix="cra init, or Project.temporary() for a script",
+            )
+        dirs = UserDirs.of(environ, Path.home())
+        config = configuration.load(root, environ, dirs.config_file, {})
+        return cls(config, open_snapshot(root, config), dirs=dirs, environ=environ)
+
+    @classmethod
+    def temporary(
+        cls,
+        atlases: Sequence[GivenAtlas] = (),
+        policies: Sequence[Mapping[str, Any]] = (),
+        *,
+        agents: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    ) -> Project:
+        """A project for a test or a script, in a directory that goes when it is closed.
+
+        Each atlas is accepted with all that it grants, `policies` are the project's own rules, and
+        `agents` are the configuration's. Nothing of the user's is read or written, and the ledger
+        is not signed. Raises AtlasError, ConfigError.
+        """
+        root = Path(tempfile.mkdtemp(prefix="cra-")).resolve()
+        try:
+            settings = {"agents": agents or {}}
+            (root / configuration.FILE_NAME).write_text(json.dumps(settings), encoding="utf-8")
+            (root / POLICIES).mkdir()
+            rules = json.dumps([*policies])
+            (root / POLICIES / _GIVEN_POLICIES).write_text(rules, encoding="utf-8")
+            config = configuration.load(root, {}, None, {})
+            snapshot = snapshot_of(map(_given, atlases), read_policies(root))
+            ledger = Ledger(config.trace_directory)
+        except BaseException:
+            shutil.rmtree(root, ignore_errors=True)
+            raise
+        dirs = UserDirs.of({}, root)
+        project = cls(config, snapshot, dirs=dirs, environ={}, ledger=ledger)
+        project._removal = weakref.finalize(project, _remove, root, ledger, os.getpid())
+        return project
+
+    @property
+    def policy(self) -> Policy:
+        known, snapshot = self._compiled, self.snapshot
+        if known is None or known[0] is not snapshot:
+            known = self._compiled = snapshot, self._compile(snapshot)
+        return known[1]
+
+    def _compile(self, snapshot: Snapshot) -> Policy:
+        policies = self.config.policies
+        rules = [
+            *snapshot.policies,
+            *(rule for atlas in snapshot.atlases for rule in (*atlas.policies, *_declared(atlas))),
+        ]
+        facts = {
+            action_id: ActionFacts(atlas.atlas_id, action.risk_tier, action.cost)
+            for action_id, (atlas, action) in snapshot.actions.items()
+        }
+        grants = {atlas_id: pin.grants for atlas_id, pin in snapshot.pins.items()}
+        return compile_policy(
+            rules,
+            facts,
+            grants,
+            require_approval_for=policies.require_approval_for,
+            default_tier=policies.default_risk_tier,
+        )
+
+    def schema_of(self, action: Action) -> Schema:
+        """What an action's arguments have to meet."""
+        schema = self._schemas.get(action.action_id)
+        if schema is None:
+            schema = self._schemas[action.action_id] = compile_schema(action.parameters_schema)
+        return schema
+
+    @property
+    def world(self) -> World:
+        known, policy = self._world, self.policy
+        if known is None or known.policy is not policy:
+            snapshot, ttl_seconds = self.snapshot, self.config.policies.resolution_ttl_seconds
+            known = self._world = world_of(snapshot, policy, ttl_seconds)
+        return known
+
+    def declare(self, action: Action) -> None:
+        """Let the host program's atlas have an action. Raises UsageError if another has its id.
+
+        A new one changes the snapshot: what was resolved before confers nothing any more.
+        """
+        with self._declaring:
+            known = self._host_actions.get(action.action_id)
+            if known == action:
+                return
+            if known is not None:
+                raise id_taken(action.action_id, "for a function elsewhere or of another form")
+            declared = {**self._host_actions, action.action_id: action}
+            self.snapshot = with_host(self._read, declared)
+            self._host_actions = declared
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return self._given_ledger or ledger_of(self.config, self._dirs)
+
+    @cached_property
+    def protected(self) -> tuple[str, ...]:
+        """What no file action touches: the trace, and where the atlases come from."""
+        places = [
+            self.config.trace_directory,
+            *(Path(source.path) for source in self.config.atlases),
+        ]
+        found = (os.path.relpath(self.root / place, self.root) for place in places)
+        return tuple(place for place in found if not place.startswith(".."))
+
+    def session(  # what a session is begun with
+        self,
+        agent: str = "agent",
+        *,
+        session_id: str | None = None,
+        principal: Principal | None = None,
+        scopes: Sequence[str] | None = None,
+        ttl_seconds: int = 3600,
+        parent: str | None = None,
+    ) -> GovernedSession:
+        """A new session, or the one with an id, which may have been begun by another process.
+
+        Scopes only narrow: those of the agent in the configuration, and those of the parent.
+        """
+        if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
+            raise UsageError(
+                f"expected a session of 1 to {MAX_TTL_SECONDS} seconds, found {ttl_seconds}"
+            )
+        if session_id is not None:
+            return self._existing(session_id)
+        state = SessionState()
+        record = self.ledger.start_session(
+            agent,
+            principal=principal,
+            scopes=narrowed_scopes(self.config, self.ledger, agent, parent, scopes),
+            ttl_seconds=ttl_seconds,
+            parent_session_id=parent,
+            on_lines=state.read,
+        )
+        session = GovernedSession(self, record, state)
+        self._sessions[session.id] = session
+        return session
+
+    def _existing(self, session_id: str) -> GovernedSession:
+        # Two threads that open the same session share it, and the one fold that is told of it.
+        with self._opening:
+            session = self._sessions.get(session_id)
+            if session is None:
+                state = SessionState()
+                record = self.ledger.session(session_id, on_lines=state.read)
+                session = self._sessions[session_id] = GovernedSession(self, record, state)
+            return session
+
+    def host_session(self) -> GovernedSession:
+        """The session of the calls that the host program makes itself, as the agent `host`.
+
+        A program may run for long: when the time of one is over, another follows.
+        """
+        with self._declaring:
+            now = self.ledger.source.now()
+            if self._host_session is None or self._host_session[1] <= now:
+                session = self.session(_HOST_AGENT, ttl_seconds=_HOST_TTL_SECONDS)
+                # Earlier than it ends, for a call has to be decided on by then.
+                self._host_session = session, later(now, _HOST_TTL_SECONDS - 60)
+            return self._host_session[0]
+
+    def caller_of(self, started: Mapping[str, Any]) -> Caller:
+        """Who acts in a session: its agent and scopes, and the roles that the project gives it."""
+        agent = str(started["agent_id"])
+        known = self.config.agents.get(agent)
+        return Caller(
+            agent, frozenset(known.roles if known else ()), frozenset(started.get("scopes", ()))
+        )
+
+    def unknown_action(self, action_id: str) -> UnknownAction:
+        nearest = get_close_matches(action_id, self.snapshot.actions, n=1)
+        question = f"; did you mean {nearest[0]}?" if nearest else ""
+        return UnknownAction(
+            f"expected an action of this project's atlases, found {action_id!r:.80}{question}",
+            fix="cra atlas actions",
+        )
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that the configuration allows. Raises ConfigError."""
+        if name not in self.config.secrets:
+            raise ConfigError(
+                f"expected a secret that the configuration lists, found {name}",
+                fix=f'add "{name}" to secrets in {configuration.FILE_NAME}',
+            )
+        value = self._environ.get(name)
+        if value is None:
+            raise ConfigError(f"expected the secret {name} in the environment, found none")
+        return value
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the files."""
+        # Opened with the first session.
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+        self._sessions.clear()
+        self._host_session = None
+        if self._removal is not None:
+            self._removal()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _declared(atlas: Atlas) -> Iterator[Rule]:
+    """What actions say of themselves, as rules: a confirmation is an approval, a rate is a limit.
+
+    A colon is in no policy_id of a document.
+    """
+    origin = RuleOrigin(atlas.atlas_id, 0, 0, atlas.atlas_id)
+    for action in atlas.actions:
+        patterns = (Pattern(action.action_id),)
+        if action.requires_confirmation:
+            yield Rule(
+                f"action:{action.action_id}:confirmation",
+                "require_approval",
+                patterns,
+                0,
+                "the action asks for a confirmation",
+                Conditions(),
+                origin,
+            )
+        if action.rate_limit is not None:
+            yield Rule(
+                f"action:{action.action_id}:rate",
+                "rate_limit",
+                patterns,
+                0,
+                "the action limits its own rate",
+                Conditions(),
+                origin,
+                Limit(action.rate_limit.max_calls, action.rate_limit.window_seconds),
+            )
+
+
+def _given(atlas: GivenAtlas) -> Atlas:
+    manifest, files = atlas if isinstance(atlas, tuple) else (atlas, {})
+    return atlas_of(manifest, files)
+
+
+def _remove(root: Path, ledger: Ledger, owner: int) -> None:
+    """What is left of a temporary project goes, but not when a forked child of its owner ends."""
+    if os.getpid() != owner:
+        return
+    try:
+        ledger.close()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)

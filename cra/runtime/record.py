@@ -1,0 +1,179 @@
+"""What a governed call leaves in the ledger: which event, with which members (PROTOCOL.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cra.atlas.model import Action, Atlas
+from cra.ledger.writer import ChainWriter, Recorded
+from cra.policy.engine import Counted
+from cra.policy.ladder import Ruling
+from cra.runtime.executors.work import Done, Failed, Outcome
+from cra.runtime.state import Held
+
+
+@dataclass(frozen=True)
+class FrozenCall:
+    """A call as it is decided on and carried out: from here on nobody else can change it."""
+
+    atlas: Atlas
+    action: Action
+    arguments: Mapping[str, Any]
+    digest: str
+    idempotency_key: str | None
+    is_dry_run: bool
+
+    @property
+    def named(self) -> dict[str, str]:
+        return {"atlas_id": self.atlas.atlas_id, "version": self.atlas.version}
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The answer to a call, with what it rests on."""
+
+    ruling: Ruling
+    span_id: str
+    held: Held | None = None
+    counted: tuple[Counted, ...] = ()
+
+    @property
+    def parent(self) -> str | None:
+        return self.held.span_id if self.held else None
+
+    @property
+    def resolution_id(self) -> str | None:
+        return self.held.resolution_id if self.held else None
+
+
+def record_resolution(
+    writer: ChainWriter,
+    document: Mapping[str, Any],
+    *,
+    snapshot: str,
+    duration: int,
+    completed: str | None,
+) -> Recorded:
+    """The answer itself, or the name of the event that holds it."""
+    decision = document["decision"]
+    common = {
+        "request_id": document["request_id"],
+        "resolution_id": document["resolution_id"],
+        "snapshot": snapshot,
+        "expires_at": decision["expires_at"],
+        "duration_us": duration,
+    }
+    span_id = document["span_id"]
+    if completed is not None:
+        payload = common | {"completed_event_id": completed}
+        return writer.append("carp.resolution.cached", payload, span_id=span_id)
+    payload = common | {
+        "decision": {"type": decision["type"], "reason": decision["reason"]},
+        "allowed": [action["action_id"] for action in document["allowed_actions"]],
+        "resolution": {name: value for name, value in document.items() if name not in common},
+    }
+    return writer.append("carp.resolution.completed", payload, span_id=span_id)
+
+
+def record_refusal(writer: ChainWriter, action_id: str, reason: str) -> None:
+    """A call that is none: no such action, or arguments that do not fit."""
+    payload = {"action_id": action_id[:256], "reason": reason, "policy_id": None}
+    writer.append("action.denied", payload)
+
+
+def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+    payload: dict[str, Any] = {
+        "action_id": call.action.action_id,
+        "reason": decided.ruling.reason,
+        "policy_id": decided.ruling.policy_id,
+        "arguments": call.arguments,
+        "resolution_id": decided.resolution_id,
+    }
+    if call.is_dry_run:
+        payload["simulated"] = True
+    _append(writer, "action.denied", payload, call, decided)
+
+
+def record_question(
+    writer: ChainWriter, call: FrozenCall, decided: Decided, approval_id: str
+) -> None:
+    """That an approval is needed for exactly this call."""
+    details: dict[str, Any] = {
+        "policy_id": decided.ruling.policy_id,
+        "arguments": call.arguments,
+        "arguments_digest": call.digest,
+    }
+    if call.is_dry_run:
+        details["simulated"] = True
+    payload = {
+        "approval_id": approval_id,
+        "action_id": call.action.action_id,
+        "reason": decided.ruling.reason,
+        "details": details,
+    }
+    _append(writer, "approval.requested", payload, call, decided)
+
+
+def record_intent(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+    """What is about to be done, and by which decision."""
+    ruling = decided.ruling
+    payload: dict[str, Any] = {
+        "execution_id": decided.span_id,
+        "action_id": call.action.action_id,
+        "resolution_id": decided.resolution_id,
+        "arguments": call.arguments,
+        "arguments_digest": call.digest,
+        "decision": {"type": "allow", "reason": ruling.reason, "policy_id": ruling.policy_id},
+    }
+    if decided.counted:
+        payload["counted"] = {one.key: one.amount for one in decided.counted}
+    if call.idempotency_key is not None:
+        payload["idempotency_key"] = call.idempotency_key
+    if call.is_dry_run:
+        payload["simulated"] = True
+    _append(writer, "action.approved", payload, call, decided)
+
+
+def record_outcome(
+    writer: ChainWriter, call: FrozenCall, decided: Decided, outcome: Outcome, duration: int
+) -> None:
+    payload: dict[str, Any] = {
+        "execution_id": decided.span_id,
+        "action_id": call.action.action_id,
+        "duration_us": duration,
+    }
+    if isinstance(outcome, Done):
+        payload["result"] = outcome.result
+        if outcome.simulated:
+            payload["simulated"] = True
+    else:
+        payload["error"] = error_of(outcome)
+        if outcome.still_running:
+            payload["still_running"] = True
+    event_type = "action.executed" if isinstance(outcome, Done) else "action.failed"
+    _append(writer, event_type, payload, call, decided, actor_id=call.action.action_id)
+
+
+def error_of(outcome: Failed) -> dict[str, Any]:
+    return {"code": outcome.code, "message": outcome.message, "details": dict(outcome.details)}
+
+
+def _append(  # what all events of a call have
+    writer: ChainWriter,
+    event_type: str,
+    payload: Mapping[str, Any],
+    call: FrozenCall,
+    decided: Decided,
+    *,
+    actor_id: str = "cra",
+) -> None:
+    writer.append(
+        event_type,
+        payload,
+        span_id=decided.span_id,
+        parent_span_id=decided.parent,
+        actor_id=actor_id,
+        atlas=call.named,
+    )

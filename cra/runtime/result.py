@@ -1,0 +1,100 @@
+"""What a session answers: a resolution, and what became of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cra import canonical
+from cra.errors import ApprovalPending, Denied, ExecutionFailed, ExitCode
+
+Status = Literal["success", "error", "denied", "pending_approval"]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What an agent may know and do for a goal, and until when."""
+
+    document: Mapping[str, Any]
+    is_cached: bool
+
+    @property
+    def resolution_id(self) -> str:
+        return str(self.document["resolution_id"])
+
+    @property
+    def decision(self) -> str:
+        return str(self.document["decision"]["type"])
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        return tuple(action["action_id"] for action in self.document["allowed_actions"])
+
+
+@dataclass(frozen=True)
+class ExecutionResult:
+    """What became of a call. `result` raises unless it succeeded, so nothing is overlooked."""
+
+    execution_id: str
+    action_id: str
+    resolution_id: str | None
+    status: Status
+    value: Any = None
+    reason: str = ""
+    policy_id: str | None = None
+    approval_id: str | None = None
+    error: Mapping[str, Any] | None = None
+    simulated: bool = False
+    # Whether this is the recorded outcome of an earlier call with the same idempotency key.
+    is_repeated: bool = False
+
+    @property
+    def result(self) -> Any:
+        """What the action returned. Raises Denied, ApprovalPending or ExecutionFailed."""
+        if self.status == "denied":
+            raise Denied(
+                f"{self.action_id}: {self.reason} ({self.policy_id})",
+                fix=f"cra explain {self.action_id}",
+            )
+        if self.status == "pending_approval":
+            raise ApprovalPending(
+                f"{self.action_id}: {self.reason} ({self.policy_id})",
+                where=self.approval_id,
+                fix=f"have {self.approval_id} approved, then run it again",
+            )
+        if self.status == "error":
+            error = self.error or {}
+            raise ExecutionFailed(
+                f"{self.action_id}: {error.get('code')}: {error.get('message')}",
+                fix=f"cra trace show last --event-type action.failed  (span {self.execution_id})",
+            )
+        return self.value
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self.status]
+
+    def facts(self) -> dict[str, Any]:
+        """The execution result of CARP/1.0, for programs."""
+        return {
+            "execution_id": self.execution_id,
+            "action_id": self.action_id,
+            "resolution_id": self.resolution_id,
+            "status": self.status,
+            "result": canonical.wrap(self.value),
+            "reason": self.reason,
+            "policy_id": self.policy_id,
+            "approval_id": self.approval_id,
+            "error": self.error,
+            "simulated": self.simulated,
+            "repeated": self.is_repeated,
+        }
+
+
+_EXIT_CODES: Mapping[Status, ExitCode] = {
+    "success": ExitCode.OK,
+    "denied": ExitCode.NO,
+    "pending_approval": ExitCode.PENDING,
+    "error": ExitCode.FAILED,
+}

@@ -1,0 +1,477 @@
+"""A session under governance: resolve a goal, execute an action, and the record of both.
+
+Everything with an effect goes through `execute`: schema, policy, intent, action, outcome. The lock
+of the session is held while the decision is taken and recorded, never while the action runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from cra import canonical
+from cra.atlas.model import Action
+from cra.errors import ArgumentsRefused, CraError, SessionEnded, UsageError, ValueRefused
+from cra.ledger.blobs import read_member
+from cra.ledger.index import LedgerFile
+from cra.ledger.source import later
+from cra.ledger.store import Session as Record
+from cra.policy.call import Call, Moment
+from cra.policy.engine import Counted, decide, limits_of
+from cra.policy.ladder import Outcome as Answer
+from cra.policy.ladder import Ruling
+from cra.policy.schema import compile_schema
+from cra.resolver.request import Task, task_of
+from cra.resolver.resolve import resolve
+from cra.runtime.executors import run
+from cra.runtime.executors.work import Done, Failed, Outcome, Work
+from cra.runtime.record import (
+    Decided,
+    FrozenCall,
+    error_of,
+    record_denial,
+    record_intent,
+    record_outcome,
+    record_question,
+    record_refusal,
+    record_resolution,
+)
+from cra.runtime.result import ExecutionResult, Resolution, Status
+from cra.runtime.state import Execution, Held, SessionState
+
+if TYPE_CHECKING:
+    from cra.runtime.project import Project
+
+_STATUS: Final[Mapping[Answer, Status]] = {
+    "allow": "success",
+    "deny": "denied",
+    "requires_approval": "pending_approval",
+}
+
+# From this tier on, the intent is on the disk before the action runs.
+_BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
+_DEFAULT_TIMEOUT_MS: Final = 30_000
+_MAX_FLAWS: Final = 5
+MAX_KEY: Final = 256
+
+# What decides where policy allows, and no resolution does.
+NO_RESOLUTION: Final = "default:no-resolution"
+
+
+class GovernedSession:
+    """A session of a project. Threads and tasks may share it; each call has its own span."""
+
+    def __init__(self, project: Project, record: Record, state: SessionState) -> None:
+        self.id = record.id
+        self.caller = project.caller_of(state.started)
+        self.project = project
+        self._record = record
+        self._state = state
+        self._source = project.ledger.source
+        # By task: what was resolved before, and the event that says it.
+        self._resolved: dict[bytes, tuple[bytes, str]] = {}
+
+    # Resolving.
+
+    def resolve(
+        self,
+        goal: str,
+        *,
+        risk_tier: str | None = None,
+        hints: Sequence[str] = (),
+        capabilities: Sequence[str] = (),
+        atlas_ids: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
+    ) -> Resolution:
+        """What this session's agent may know and do for a goal. Raises RequestRefused, NotFound."""
+        task = task_of(
+            goal,
+            risk_tier=risk_tier,
+            hints=tuple(hints),
+            capabilities=tuple(capabilities),
+            atlas_ids=tuple(atlas_ids),
+            context=context,
+        )
+        return self._resolve(task, self._source.new_id())
+
+    def _resolve(self, task: Task, request_id: str) -> Resolution:
+        began = time.perf_counter_ns()
+        stated = task.document()
+        world = self.project.world
+        key = world.snapshot.digest.encode() + canonical.encode(stated)
+        known = self._resolved.get(key)
+        text = known[0] if known else canonical.encode(resolve(world, self.caller, task))
+        # Each answer is a value of its own: whoever changes one changes nothing else.
+        body = orjson.loads(text)
+        now = self._source.now()
+        expires_at = min(later(now, body["ttl_seconds"]), self._state.started["expires_at"])
+        document = {
+            "resolution_id": self._source.new_id(),
+            "request_id": request_id,
+            "timestamp": now,
+            **body,
+            "decision": {**body["decision"], "expires_at": expires_at},
+            "trace_id": self._record.trace_id,
+            "span_id": self._source.new_id(),
+        }
+        received = {"request_id": request_id, "operation": "resolve", "request": stated}
+        with self._record.batch() as writer:
+            self._check_open(now)
+            if request_id in self._state.requests:
+                raise UsageError(f"expected a new request, found {request_id} again")
+            writer.append(
+                "carp.request.received",
+                received,
+                span_id=document["span_id"],
+                actor_id=self.caller.agent,
+            )
+            recorded = record_resolution(
+                writer,
+                document,
+                snapshot=world.snapshot.digest,
+                duration=(time.perf_counter_ns() - began) // 1000,
+                completed=known[1] if known else None,
+            )
+        if known is None:
+            self._resolved[key] = text, recorded.event_id
+        return Resolution(document, is_cached=known is not None)
+
+    # Executing.
+
+    def execute(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        resolution_id: str | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> ExecutionResult:
+        """Carry out an action, if policy allows it now, and record both.
+
+        Without a resolution, the latest valid one that contains the action is used. A dry run is
+        decided and recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which
+        are recorded as denials, and UsageError for an idempotency key that stands for another call.
+        """
+        call = self._freeze(action_id, arguments or {}, idempotency_key, is_dry_run=dry_run)
+        with self._record.batch() as writer:
+            now = max(self._source.now(), self._state.latest)
+            self._check_open(now)
+            earlier = self._earlier(call)
+            if earlier is None:
+                decided = self._decide(call, resolution_id, now)
+                approval_id = self._record_decision(call, decided)
+                if decided.ruling.outcome == "allow" and self._needs_barrier(call, decided):
+                    writer.barrier()
+        if earlier is not None:
+            return self._repeated(earlier)
+        ruling = decided.ruling
+        found = ExecutionResult(
+            decided.span_id,
+            action_id,
+            decided.resolution_id,
+            _STATUS[ruling.outcome],
+            reason=ruling.reason,
+            policy_id=ruling.policy_id,
+            approval_id=approval_id,
+            simulated=dry_run,
+        )
+        if ruling.outcome != "allow" or dry_run:
+            return found
+        return self._carry_out(call, decided, found)
+
+    async def execute_async(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        resolution_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> ExecutionResult:
+        """`execute` for a task: the event loop runs on while the action does."""
+        import asyncio  # 50 ms that only a program with a loop pays, and it has paid them
+
+        return await asyncio.to_thread(
+            self.execute,
+            action_id,
+            arguments,
+            resolution_id=resolution_id,
+            idempotency_key=idempotency_key,
+        )
+
+    @property
+    def size(self) -> int:
+        """How many events are recorded."""
+        return self._record.size
+
+    def stored_lines(self, first: int) -> list[bytes]:
+        """The events from a sequence on, as they are stored."""
+        with LedgerFile(self._record.paths.data) as stored:
+            return [stored.line(sequence) for sequence in range(first, self._record.size)]
+
+    def end(self, reason: str = "completed") -> None:
+        """End the session: nothing can be added to it."""
+        self._record.end(reason)
+
+    def barrier(self) -> None:
+        """Return when all that was recorded is on the disk and under a checkpoint."""
+        self._record.barrier()
+
+    def _freeze(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any],
+        idempotency_key: str | None,
+        *,
+        is_dry_run: bool,
+    ) -> FrozenCall:
+        """The call with arguments of its own. Raises UnknownAction or ArgumentsRefused."""
+        _check_key(idempotency_key)
+        found = self.project.snapshot.actions.get(action_id)
+        if found is None:
+            raise self._refused(action_id, self.project.unknown_action(action_id))
+        atlas, action = found
+        try:
+            text = canonical.encode(dict(arguments))
+            frozen = canonical.decode(text)
+            flaws = list(map(str, self.project.schema_of(action).flaws(frozen)))
+        except (ValueRefused, TypeError, ValueError) as refused:
+            flaws = [str(refused)]
+        if flaws:
+            error = ArgumentsRefused(
+                f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
+                fix=f"cra atlas show {atlas.atlas_id}",
+            )
+            raise self._refused(action_id, error)
+        digest = sha256(text).hexdigest()
+        return FrozenCall(atlas, action, frozen, digest, idempotency_key, is_dry_run)
+
+    def _refused(self, action_id: str, error: CraError) -> CraError:
+        with self._record.batch() as writer:
+            self._check_open(self._source.now())
+            record_refusal(writer, action_id, error.message)
+        return error
+
+    # Deciding, under the session's lock.
+
+    def _check_open(self, now: str) -> None:
+        """A session that is over accepts no request, and nothing can be recorded in it."""
+        if self._state.is_ended:
+            raise SessionEnded(
+                f"expected an open session, found that {self.id} has ended", fix="cra session start"
+            )
+        expires_at = self._state.started["expires_at"]
+        if expires_at <= now:
+            raise UsageError(
+                f"expected a session that is valid, found that {self.id} expired at {expires_at}",
+                fix="cra session start",
+            )
+
+    def _decide(self, call: FrozenCall, resolution_id: str | None, now: str) -> Decided:
+        """What policy says comes first: a denial names its rule, whatever else is missing."""
+        held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
+        reserves = objection is None and not call.is_dry_run
+        ruling, counted = self._judge(call, held, now, reserves=reserves)
+        if objection is not None and ruling.outcome != "deny":
+            ruling = Ruling("deny", NO_RESOLUTION, objection)
+        return Decided(ruling, self._source.new_id(), held, counted)
+
+    def _judge(
+        self, call: FrozenCall, held: Held | None, now: str, *, reserves: bool
+    ) -> tuple[Ruling, tuple[Counted, ...]]:
+        """The ruling, and what of which limit the call takes, reserved where others count too."""
+        policy = self.project.policy
+        counted = limits_of(policy, self._asked(call, held, now, {}))
+        used = {one.key: self._used(one, now) for one in counted if _per(one) == "session"}
+        shared = [one for one in counted if one.key not in used]
+        if not shared:
+            return decide(policy, self._asked(call, held, now, used)), counted
+        with self.project.reservations.locked(self.project.ledger.journal) as reservations:
+            used |= {one.key: reservations.used(one.key, now) for one in shared}
+            ruling = decide(policy, self._asked(call, held, now, used))
+            if ruling.outcome == "allow" and reserves:
+                for one in shared:
+                    reservations.reserve(one, now, self.id)
+        return ruling, counted
+
+    def _asked(
+        self, call: FrozenCall, held: Held | None, now: str, used: Mapping[str, int]
+    ) -> Call:
+        """The call as policy sees it, under what the task of its resolution stated."""
+        caller = self.caller
+        return Call(
+            call.action.action_id,
+            caller.agent,
+            caller.roles,
+            caller.scopes,
+            held.risk_tier if held else None,
+            caller.context,
+            held.context if held else {},
+            moment=Moment(call.arguments, _seconds(now), used),
+        )
+
+    def _used(self, counted: Counted, now: str) -> int:
+        assert counted.rule.limit is not None
+        since = later(now, -counted.rule.limit.window_seconds)
+        uses = self._state.uses.get(counted.key, ())
+        return sum(use.amount for use in uses if use.timestamp > since)
+
+    def _resolution_for(
+        self, action_id: str, resolution_id: str | None, now: str
+    ) -> tuple[Held | None, str | None]:
+        """The resolution that a call stands on, or what is wrong with it."""
+        if resolution_id is not None:
+            held = self._state.resolutions.get(resolution_id)
+            if held is None:
+                return None, f"this session has no resolution {resolution_id[:64]}"
+            return held, self._objection(held, action_id, now)
+        objection = None
+        for held in reversed(self._state.newest.values()):
+            found = self._objection(held, action_id, now)
+            if found is None:
+                return held, None
+            objection = objection or found
+        return None, objection or "nothing was resolved in this session yet: resolve a goal first"
+
+    def _objection(self, held: Held, action_id: str, now: str) -> str | None:
+        if action_id not in held.allowed:
+            return f"the resolution {held.resolution_id} does not contain it"
+        if held.expires_at <= now:
+            return f"the resolution {held.resolution_id} expired at {held.expires_at}"
+        if held.snapshot != self.project.snapshot.digest:
+            return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
+        covered = self._record.covered_size()
+        if not all(self._state.is_attested(at, covered) for at in (held.sequence, held.rests_on)):
+            return f"nobody vouches for the resolution {held.resolution_id}: resolve again"
+        return None
+
+    def _earlier(self, call: FrozenCall) -> Execution | None:
+        """The call that an idempotency key stands for; None for a new key or none."""
+        key = call.idempotency_key
+        earlier = self._state.by_key.get(key) if key is not None else None
+        if earlier is None or call.is_dry_run:
+            return None
+        action = call.action.action_id
+        if (earlier.action_id, earlier.arguments_digest) != (action, call.digest):
+            raise UsageError(
+                f"expected the idempotency key {key!r:.80} for the call that it was used for, "
+                f"{earlier.action_id}, found {action} or other arguments",
+                fix="use another key",
+            )
+        covered = self._record.covered_size()
+        vouched = self._state.is_attested(earlier.concluded_at, covered)
+        if earlier.outcome is None or not vouched:
+            is_lost = earlier.status == "open" or earlier.outcome is not None
+            state = "was never recorded" if is_lost else "has been redacted"
+            raise UsageError(
+                f"expected an outcome of {action} with the idempotency key {key!r:.80}, "
+                f"found that it {state}; it is not run again",
+                where=earlier.execution_id,
+                fix="look what it did, then use another key",
+            )
+        return earlier
+
+    def _record_decision(self, call: FrozenCall, decided: Decided) -> str | None:
+        """Record what was decided. Returns the id of the approval that is asked for, if one is."""
+        match decided.ruling.outcome:
+            case "deny":
+                record_denial(self._record, call, decided)
+            case "allow":
+                record_intent(self._record, call, decided)
+            case "requires_approval" if call.is_dry_run:
+                record_question(self._record, call, decided, self._source.new_id())
+            case "requires_approval":
+                # Whoever asks again asks for the same approval.
+                asked = self._state.asked.get((call.action.action_id, call.digest))
+                approval_id = asked or self._source.new_id()
+                if asked is None:
+                    record_question(self._record, call, decided, approval_id)
+                return approval_id
+        return None
+
+    def _needs_barrier(self, call: FrozenCall, decided: Decided) -> bool:
+        return decided.ruling.risk_tier in _BARRIER_TIERS and not call.is_dry_run
+
+    # Carrying out, without the lock.
+
+    def _carry_out(
+        self, call: FrozenCall, decided: Decided, found: ExecutionResult
+    ) -> ExecutionResult:
+        began = time.perf_counter_ns()
+        outcome = _checked(call.action, self._run(call))
+        duration = (time.perf_counter_ns() - began) // 1000
+        record_outcome(self._record, call, decided, outcome, duration)
+        if isinstance(outcome, Done):
+            return replace(found, value=outcome.result, simulated=outcome.simulated)
+        return replace(found, status="error", error=error_of(outcome))
+
+    def _run(self, call: FrozenCall) -> Outcome:
+        action, atlas = call.action, call.atlas
+        assert action.executor is not None  # what has none is in no resolution
+        work = Work(
+            action.action_id,
+            # What the action does to its arguments does not change what was recorded.
+            canonical.decode(canonical.encode(call.arguments)),
+            (action.timeout_ms or _DEFAULT_TIMEOUT_MS) / 1000,
+            atlas.files,
+            atlas.digest,
+            self.project.root,
+            self.project.protected,
+            self.project.secret,
+        )
+        return run(action.executor, work)
+
+    def _repeated(self, earlier: Execution) -> ExecutionResult:
+        """The recorded outcome of an earlier call, as if it had been made now."""
+        assert earlier.outcome is not None
+        payload, salt = earlier.outcome
+        is_error = earlier.status == "error"
+        stored = read_member(
+            payload["error" if is_error else "result"], salt, self._record.paths.blobs
+        )
+        value = canonical.unwrap(stored)
+        return ExecutionResult(
+            earlier.execution_id,
+            earlier.action_id,
+            earlier.resolution_id,
+            "error" if is_error else "success",
+            value=None if is_error else value,
+            error=value if is_error else None,
+            simulated=bool(payload.get("simulated")),
+            is_repeated=True,
+        )
+
+
+def _checked(action: Action, outcome: Outcome) -> Outcome:
+    """The outcome, held against what the action says it returns."""
+    if isinstance(outcome, Failed) or action.returns_schema is None:
+        return outcome
+    try:
+        flaws = list(map(str, compile_schema(action.returns_schema).flaws(outcome.result)))
+    except ValueRefused as refused:
+        flaws = [refused.message]
+    if not flaws:
+        return outcome
+    return Failed("invalid_result", f"the result does not fit returns_schema: {flaws[0]}")
+
+
+def _per(counted: Counted) -> str:
+    assert counted.rule.limit is not None
+    return counted.rule.limit.per
+
+
+def _seconds(timestamp: str) -> int:
+    return int(datetime.fromisoformat(timestamp).timestamp())
+
+
+def _check_key(key: object) -> None:
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= MAX_KEY):
+        raise UsageError(
+            f"expected an idempotency key of 1 to {MAX_KEY} characters, found {key!r:.60}"
+        )

@@ -1,0 +1,248 @@
+"""What the events of a session say of it: the fold that every call decides on.
+
+It takes each event once, in the order of the chain, whoever wrote it; the writer of the session has
+checked every line before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+import orjson
+
+from cra.config import RiskTier
+from cra.errors import Code, IntegrityError
+from cra.ledger.verdict import doubted_ranges, unattested_bounds
+
+_Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A resolution of the session, as far as a call depends on it."""
+
+    resolution_id: str
+    span_id: str
+    sequence: int
+    # The event with the answer: another one, if the answer was given before.
+    rests_on: int
+    snapshot: str
+    allowed: frozenset[str]
+    expires_at: str
+    # What the task stated: it tightens a call as it tightened the resolution.
+    risk_tier: RiskTier | None = None
+    context: _Payload = field(default_factory=dict)
+
+
+@dataclass
+class Execution:
+    """An intent of the session and what became of it."""
+
+    execution_id: str
+    action_id: str
+    resolution_id: str | None
+    arguments_digest: str
+    idempotency_key: str | None
+    sequence: int
+    timestamp: str
+    status: Literal["open", "success", "error"] = "open"
+    # The outcome's payload and salt, for whoever asks again with the same key.
+    outcome: tuple[_Payload, str] | None = None
+    concluded_at: int = -1
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a call took of a limit, and when."""
+
+    timestamp: str
+    amount: int
+
+
+@dataclass
+class SessionState:
+    """A session, folded."""
+
+    size: int = 0
+    started: _Payload = field(default_factory=dict)
+    is_ended: bool = False
+    requests: set[str] = field(default_factory=set)
+    # By the span of a request: the tier and the context that its task states.
+    tasks: dict[str, tuple[RiskTier | None, _Payload]] = field(default_factory=dict)
+    resolutions: dict[str, Held] = field(default_factory=dict)
+    # By the answer that they rest on, the newest last.
+    newest: dict[int, Held] = field(default_factory=dict)
+    # By the event that holds the answer.
+    completed: dict[str, Held] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    by_key: dict[str, Execution] = field(default_factory=dict)
+    # By the key of a limit.
+    uses: dict[str, list[Use]] = field(default_factory=lambda: defaultdict(list))
+    # By action and digest of its arguments: the approval that was asked for.
+    asked: dict[tuple[str, str], str] = field(default_factory=dict)
+    latest: str = ""
+    _own: set[int] = field(default_factory=set)
+    _doubts: list[tuple[int, range]] = field(default_factory=list)
+
+    def read(self, first: int, lines: list[bytes], is_own: bool) -> None:
+        """Take in the lines from a sequence on, except those that were taken in already."""
+        for sequence, line in enumerate(lines, first):
+            if sequence < self.size:
+                continue
+            if sequence > self.size:
+                raise IntegrityError(
+                    Code.MALFORMED_LINE,
+                    f"expected event {self.size} next, which could not be taken in before, "
+                    f"found event {sequence}",
+                    fix="cra trace verify",
+                )
+            event = orjson.loads(line)
+            self.latest = max(self.latest, event["timestamp"])
+            if is_own:
+                self._own.add(sequence)
+            take = _TAKERS.get(event["event_type"])
+            if take is not None:
+                try:
+                    take(self, event)
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise IntegrityError(
+                        Code.MALFORMED_LINE,
+                        f"expected the payload of {event['event_type']} in event {sequence}, "
+                        "found another",
+                        fix="cra trace verify",
+                    ) from error
+            self.size = sequence + 1
+
+    def is_attested(self, sequence: int, covered: int) -> bool:
+        """Whether an event may confer something: this process wrote it, or a checkpoint of its
+        writer covers it and no other writer doubts it (specs/PROTOCOL.md section 5)."""
+        if sequence in self._own:
+            return True
+        if sequence >= covered:
+            return False
+        voiced = [(at, named) for at, named in self._doubts if at in self._own or at < covered]
+        return not any(sequence in doubt for doubt in doubted_ranges(voiced))
+
+    def open_intents(self) -> list[Execution]:
+        return [item for item in self.executions.values() if item.status == "open"]
+
+
+def _hold(state: SessionState, held: Held) -> None:
+    state.resolutions[held.resolution_id] = held
+    state.newest.pop(held.rests_on, None)
+    state.newest[held.rests_on] = held
+
+
+def _start(state: SessionState, event: _Payload) -> None:
+    state.started = event.get("payload") or {}
+
+
+def _end(state: SessionState, event: _Payload) -> None:  # noqa: ARG001  # a taker of the table
+    state.is_ended = True
+
+
+def _doubt(state: SessionState, event: _Payload) -> None:
+    bounds = unattested_bounds(event.get("payload"))
+    if bounds is not None:
+        state._doubts.append((event["sequence"], bounds))  # noqa: SLF001  # the fold is one subject
+
+
+def _request(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload") or {}
+    state.requests.add(str(payload.get("request_id")))
+    request = payload.get("request", {})
+    state.tasks[event["span_id"]] = (
+        request.get("task", {}).get("risk_tier"),
+        request.get("context", {}),
+    )
+
+
+def _resolve(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload")
+    if payload is None:
+        return  # redacted: it confers nothing any more
+    held = Held(
+        payload["resolution_id"],
+        event["span_id"],
+        event["sequence"],
+        event["sequence"],
+        payload["snapshot"],
+        frozenset(payload["allowed"]),
+        payload["expires_at"],
+        *state.tasks[event["span_id"]],
+    )
+    state.completed[event["event_id"]] = held
+    _hold(state, held)
+
+
+def _resolve_again(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload") or {}
+    held = state.completed.get(payload.get("completed_event_id", ""))
+    if held is not None:
+        again = replace(
+            held,
+            resolution_id=payload["resolution_id"],
+            span_id=event["span_id"],
+            sequence=event["sequence"],
+            rests_on=held.sequence,
+            expires_at=payload["expires_at"],
+            snapshot=payload["snapshot"],
+        )
+        _hold(state, again)
+
+
+def _ask(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload") or {}
+    details = payload.get("details") or {}
+    digest = details.get("arguments_digest")
+    if digest is not None and not details.get("simulated"):
+        state.asked[payload["action_id"], digest] = payload["approval_id"]
+
+
+def _intend(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload") or {}
+    if payload.get("simulated"):
+        return
+    execution = Execution(
+        event["span_id"],
+        payload.get("action_id", ""),
+        payload.get("resolution_id"),
+        payload.get("arguments_digest", ""),
+        payload.get("idempotency_key"),
+        event["sequence"],
+        event["timestamp"],
+    )
+    state.executions[execution.execution_id] = execution
+    if execution.idempotency_key is not None:
+        state.by_key.setdefault(execution.idempotency_key, execution)
+    for key, amount in payload.get("counted", {}).items():
+        # A clock that stepped back takes no use out of its window.
+        state.uses[key].append(Use(state.latest, amount))
+
+
+def _conclude(state: SessionState, event: _Payload) -> None:
+    execution = state.executions.get(event["span_id"])
+    if execution is None or execution.status != "open":
+        return
+    execution.status = "success" if event["event_type"] == "action.executed" else "error"
+    payload = event.get("payload")
+    if payload is not None and execution.idempotency_key is not None:
+        execution.outcome = payload, event["salt"]
+        execution.concluded_at = event["sequence"]
+
+
+_TAKERS: Final[Mapping[str, Callable[[SessionState, _Payload], None]]] = {
+    "session.started": _start,
+    "session.ended": _end,
+    "ledger.recovered": _doubt,
+    "carp.request.received": _request,
+    "carp.resolution.completed": _resolve,
+    "carp.resolution.cached": _resolve_again,
+    "approval.requested": _ask,
+    "action.approved": _intend,
+    "action.executed": _conclude,
+    "action.failed": _conclude,
+}

@@ -1,0 +1,703 @@
+"""The runtime: what a session lets through, what it records, and what confers nothing."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cra.errors import (
+    ApprovalPending,
+    ArgumentsRefused,
+    AtlasError,
+    ConfigError,
+    Denied,
+    ExecutionFailed,
+    SessionEnded,
+    UnknownAction,
+    UsageError,
+    WriteFailed,
+)
+from cra.ledger import files, source
+from cra.ledger.fold import Totals
+from cra.ledger.verify import Trust, verify_ledger
+from cra.runtime.project import Project
+from tests.governed import (
+    ALLOW,
+    DESK,
+    GOAL,
+    MANIFEST,
+    begun,
+    events,
+    limit,
+    payload_of,
+    rule,
+    types_since,
+    write_project,
+    write_rules,
+)
+
+BOTH = ["action.approved", "action.executed"]
+
+
+@pytest.fixture
+def desk() -> Iterator[Project]:
+    with Project.temporary([DESK], [ALLOW]) as project:
+        yield project
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Path:
+    """Where the desk's actions leave a line for each time that they run."""
+    return tmp_path / "witness"
+
+
+def runs(witness: Path) -> int:
+    return len(witness.read_text().splitlines()) if witness.exists() else 0
+
+
+def note(witness: Path, text: str = "done") -> dict[str, str]:
+    return {"file": str(witness), "text": text}
+
+
+def in_another_process(place: Path, program: str) -> str:
+    """Run a program in the project's directory, with `session` begun there. Returns its stdout."""
+    opening = (
+        "from cra.runtime.project import Project\n"
+        "from tests.governed import GOAL\n"
+        "project = Project.open('.')\n"
+        "session = project.session()\n"
+        "print(session.id, flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", opening + program],
+        cwd=place,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": str(place)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+# Projects of their own
+
+
+def test_a_temporary_project_leaves_nothing_behind(desk):
+    begun(desk)
+    assert desk.root.is_dir()
+
+    desk.close()
+    desk.close()
+
+    assert not desk.root.exists()
+
+
+def test_a_temporary_project_goes_with_its_program():
+    program = (
+        "from cra.runtime.project import Project\n"
+        "project = Project.temporary()\n"
+        "project.session()\n"
+        "print(project.root)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr == ""
+    assert not Path(done.stdout.strip()).exists()
+
+
+def test_a_temporary_project_outlives_a_forked_child():
+    program = (
+        "import os, sys\n"
+        "from cra.runtime.project import Project\n"
+        "project = Project.temporary()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    sys.exit()\n"
+        "os.waitpid(child, 0)\n"
+        "project.session()\n"
+        "print(project.root.is_dir())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "True\n"
+
+
+def test_a_temporary_project_touches_nothing_of_the_user():
+    with Project.temporary([DESK], [ALLOW]) as project:
+        begun(project)
+
+    assert list(Path.home().rglob("*")) == []
+
+
+def test_a_temporary_project_accepts_what_an_atlas_grants():
+    own = rule("own", "allow", "ticket.read")
+    with Project.temporary([({**MANIFEST, "policies": [own]}, DESK[1])]) as project:
+        assert begun(project).execute("ticket.read", {"id": 1}).policy_id == "own"
+
+
+def test_a_temporary_project_names_the_mistakes_of_what_it_is_given():
+    with pytest.raises(AtlasError, match="policy_id"):
+        Project.temporary(policies=[{"type": "deny"}])
+    with pytest.raises(AtlasError, match="atlas_id"):
+        Project.temporary([{"name": "nothing else"}])
+    with pytest.raises(ConfigError, match="rolls"):
+        Project.temporary(agents={"bot": {"rolls": ["admin"]}})
+
+
+def test_agents_have_the_roles_that_a_temporary_project_gives_them():
+    admins = rule("admins", "allow", conditions={"roles": ["admin"]})
+    with Project.temporary([DESK], [admins], agents={"boss": {"roles": ["admin"]}}) as project:
+        assert begun(project, agent="boss").execute("ticket.read", {"id": 1}).status == "success"
+        assert begun(project, agent="bot").execute("ticket.read", {"id": 1}).status == "denied"
+
+
+# What happens is recorded, and what is recorded happened
+
+
+def test_an_allowed_action_runs_between_two_events_of_one_span(desk):
+    session = begun(desk)
+    size = session.size
+
+    done = session.execute("ticket.read", {"id": 7})
+
+    assert done.result == {"id": 7, "title": "The printer is on fire"}
+    assert types_since(session, size) == BOTH
+    intent, outcome = events(session)[-2:]
+    [resolved] = events(session, "carp.resolution.completed")
+    assert intent.header["span_id"] == outcome.header["span_id"] == done.execution_id
+    assert intent.header["parent_span_id"] == resolved.header["span_id"]
+    assert payload_of(intent)["decision"]["policy_id"] == done.policy_id == "desk-allows"
+    assert payload_of(intent)["arguments"] == {"id": 7}
+    assert payload_of(outcome)["result"] == done.result
+
+
+def test_a_denial_names_its_rule_and_nothing_runs(witness):
+    never = rule("never-note", "deny", "ticket.note", reason="notes are for people")
+    with Project.temporary([DESK], [ALLOW, never]) as project:
+        session = begun(project)
+        size = session.size
+
+        denied = session.execute("ticket.note", note(witness))
+
+        assert (denied.status, denied.policy_id) == ("denied", "never-note")
+        with pytest.raises(Denied, match=r"notes are for people \(never-note\)"):
+            _ = denied.result
+        assert types_since(session, size) == ["action.denied"]
+        assert payload_of(events(session)[-1])["policy_id"] == "never-note"
+    assert runs(witness) == 0
+
+
+def test_without_a_rule_everything_is_denied(witness):
+    with Project.temporary([DESK]) as project:
+        session = project.session()
+
+        assert session.resolve(GOAL).decision == "deny"
+        denied = session.execute("ticket.note", note(witness))
+
+    assert denied.status == "denied"
+    assert denied.policy_id.startswith("default:")
+    assert runs(witness) == 0
+
+
+def test_an_argument_decides_at_the_call_what_was_open_at_resolve(witness):
+    secret = {"properties": {"text": {"const": "secret"}}, "required": ["text"]}
+    no_secrets = rule("no-secrets", "deny", "ticket.note", conditions={"parameters": secret})
+    with Project.temporary([DESK], [ALLOW, no_secrets]) as project:
+        session = project.session()
+
+        assert "ticket.note" in session.resolve(GOAL).allowed
+        assert session.execute("ticket.note", note(witness, "fine")).status == "success"
+        assert session.execute("ticket.note", note(witness, "secret")).policy_id == "no-secrets"
+    assert runs(witness) == 1
+
+
+def test_what_needs_an_approval_waits_for_it(witness):
+    with Project.temporary([DESK], [ALLOW, rule("ask", "require_approval")]) as project:
+        session = begun(project)
+
+        pending = session.execute("ticket.note", note(witness))
+        again = session.execute("ticket.note", note(witness))
+
+        assert (pending.status, pending.policy_id) == ("pending_approval", "ask")
+        assert again.approval_id == pending.approval_id
+        assert len(events(session, "approval.requested")) == 1
+        with pytest.raises(ApprovalPending):
+            _ = pending.result
+    assert runs(witness) == 0
+
+
+def test_arguments_stay_recorded_as_they_were_given(desk):
+    session = begun(desk)
+    items = [3, 1, 2]
+
+    done = session.execute("ticket.sort", {"items": items})
+    items.append(4)
+    done.result.append(5)
+
+    intent, outcome = events(session)[-2:]
+    assert payload_of(intent)["arguments"] == {"items": [3, 1, 2]}
+    assert payload_of(outcome)["result"] == [1, 2, 3, "more"]
+    assert items == [3, 1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("action_id", "arguments", "error"),
+    [
+        ("ticket.raed", {"id": 1}, UnknownAction),
+        ("ticket.read", {"id": "one"}, ArgumentsRefused),
+        ("ticket.read", {}, ArgumentsRefused),
+        ("ticket.read", {"id": 1, "more": 2}, ArgumentsRefused),
+        ("ticket.read", {"id": 2**60}, ArgumentsRefused),
+        ("ticket.read", {"id": object()}, ArgumentsRefused),
+    ],
+)
+def test_a_call_that_is_none_is_recorded_as_denied(desk, action_id, arguments, error):
+    session = begun(desk)
+    size = session.size
+
+    with pytest.raises(error):
+        session.execute(action_id, arguments)
+
+    assert types_since(session, size) == ["action.denied"]
+    assert payload_of(events(session)[-1])["action_id"] == action_id
+
+
+def test_an_action_that_fails_is_an_error_with_its_reason(desk):
+    session = begun(desk)
+
+    failed = session.execute("ticket.fail", {"why": "no paper"})
+
+    assert failed.status == "error"
+    with pytest.raises(ExecutionFailed, match="no paper"):
+        _ = failed.result
+    assert payload_of(events(session, "action.failed")[0])["error"] == failed.error
+
+
+def test_a_literal_says_that_it_is_simulated(desk):
+    session = begun(desk)
+
+    done = session.execute("ticket.pretend")
+
+    assert (done.result, done.simulated) == ({"pretended": True}, True)
+    assert payload_of(events(session, "action.executed")[0])["simulated"] is True
+
+
+def test_a_dry_run_runs_and_consumes_nothing(witness):
+    with Project.temporary([DESK], [ALLOW, limit("once", "session", 1)]) as project:
+        session = begun(project)
+
+        for _ in range(3):
+            tried = session.execute(
+                "ticket.note", note(witness), dry_run=True, idempotency_key="key"
+            )
+            assert (tried.status, tried.simulated) == ("success", True)
+        assert runs(witness) == 0
+        assert session.execute("ticket.note", note(witness), idempotency_key="key").status == (
+            "success"
+        )
+        tried = session.execute("ticket.note", note(witness), dry_run=True)
+
+        assert (tried.status, tried.policy_id) == ("denied", "once")
+        simulated = [payload_of(one).get("simulated", False) for one in events(session)[-6:]]
+        assert simulated == [True, True, True, False, False, True]
+    assert runs(witness) == 1
+
+
+# What confers nothing
+
+
+def test_a_resolution_of_another_session_confers_nothing(desk):
+    foreign = desk.session().resolve(GOAL)
+
+    denied = desk.session().execute("ticket.read", {"id": 1}, resolution_id=foreign.resolution_id)
+
+    assert denied.policy_id == "default:no-resolution"
+
+
+def test_a_resolution_that_expired_confers_nothing(tmp_path):
+    write_project(tmp_path, ALLOW)
+    environ = {"HOME": str(tmp_path), "CRA_POLICIES_RESOLUTION_TTL_SECONDS": "0"}
+    with Project.open(tmp_path, environ=environ) as project:
+        session = begun(project)
+
+        denied = session.execute("ticket.read", {"id": 1})
+
+    assert denied.policy_id == "default:no-resolution"
+    assert "expired" in denied.reason
+
+
+def test_a_resolution_from_before_the_rules_changed_confers_nothing(tmp_path):
+    write_project(tmp_path, ALLOW)
+    with Project.open(tmp_path) as project:
+        old = begun(project)
+        assert old.execute("ticket.read", {"id": 1}).status == "success"
+    write_rules(tmp_path, {**ALLOW, "reason": "in other words"})
+
+    with Project.open(tmp_path) as project:
+        session = project.session(session_id=old.id)
+        denied = session.execute("ticket.read", {"id": 1})
+        session.resolve(GOAL)
+
+        assert denied.policy_id == "default:no-resolution"
+        assert "changed" in denied.reason
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
+
+
+def test_a_resolution_holds_in_another_process_too(tmp_path):
+    write_project(tmp_path, ALLOW)
+    session_id = in_another_process(tmp_path, "session.resolve(GOAL)").strip()
+
+    with Project.open(tmp_path) as project:
+        done = project.session(session_id=session_id).execute("ticket.read", {"id": 1})
+
+    assert done.status == "success"
+
+
+def test_a_resolution_that_nobody_vouches_for_confers_nothing(tmp_path):
+    write_project(tmp_path, ALLOW)
+    # The process ends before the first checkpoint that would cover what it resolved.
+    program = (
+        "import os\n"
+        "from cra.ledger import files\n"
+        "files.replace = lambda *_, **__: os._exit(0)\n"
+        "session.resolve(GOAL)\n"
+        "os._exit(0)\n"
+    )
+    session_id = in_another_process(tmp_path, program).strip()
+
+    with Project.open(tmp_path) as project:
+        session = project.session(session_id=session_id)
+        [resolved] = events(session, "carp.resolution.completed")
+        resolution_id = payload_of(resolved)["resolution_id"]
+        denied = session.execute("ticket.read", {"id": 1}, resolution_id=resolution_id)
+
+        assert denied.policy_id == "default:no-resolution"
+        assert "nobody vouches" in denied.reason
+
+
+def test_an_answer_given_again_confers_what_the_first_did(desk):
+    session = desk.session()
+    first, again = session.resolve(GOAL), session.resolve(GOAL)
+
+    done = session.execute("ticket.read", {"id": 1}, resolution_id=again.resolution_id)
+
+    assert (first.is_cached, again.is_cached) == (False, True)
+    assert again.resolution_id != first.resolution_id
+    assert again.allowed == first.allowed
+    assert (done.status, done.resolution_id) == ("success", again.resolution_id)
+
+
+def test_a_session_that_ended_does_nothing_more(desk, witness):
+    session = begun(desk)
+    session.end()
+
+    with pytest.raises(SessionEnded):
+        session.execute("ticket.note", note(witness))
+
+    assert runs(witness) == 0
+
+
+# Idempotency
+
+
+def test_a_key_that_was_used_returns_what_was_recorded(desk, witness):
+    session = begun(desk)
+
+    first = session.execute("ticket.note", note(witness), idempotency_key="key")
+    again = session.execute("ticket.note", note(witness), idempotency_key="key")
+
+    assert (again.result, again.execution_id) == (first.result, first.execution_id)
+    assert (first.is_repeated, again.is_repeated) == (False, True)
+    assert runs(witness) == 1
+
+
+def test_a_failure_is_returned_again_too(desk):
+    session = begun(desk)
+
+    first = session.execute("ticket.fail", {"why": "no paper"}, idempotency_key="key")
+    again = session.execute("ticket.fail", {"why": "no paper"}, idempotency_key="key")
+
+    assert (again.status, again.error, again.is_repeated) == ("error", first.error, True)
+
+
+def test_a_key_stands_for_one_call(desk, witness):
+    session = begun(desk)
+    session.execute("ticket.note", note(witness, "one"), idempotency_key="key")
+
+    with pytest.raises(UsageError, match="idempotency key"):
+        session.execute("ticket.note", note(witness, "two"), idempotency_key="key")
+    with pytest.raises(UsageError, match="idempotency key"):
+        session.execute("ticket.read", {"id": 1}, idempotency_key="key")
+
+    assert runs(witness) == 1
+
+
+def test_a_key_holds_in_another_process_too(tmp_path, witness):
+    write_project(tmp_path, ALLOW)
+    with Project.open(tmp_path) as project:
+        first = begun(project)
+        done = first.execute("ticket.note", note(witness), idempotency_key="key")
+
+    with Project.open(tmp_path) as project:
+        session = project.session(session_id=first.id)
+        again = session.execute("ticket.note", note(witness), idempotency_key="key")
+        with pytest.raises(UsageError, match="other arguments"):
+            session.execute("ticket.note", note(witness, "else"), idempotency_key="key")
+
+    assert (again.result, again.is_repeated) == (done.result, True)
+    assert runs(witness) == 1
+
+
+def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
+    write_project(tmp_path, ALLOW)
+    program = "session.resolve(GOAL)\nsession.execute('ticket.die', idempotency_key='key')\n"
+    session_id = in_another_process(tmp_path, program).strip()
+
+    with Project.open(tmp_path) as project:
+        session = project.session(session_id=session_id)
+        session.resolve(GOAL)
+        with pytest.raises(UsageError, match="never recorded"):
+            session.execute("ticket.die", idempotency_key="key")
+
+    totals = Totals()
+    totals.read(tmp_path / "cra.trace" / f"{session_id}.trace.jsonl")
+    [intent] = totals.open_intents
+    assert intent.action_id == "ticket.die"
+
+
+# Limits
+
+
+def test_a_limit_of_a_session_holds_across_its_threads(witness):
+    with (
+        Project.temporary([DESK], [ALLOW, limit("five", "session", 5)]) as project,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        session = begun(project)
+
+        done = list(pool.map(lambda _: session.execute("ticket.note", note(witness)), range(20)))
+
+        assert sorted(one.status for one in done) == ["denied"] * 15 + ["success"] * 5
+        assert {one.policy_id for one in done if one.status == "denied"} == {"five"}
+        assert begun(project).execute("ticket.note", note(witness)).status == "success"
+    assert runs(witness) == 6
+
+
+def test_a_limit_of_a_project_holds_across_sessions_threads_and_openings(tmp_path, witness):
+    write_project(tmp_path, ALLOW, limit("seven", "project", 7))
+    with (
+        Project.open(tmp_path) as one,
+        Project.open(tmp_path) as other,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        sessions = [begun(project) for project in (one, other) for _ in range(2)]
+
+        done = list(
+            pool.map(lambda at: sessions[at % 4].execute("ticket.note", note(witness)), range(24))
+        )
+
+        assert sum(one.status == "success" for one in done) == 7
+        assert {one.policy_id for one in done if one.status != "success"} == {"seven"}
+    assert runs(witness) == 7
+
+    with Project.open(tmp_path) as later:
+        assert begun(later).execute("ticket.note", note(witness)).policy_id == "seven"
+
+
+def test_a_limit_of_an_agent_is_each_agents_own(tmp_path, witness):
+    write_project(tmp_path, ALLOW, limit("one-each", "agent", 1))
+    with Project.open(tmp_path) as project:
+        for agent in ("anna", "bert"):
+            first, second = (begun(project, agent=agent) for _ in range(2))
+            assert first.execute("ticket.note", note(witness)).status == "success"
+            assert second.execute("ticket.note", note(witness)).policy_id == "one-each"
+
+
+def test_a_budget_counts_what_actions_cost(witness):
+    parameters = {"max_cost": 12, "window_seconds": 600}
+    with Project.temporary([DESK], [ALLOW, rule("purse", "budget", parameters=parameters)]) as own:
+        session = begun(own)
+
+        for _ in range(2):
+            assert session.execute("ticket.pay", note(witness)).status == "success"
+        assert session.execute("ticket.pay", note(witness)).policy_id == "purse"
+        for _ in range(2):
+            assert session.execute("ticket.read", {"id": 1}).status == "success"
+        assert session.execute("ticket.read", {"id": 1}).policy_id == "purse"
+
+
+def test_what_is_denied_takes_nothing_of_a_shared_limit(tmp_path, witness):
+    write_project(tmp_path, ALLOW, limit("one", "project", 1))
+    with Project.open(tmp_path) as project:
+        unresolved = project.session().execute("ticket.note", note(witness))
+        done = begun(project).execute("ticket.note", note(witness))
+
+    assert unresolved.policy_id == "default:no-resolution"
+    assert done.status == "success"
+
+
+# The ledger
+
+
+@pytest.mark.parametrize("action_id", ["ticket.note", "ticket.close"])
+def test_an_action_that_cannot_be_recorded_does_not_run(desk, witness, monkeypatch, action_id):
+    session = begun(desk)
+    size = session.size
+
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "write", full)
+        with pytest.raises(WriteFailed):
+            session.execute(action_id, note(witness))
+
+    assert runs(witness) == 0
+    assert types_since(session, size) == []
+    assert session.execute(action_id, note(witness)).status == "success"
+
+
+def test_calls_of_many_threads_are_all_recorded_each_with_its_span(tmp_path):
+    write_project(tmp_path, ALLOW)
+    with Project.open(tmp_path) as project, ThreadPoolExecutor(8) as pool:
+        session = begun(project)
+
+        def calls(worker: int) -> list[str]:
+            numbers = range(worker * 50, worker * 50 + 50)
+            return [session.execute("ticket.read", {"id": at}).execution_id for at in numbers]
+
+        spans = [span for found in pool.map(calls, range(8)) for span in found]
+        intents, outcomes = (events(session, event_type) for event_type in BOTH)
+
+    assert len(set(spans)) == 400
+    assert {one.header["span_id"] for one in intents} == set(spans)
+    asked = {one.header["span_id"]: payload_of(one)["arguments"]["id"] for one in intents}
+    given = {one.header["span_id"]: payload_of(one)["result"]["id"] for one in outcomes}
+    assert asked == given
+    assert verify_ledger(tmp_path / "cra.trace", Trust()).verdict.name == "INTACT"
+
+
+# What was found by attacking it.
+
+
+@pytest.mark.parametrize("key", ["", "k" * 257, "k" * 70_000, 7, ["k"], {"$blob": "x"}])
+def test_a_key_that_is_none_is_refused_and_the_ledger_stays_whole(desk, witness, key):
+    session = begun(desk)
+
+    with pytest.raises(UsageError, match="idempotency key"):
+        session.execute("ticket.note", {"file": str(witness)}, idempotency_key=key)
+    session.execute("ticket.note", {"file": str(witness)}, idempotency_key="k" * 256)
+
+    assert runs(witness) == 1
+    session.barrier()
+    assert verify_ledger(desk.ledger.directory, Trust()).verdict.exit_code == 0
+
+
+def test_what_the_task_stated_still_holds_when_an_action_is_called(witness):
+    asks = {"policy_id": "prod", "type": "require_approval"}
+    rules = [ALLOW, asks | {"conditions": {"context": {"env": ["prod"]}}}]
+    with Project.temporary([DESK], rules) as project:
+        session = project.session()
+        careful = session.resolve(GOAL, context={"env": "prod"}).resolution_id
+        plain = session.resolve(GOAL, context={"env": "test"}).resolution_id
+        found = [
+            session.execute("ticket.note", {"file": str(witness)}, resolution_id=one).status
+            for one in (careful, plain)
+        ]
+
+    assert found == ["pending_approval", "success"]
+    assert runs(witness) == 1
+
+
+def test_a_critical_task_makes_every_call_of_it_critical(desk, witness):
+    session = desk.session()
+    risky = session.resolve(GOAL, risk_tier="critical").resolution_id
+
+    found = session.execute("ticket.note", {"file": str(witness)}, resolution_id=risky)
+
+    assert found.status == "pending_approval"
+    assert runs(witness) == 0
+
+
+def test_whoever_changes_an_answer_changes_nothing_else(desk):
+    session = desk.session()
+    answer = session.resolve(GOAL)
+    for action in answer.document["allowed_actions"]:
+        action["parameters_schema"]["properties"].clear()
+        action["parameters_schema"]["additionalProperties"] = True
+
+    with pytest.raises(ArgumentsRefused):
+        session.execute("ticket.read", {"id": "../../x", "more": 1})
+    again = session.resolve(GOAL)
+    assert again.is_cached
+    assert again.document["allowed_actions"] != answer.document["allowed_actions"]
+
+
+def test_a_clock_that_steps_back_takes_no_use_out_of_its_window(witness, monkeypatch):
+    with Project.temporary([DESK], [ALLOW, limit("few", "session", 2)]) as project:
+        session = begun(project)
+        real = source.time.time_ns
+        monkeypatch.setattr(source.time, "time_ns", lambda: real() - 700 * 10**9)
+        found = [session.execute("ticket.note", {"file": str(witness)}).status for _ in range(5)]
+
+    assert found == ["success", "success", "denied", "denied", "denied"]
+
+
+def test_a_session_that_has_ended_takes_nothing_of_a_shared_limit(witness):
+    with Project.temporary([DESK], [ALLOW, limit("few", "project", 1)]) as project:
+        over, going = begun(project), begun(project)
+        over.end()
+        with pytest.raises(SessionEnded):
+            over.execute("ticket.note", {"file": str(witness)})
+
+        assert going.execute("ticket.note", {"file": str(witness)}).status == "success"
+
+
+def test_threads_that_open_the_same_session_share_it(tmp_path):
+    with Project.open(write_project(tmp_path, ALLOW), environ={}) as project:
+        session_id = begun(project).id
+    with Project.open(tmp_path, environ={}) as project, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: project.session(session_id=session_id), range(8)))
+
+        assert len({id(session) for session in found}) == 1
+        assert found[0].execute("ticket.read", {"id": 4}).status == "success"
+
+
+def test_a_dry_run_that_needs_an_approval_is_recorded_and_asks_nobody(desk, witness):
+    session = desk.session()
+    risky = session.resolve(GOAL, risk_tier="critical").resolution_id
+    call = ("ticket.note", {"file": str(witness)})
+
+    tried = session.execute(*call, resolution_id=risky, dry_run=True)
+    meant = session.execute(*call, resolution_id=risky)
+
+    assert (tried.status, tried.approval_id) == ("pending_approval", None)
+    [first, second] = events(session, "approval.requested")
+    assert payload_of(first)["details"]["simulated"] is True
+    assert payload_of(second)["approval_id"] == meant.approval_id
+
+
+@pytest.mark.parametrize("arguments", ["ab", [1], [("a",)], 7])
+def test_arguments_that_are_no_object_are_refused(desk, arguments):
+    session = begun(desk)
+
+    with pytest.raises(ArgumentsRefused):
+        session.execute("ticket.read", arguments)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 10**12])
+def test_a_session_of_no_length_or_of_any_is_refused(desk, seconds):
+    with pytest.raises(UsageError, match="expected a session of 1 to"):
+        desk.session(ttl_seconds=seconds)
