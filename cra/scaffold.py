@@ -1,12 +1,14 @@
-"""What `cra init` puts into a directory: files rendered from a template, and the user's key."""
+"""What `cra init` and `cra atlas create` put into a directory, and the user's key."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cra.atlas.lock import LOCK_NAME
 from cra.config import FILE_NAME, UserDirs
 
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
 AGENTS_FILE: Final = "agents.md"
 BLOCK_BEGIN: Final = "<!-- cra:begin -->"
 
+_AGENTS: Final = "minimal/agents.md.j2"
+
 
 class NewFile(NamedTuple):
-    """A file that a project lacks, and the template it is made from."""
+    """A file that is to be made, and the template it is made from."""
 
     path: Path
     template: str
@@ -26,11 +30,30 @@ class NewFile(NamedTuple):
 def missing_files(root: Path, trace_directory: str) -> list[NewFile]:
     """What a project in root lacks. cra.config.json comes last: it is what makes a project."""
     wanted = [
-        NewFile(root / trace_directory / ".gitignore", "gitignore.j2"),
-        NewFile(root / AGENTS_FILE, "agents.md.j2"),
-        NewFile(root / FILE_NAME, "cra.config.json.j2"),
+        NewFile(root / trace_directory / ".gitignore", "minimal/gitignore.j2"),
+        NewFile(root / AGENTS_FILE, _AGENTS),
+        NewFile(root / LOCK_NAME, "minimal/cra.atlases.lock.j2"),
+        NewFile(root / FILE_NAME, "minimal/cra.config.json.j2"),
     ]
     return [file for file in wanted if not os.path.lexists(file.path)]
+
+
+def atlas_files(root: Path) -> list[NewFile]:
+    """What a new atlas in root consists of. The manifest comes last: it is what makes an atlas."""
+    names = (
+        "actions.py",
+        "context/guide.md",
+        "policies.json",
+        "tests/scenarios.json",
+        "atlas.json",
+    )
+    return [NewFile(root / name, f"atlas/{name}.j2") for name in names]
+
+
+def word_of(text: str, joint: str) -> str:
+    """A text as one word of an id, in lower case, its parts held together by `joint`."""
+    word = re.sub(r"[^a-z0-9]+", joint, text.lower()).strip(joint)
+    return word if word[:1].isalpha() else f"atlas{joint}{word}".rstrip(joint)
 
 
 def lacks_block(root: Path) -> bool:
@@ -51,7 +74,7 @@ def write(files: Sequence[NewFile], values: Mapping[str, Any]) -> None:
 def append_block(root: Path, values: Mapping[str, Any]) -> None:
     """Put cra's block after what agents.md holds."""
     path = root / AGENTS_FILE
-    block = _render("agents.md.j2", values)
+    block = _render(_AGENTS, values)
     is_open = path.read_bytes()[-1:] not in {b"", b"\n"}
     with path.open("a", encoding="utf-8", newline="\n") as stream:
         stream.write(("\n" if is_open else "") + "\n" + block)
@@ -71,7 +94,7 @@ def _render(name: str, values: Mapping[str, Any]) -> str:
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader(_templates() / "minimal"),
+        loader=FileSystemLoader(_templates()),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,

@@ -419,7 +419,14 @@ def test_an_age_has_a_form(project, age):
     assert cra(project, "trace", "prune", f"--older-than={age}").returncode == 2
 
 
+def give_scopes(project: Path, agent: str, *scopes: str) -> None:
+    config = project / "cra.config.json"
+    agents = {agent: {"scopes": scopes}}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "agents": agents}))
+
+
 def test_a_session_starts_and_ends(project):
+    give_scopes(project, "reviewer", "a", "b", "c")
     arguments = ("--agent", "reviewer", "--principal", "user:alice", "--ttl", "90m")
     session_id = answer(project, "session", "start", *arguments, "--scope", "a", "--scope", "b")
     [started] = list(read_events(project / "cra.trace" / f"{session_id}.trace.jsonl"))
@@ -452,6 +459,7 @@ def test_end_wants_one_open_session(project):
 
 
 def test_a_child_shares_its_parents_trace_and_is_no_wider(project):
+    give_scopes(project, "cli", "a", "b", "c")
     parent = answer(project, "session", "start", "--scope", "a", "--scope", "b")
     child = answer(project, "session", "start", "--parent", "last", "--scope", "a")
     heir = answer(project, "session", "start", "--parent", parent)
@@ -468,9 +476,7 @@ def test_a_child_shares_its_parents_trace_and_is_no_wider(project):
 
 
 def test_an_agents_scopes_are_bounded_by_the_configuration(project):
-    config = project / "cra.config.json"
-    agents = {"reviewer": {"scopes": ["read"]}}
-    config.write_text(json.dumps({**json.loads(config.read_text()), "agents": agents}))
+    give_scopes(project, "reviewer", "read")
     start = ("session", "start", "--agent", "reviewer")
     session_id = answer(project, *start)
     [event] = list(read_events(project / "cra.trace" / f"{session_id}.trace.jsonl"))
@@ -478,6 +484,8 @@ def test_an_agents_scopes_are_bounded_by_the_configuration(project):
     assert (event.payload or {})["scopes"] == ["read"]
     assert cra(project, *start, "--scope", "read").returncode == 0
     assert cra(project, *start, "--scope", "write").returncode == 2
+    stranger = cra(project, "session", "start", "--agent", "nobody", "--scope", "read")
+    assert (stranger.returncode, "nobody" in stranger.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

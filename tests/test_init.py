@@ -16,7 +16,7 @@ from cra.config import UserDirs, load
 from cra.ledger.keys import load_key
 
 ROOT = Path(__file__).parents[1]
-FILES = ["cra.trace/.gitignore", "agents.md", "cra.config.json"]
+FILES = ["cra.trace/.gitignore", "agents.md", "cra.atlases.lock", "cra.config.json"]
 
 
 def cra_init(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +47,7 @@ def test_it_makes_a_project_and_says_what_it_made(tmp_path):
     assert answer.stdout.splitlines() == [f"Created: {name}" for name in (user_key(), *FILES)]
     assert sorted(contents(tmp_path)) == sorted(FILES)
     assert (tmp_path / "cra.trace/.gitignore").read_text() == "*\n"
-    assert "  cra session start\n  cra trace verify\n" in answer.stderr
+    assert "  cra atlas create my-atlas\n  cra atlas add my-atlas\n" in answer.stderr
 
 
 def test_the_project_lists_the_users_key_which_only_the_user_can_read(tmp_path):
@@ -92,12 +92,13 @@ def test_what_is_there_is_kept(tmp_path):
     (tmp_path / "agents.md").write_text("mine")
     answer = cra_init("--no-sign", cwd=tmp_path)
 
-    assert answer.stdout == "Created: records/.gitignore\n"
+    assert answer.stdout == "Created: records/.gitignore\nCreated: cra.atlases.lock\n"
     assert "cra init --yes adds a block" in answer.stderr
     assert contents(tmp_path) == {
         "cra.config.json": b'{"trace": {"directory": "records"}}',
         "agents.md": b"mine",
         "records/.gitignore": b"*\n",
+        "cra.atlases.lock": b'{\n  "lock_version": "1",\n  "atlases": {}\n}\n',
     }
 
 
@@ -136,7 +137,12 @@ def test_the_same_facts_come_as_json(tmp_path):
         "created": [f"new/{name}" for name in FILES],
         "updated": [],
         "dry_run": False,
-        "next": ["cd new", "cra session start", "cra trace verify"],
+        "next": [
+            "cd new",
+            "cra atlas create my-atlas",
+            "cra atlas add my-atlas",
+            'cra resolve --goal "…"',
+        ],
     }
 
 

@@ -10,6 +10,12 @@ from cra.errors import UsageError
 # A command's path: the function that carries it out, and what it does in one line.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("cra.cli.init:init", "Make a directory a cra project"),
+    "resolve": ("cra.cli.resolve:resolve", "Ask what an agent may know and do for a goal"),
+    "execute": ("cra.cli.execute:execute", "Carry out an action, if policy allows it"),
+    "doctor": ("cra.cli.doctor:doctor", "Check that everything here is in order"),
+    "explain": ("cra.cli.explain:explain", "Say why an action is allowed or denied"),
+    "policy check": ("cra.cli.policy:check", "Look for rules that are probably not meant so"),
+    "policy test": ("cra.cli.policy:run_tests", "Run the tests of the project's policies"),
     "session start": ("cra.cli.session:start", "Begin a session"),
     "session list": ("cra.cli.session_read:list_sessions", "List the sessions of the ledger"),
     "session show": (
@@ -29,6 +35,16 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace repair": ("cra.cli.trace_change:repair", "Mend what a crash left behind"),
     "trace redact": ("cra.cli.trace_change:redact", "Take away the payload of an event"),
     "trace prune": ("cra.cli.trace_change:prune", "Remove ended sessions past their retention"),
+    "atlas create": ("cra.cli.atlas_change:create", "Write a small atlas that works"),
+    "atlas validate": ("cra.cli.atlas_read:validate", "Check an atlas"),
+    "atlas test": ("cra.cli.atlas_read:run_tests", "Run the scenarios of an atlas"),
+    "atlas add": ("cra.cli.atlas_change:add", "Take an atlas into the project"),
+    "atlas lock": ("cra.cli.atlas_change:lock", "Show what changed in atlases, and accept it"),
+    "atlas remove": ("cra.cli.atlas_change:remove", "Take an atlas out of the project"),
+    "atlas list": ("cra.cli.atlas_read:list_atlases", "List the project's atlases"),
+    "atlas show": ("cra.cli.atlas_read:show", "Show an atlas: what it holds and may do"),
+    "atlas actions": ("cra.cli.atlas_read:actions", "List the actions of the atlases"),
+    "atlas context": ("cra.cli.atlas_read:context", "List the context packs of the atlases"),
     "config show": ("cra.cli.config:show", "Show every setting and where it comes from"),
     "config validate": ("cra.cli.config:validate", "Check the configuration"),
     "schema": ("cra.cli.schema:schema", "Print or write the JSON Schemas of cra's formats"),
@@ -38,15 +54,17 @@ GROUPS: Final[dict[str, str]] = {
     "": "cra records what an agent may do and what it did, and proves it.",
     "session": "Begin, look at and end sessions",
     "trace": "Read, check, prove and mend what is recorded",
+    "atlas": "Write, check, accept and look at atlases: actions, rules and context",
+    "policy": "Check and test the rules that decide",
     "config": "Look at and check the configuration",
 }
 
 # What a group's help shows, the common commands first.
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
-        "Begin": ("init",),
-        "Work": ("session", "trace"),
-        "Set up": ("config", "schema"),
+        "Begin": ("init", "doctor"),
+        "Work": ("resolve", "execute", "explain", "session", "trace"),
+        "Set up": ("atlas", "policy", "config", "schema"),
     },
     "session": {"Commands": ("start", "list", "show", "end")},
     "trace": {
@@ -54,6 +72,12 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "Prove": ("verify", "prove", "verify-proof", "anchor"),
         "Change": ("repair", "redact", "prune"),
     },
+    "atlas": {
+        "Read": ("list", "show", "actions", "context"),
+        "Write": ("create", "validate", "test"),
+        "Change the project": ("add", "lock", "remove"),
+    },
+    "policy": {"Commands": ("check", "test")},
     "config": {"Commands": ("show", "validate")},
 }
 
@@ -61,6 +85,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "": ("cra init", "cra session start", "cra trace show last", "cra trace verify"),
     "session": ("cra session start --agent reviewer", "cra session end last"),
     "trace": ("cra trace tail last", "cra trace show last --json", "cra trace verify last"),
+    "atlas": (
+        "cra atlas create atlases/support",
+        "cra atlas add atlases/support",
+        "cra atlas lock --check",
+    ),
+    "policy": ("cra policy check", "cra policy test tests/policies/refunds.json"),
     "config": ("cra config show", "cra config validate --json"),
 }
 

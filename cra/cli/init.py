@@ -53,7 +53,12 @@ def init(
         scaffold.write(files, values)
         if updated:
             scaffold.append_block(path, values)
-    steps = [*([] if path == Path() else [f"cd {path}"]), "cra session start", "cra trace verify"]
+    steps = [
+        *([] if path == Path() else [f"cd {path}"]),
+        "cra atlas create my-atlas",
+        "cra atlas add my-atlas",
+        'cra resolve --goal "…"',
+    ]
     if as_json:
         facts = {"created": list(map(str, created)), "updated": list(map(str, updated))}
         output.answer_json({**facts, "dry_run": dry_run, "next": steps})

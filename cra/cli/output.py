@@ -22,6 +22,7 @@ STYLES: Final = {"accent": "36", "good": "32", "warn": "33", "bad": "31"}
 _SILENT_SECONDS: Final = 0.5
 _REDRAW_SECONDS: Final = 0.1
 _NARROWEST: Final = 8
+_LINE: Final = 80
 _GAP: Final = "  "
 _MAX_MARKS: Final = 4
 # Characters that Python calls printable and that show nothing: fillers, joiners, variations.
@@ -193,6 +194,21 @@ def safe(text: str) -> str:
         marks = marks + 1 if category(char) in {"Mn", "Me"} else 0
         parts.append(char if _is_plain(char) and marks <= _MAX_MARKS else _escaped(char))
     return "".join(parts)
+
+
+def wrapped(text: str, *, indent: str = "", hang: str = "") -> str:
+    """Recorded text as safe lines of 80 columns; `hang` is added to the indent of all but the
+    first. A word that is longer stays whole."""
+    from textwrap import fill
+
+    return fill(
+        safe(text),
+        _LINE,
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def width(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
@@ -15,6 +16,7 @@ from cra.errors import NotFound
 from cra.protocol.schema import document, text_of, trace_event
 
 SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
+    "atlas-manifest": ("an atlas's atlas.json or atlas.yaml", manifest_schema),
     "cra-config": (
         f"the project's {FILE_NAME}, and a user's config.json",
         lambda: document(ConfigFile, "cra-config", f"The configuration of cra ({FILE_NAME})"),

@@ -21,7 +21,6 @@ from cra.ledger.source import Source
 
 if TYPE_CHECKING:
     from cra.config import Config
-    from cra.ledger.store import Ledger
 
 _MAX_TTL: Final = 366 * 86_400
 _MAX_REASON: Final = 500
@@ -57,6 +56,8 @@ def start(
       cra session start --agent reviewer --principal user:alice --ttl 8h
       cra session start --parent last --scope tickets
     """
+    from cra.runtime.scopes import narrowed_scopes
+
     config = open_config(project, trace_dir)
     valid = seconds(ttl)
     if not 1 <= valid <= _MAX_TTL:
@@ -64,11 +65,17 @@ def start(
     who = principal_of(principal) if principal is not None else None
     directory = config.trace_directory
     parent_id = session_id_of(find_session(directory, parent)) if parent is not None else None
+    if scopes and parent is None and agent not in config.agents:
+        raise UsageError(
+            f"expected scopes that the configuration gives {agent}, "
+            f"found {', '.join(scopes)} for an agent that it does not name",
+            fix=f'name "{agent}" under agents in cra.config.json, with its scopes',
+        )
     with open_ledger(config) as ledger:
         session = ledger.start_session(
             agent,
             principal=who,
-            scopes=_narrowed(config, ledger, agent, parent_id, scopes),
+            scopes=narrowed_scopes(config, ledger, agent, parent_id, scopes),
             ttl_seconds=valid,
             parent_session_id=parent_id,
         )
@@ -117,29 +124,6 @@ def end(
         return
     totals = ", ".join(f"{count} {name}" for name, count in facts["summary"].items())
     output.answer(f"ended {session_id}: {totals}")
-
-
-def _narrowed(
-    config: Config, ledger: Ledger, agent: str, parent_id: str | None, stated: list[str] | None
-) -> tuple[str, ...]:
-    """The session's scopes. Raises UsageError if one is beyond the agent's or the parent's."""
-    bounds = []
-    if agent in config.agents:
-        bounds.append((f"agents.{agent} in the configuration", config.agents[agent].scopes))
-    if parent_id is not None:
-        recorded = (ledger.first_event(parent_id).payload or {}).get("scopes", ())
-        bounds.append((f"the parent {parent_id}", tuple(recorded)))
-    for whose, allowed in bounds:
-        beyond = sorted(set(stated or ()) - set(allowed))
-        if beyond:
-            raise UsageError(
-                f"expected scopes of {whose} ({', '.join(allowed) or 'none'}), "
-                f"found {', '.join(beyond)}"
-            )
-    if stated is not None or not bounds:
-        return tuple(dict.fromkeys(stated or ()))
-    _, first = bounds[0]
-    return tuple(scope for scope in first if all(scope in allowed for _, allowed in bounds))
 
 
 def _only_open(config: Config) -> Path:

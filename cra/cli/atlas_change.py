@@ -1,0 +1,384 @@
+"""`cra atlas add`, `lock`, `remove` and `create`: what a project accepts, and a first atlas.
+
+What a command works with is imported when it runs: its help is read more often than it is used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import save
+from cra.cli.atlas_read import (
+    AtlasName,
+    AtlasPath,
+    atlas_facts,
+    print_atlas,
+    print_wrapped,
+    tell_warnings,
+    unknown_atlas,
+)
+from cra.cli.options import DryRun, Json, ProjectDir, Yes
+from cra.cli.project import open_config
+from cra.config import FILE_NAME
+from cra.errors import AtlasError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from cra.atlas.acceptance import Acceptance
+    from cra.atlas.lock import Change
+    from cra.atlas.model import Atlas, Pin
+    from cra.config import Config
+
+_NOTHING: Final = "nothing was changed"
+# How many files of a change are printed.
+_MAX_FILES: Final = 12
+
+
+def add(
+    path: AtlasPath,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> None:
+    """Take an atlas into the project: pin its bytes, and accept what it may do.
+
+    It shows the actions that the atlas's own rules may allow, and the programs, hosts, files and
+    secrets that its executors reach. The pin goes into cra.atlases.lock, the path into
+    cra.config.json; the files stay where they are.
+
+      cra atlas add atlases/support
+      cra atlas add support.zip --dry-run
+      cra atlas add atlases/support --yes
+    """
+    from cra.atlas.acceptance import pinned_atlases, refuse_misfits, source_of
+    from cra.atlas.lock import pin_of, read_lock, write_lock
+
+    config = open_config(project)
+    root = _root(config)
+    atlas = _read(path)
+    pin = pin_of(atlas, source_of(root, path))
+    pins = read_lock(root)
+    is_done = _is_added(config, pins.get(atlas.atlas_id), pin)
+    _refuse_surrounding(root, path)
+    others = {name: one for name, one in pins.items() if name != atlas.atlas_id}
+    refuse_misfits(root, [*pinned_atlases(root, others.values()), atlas])
+    facts = {"dry_run": dry_run, "added": not is_done and not dry_run, **atlas_facts(atlas, pin)}
+    if not as_json:
+        print_atlas(atlas, pin)
+    if not is_done and not dry_run:
+        if not output.confirm(f"Add {atlas.atlas_id}, with all that it may do?", yes=yes):
+            output.tell(_NOTHING)
+            return
+        write_lock(root, [*others.values(), pin])
+        _write_sources(config, [*_listed(config, without=[pin]), pin.source])
+    if as_json:
+        output.answer_json(facts)
+    elif is_done:
+        output.answer(f"nothing to do: {atlas.atlas_id} is in the project, as it is")
+    else:
+        output.answer(f"{'would add' if dry_run else 'added'}: {atlas.atlas_id} {atlas.version}")
+
+
+def lock(
+    *,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Change nothing; the exit code is 1 if something is changed."),
+    ] = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Show what changed in the project's atlases since they were accepted, and accept it.
+
+    An atlas that differs from its pin is not opened until then. --check is for CI.
+
+      cra atlas lock
+      cra atlas lock --check
+      cra atlas lock --yes
+    """
+    from cra.atlas.acceptance import acceptances, refuse_misfits
+    from cra.atlas.lock import LOCK_NAME, write_lock
+
+    config = open_config(project)
+    root = _root(config)
+    pins, is_broken = _read_pins(root)
+    found = acceptances(root, config.atlases, pins)
+    changed = [one for one in found if one.state != "same"]
+    refuse_misfits(root, [one.atlas for one in found if one.atlas is not None])
+    is_due = bool(changed) or is_broken
+    if not as_json:
+        for one in changed:
+            _print_acceptance(one)
+    accepted = is_due and not check and output.confirm(f"Accept it in {LOCK_NAME}?", yes=yes)
+    if accepted:
+        write_lock(root, [one.after for one in found if one.after is not None])
+    if as_json:
+        rows = [_acceptance_facts(one) for one in found]
+        output.answer_json({"changed": is_due, "accepted": accepted, "atlases": rows})
+    elif not is_due:
+        output.answer(f"nothing changed: {len(found)} atlas{'es' * (len(found) != 1)}")
+    else:
+        output.answer("accepted" if accepted else "not accepted")
+    return ExitCode.NO if is_due and not accepted else ExitCode.OK
+
+
+def remove(
+    atlas: AtlasName,
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> None:
+    """Take an atlas out of the project: its pin and its entry in the configuration.
+
+    Its files are kept.
+
+      cra atlas remove com.example.support
+      cra atlas remove com.example.support --dry-run
+    """
+    from cra.atlas.acceptance import dependents
+    from cra.atlas.lock import read_lock, write_lock
+
+    config = open_config(project)
+    root = _root(config)
+    pins = read_lock(root)
+    if atlas not in pins:
+        raise unknown_atlas(atlas, pins)
+    pin = pins.pop(atlas)
+    needing = dependents(root, pins, atlas)
+    if needing:
+        raise UsageError(
+            f"expected an atlas that no other needs, found {atlas}, "
+            f"which {', '.join(needing)} needs",
+            fix=f"cra atlas remove {needing[0]}",
+        )
+    if not dry_run:
+        if not output.confirm(f"Remove {atlas}? Its files are kept.", yes=yes):
+            output.tell(_NOTHING)
+            return
+        write_lock(root, pins.values())
+        _write_sources(config, _listed(config, without=[pin]))
+    if as_json:
+        facts = {"atlas_id": atlas, "version": pin.version, "source": pin.source}
+        output.answer_json({"dry_run": dry_run, "removed": not dry_run, **facts})
+        return
+    what = "would remove" if dry_run else "removed"
+    output.answer(f"{what}: {atlas}; its files are in {output.safe(pin.source)}")
+
+
+def create(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The directory; made if there is none.")
+    ],
+    *,
+    atlas_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id", metavar="ID", help="Its id, like com.example.support; local.NAME if left out."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write a small atlas that works: an action in Python, its rule, context and scenarios.
+
+    Nothing that is there is replaced.
+
+      cra atlas create atlases/support
+      cra atlas create atlases/support --id com.example.support
+    """
+    from cra import scaffold
+
+    name = Path(path.absolute()).name
+    known_id = atlas_id or f"local.{scaffold.word_of(name, '-')}"
+    _refuse_id(known_id)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(
+            "expected an empty or a new directory, found something in it", where=str(path)
+        )
+    files = scaffold.atlas_files(path)
+    if not dry_run:
+        prefix = scaffold.word_of(known_id.rpartition(".")[2], "_")
+        scaffold.write(files, {"atlas_id": known_id, "name": name, "prefix": prefix})
+    steps = [f"cra atlas {verb} {path}" for verb in ("validate", "test", "add")]
+    if as_json:
+        created = [str(file.path) for file in files]
+        facts = {"atlas_id": known_id, "created": created, "dry_run": dry_run, "next": steps}
+        output.answer_json(facts)
+        return
+    for file in files:
+        what = "Would create" if dry_run else "Created"
+        output.answer(f"{what}: {output.safe(str(file.path))}")
+    if not dry_run:
+        output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
+
+
+# Adding and removing.
+
+
+def _root(config: Config) -> Path:
+    assert config.project is not None
+    return config.project
+
+
+def _read(path: Path) -> Atlas:
+    """The atlas at a path, its warnings told. Raises AtlasError with every mistake."""
+    from cra.atlas.manifest import read_atlas
+    from cra.atlas.package import read_package
+    from cra.atlas.problem import refusal
+
+    reading = read_atlas(read_package(path), str(path))
+    if reading.atlas is None:
+        raise refusal("an atlas", reading.errors, f"mend it; cra atlas validate {path}")
+    tell_warnings(reading.warnings)
+    return reading.atlas
+
+
+def _is_added(config: Config, known: Pin | None, pin: Pin) -> bool:
+    """Whether an atlas is in the project as it is. Raises UsageError if another of its id is."""
+    from cra.atlas.snapshot import place_of
+
+    if known is None:
+        return False
+    root = _root(config)
+    place = place_of(root, pin.source)
+    if place_of(root, known.source) != place:
+        raise UsageError(
+            f"expected an atlas that is not in the project, found {pin.atlas_id} "
+            f"from {known.source}",
+            fix=f"cra atlas remove {pin.atlas_id}",
+        )
+    if known.digest != pin.digest:
+        raise UsageError(
+            f"expected an atlas that is not in the project, found {pin.atlas_id}, "
+            "which has changed since it was added",
+            fix="cra atlas lock",
+        )
+    return any(place_of(root, source.path) == place for source in config.atlases)
+
+
+def _refuse_surrounding(root: Path, path: Path) -> None:
+    """An atlas that holds the project would change with every event and every pin."""
+    if root.resolve().is_relative_to(path.resolve()):
+        raise UsageError(
+            "expected an atlas in a directory of its own, found one around the project",
+            where=str(path),
+        )
+
+
+def _listed(config: Config, *, without: Iterable[Pin]) -> list[Any]:
+    """The entries of `atlases` as they are written, but for those of some pins."""
+    from cra.atlas.snapshot import place_of
+
+    root = _root(config)
+    document = _document(root)
+    # What a user's own file lists is in force only while the project's file lists nothing.
+    in_force = [
+        source.path if source.auto_load else {"path": source.path, "auto_load": False}
+        for source in config.atlases
+    ]
+    gone = {place_of(root, pin.source) for pin in without}
+    return [
+        entry
+        for entry in document.get("atlases", in_force)
+        if place_of(root, entry if isinstance(entry, str) else entry["path"]) not in gone
+    ]
+
+
+def _document(root: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((root / FILE_NAME).read_bytes())
+    return document
+
+
+def _write_sources(config: Config, entries: Sequence[Any]) -> None:
+    root = _root(config)
+    document = {**_document(root), "atlases": list(entries)}
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    save(root / FILE_NAME, [text.encode()])
+
+
+def _refuse_id(atlas_id: str) -> None:
+    from typing import get_args
+
+    from cra.atlas.fields import AtlasId
+
+    _, limits = get_args(AtlasId)
+    if not limits.accept(atlas_id):
+        raise UsageError(
+            f"expected {limits.words}, found {atlas_id!r:.80}", fix="name one with --id"
+        )
+
+
+# Locking.
+
+
+def _read_pins(root: Path) -> tuple[Mapping[str, Pin], bool]:
+    """The pins, and whether the lock is broken: then it is written anew."""
+    from cra.atlas.lock import read_lock
+
+    try:
+        return read_lock(root), False
+    except AtlasError as error:
+        output.tell(f"warning: {output.safe(f'{error.where}: {error.message}')}")
+        return {}, True
+
+
+def _print_acceptance(one: Acceptance) -> None:
+    pin, change = one.pin, one.change
+    if one.state == "new":
+        assert one.atlas is not None
+        output.answer(f"{output.style('new', 'warn')}: {pin.atlas_id}")
+        print_atlas(one.atlas, pin)
+        return
+    label = output.style(one.state, "warn")
+    output.answer(f"{label}: {output.safe(f'{pin.atlas_id} in {pin.source}')}")
+    if change is None:
+        output.answer("  configured no more; its pin goes")
+        return
+    assert one.before is not None
+    if one.state == "moved":
+        output.answer(f"  from {output.safe(one.before.source)}")
+    for words, values in _change_lines(change):
+        print_wrapped(f"  {words:<16} ", output.safe(", ".join(values)))
+
+
+def _change_lines(change: Change) -> list[tuple[str, Sequence[str]]]:
+    lines: list[tuple[str, Sequence[str]]] = [
+        ("version", [" → ".join(change.version)] if change.version else []),
+        ("now allows", change.grants_wider),
+        ("allows no more", change.grants_unused),
+        ("now reaches", change.reach_added),
+        ("reaches no more", change.reach_removed),
+        ("files added", _first(change.files_added)),
+        ("files removed", _first(change.files_removed)),
+        ("files changed", _first(change.files_changed)),
+    ]
+    return [(words, values) for words, values in lines if values]
+
+
+def _first(names: Sequence[str]) -> Sequence[str]:
+    """As many names as a person reads; `--json` has all."""
+    if len(names) <= _MAX_FILES:
+        return names
+    return [*names[:_MAX_FILES], f"and {len(names) - _MAX_FILES} more"]
+
+
+def _acceptance_facts(one: Acceptance) -> dict[str, Any]:
+    change = one.change if one.state != "same" else None
+    return {
+        "atlas_id": one.pin.atlas_id,
+        "source": one.pin.source,
+        "state": one.state,
+        "grants": [pattern.text for pattern in one.pin.grants],
+        "reach": list(one.pin.reach),
+        "change": None if change is None else vars(change),
+    }

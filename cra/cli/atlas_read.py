@@ -1,0 +1,539 @@
+"""`cra atlas validate`, `list`, `show`, `actions`, `context` and `test`: nothing is changed.
+
+What a command works with is imported when it runs: its help is read more often than it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.options import Json, ProjectDir
+from cra.cli.output import Cell
+from cra.cli.project import open_config, project_dir, user_dirs
+from cra.errors import ExitCode, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from cra.atlas.model import Action, Atlas, ContextPack, Pin, Snapshot
+    from cra.atlas.problem import AtlasProblem
+    from cra.policy.lint import Remark
+    from cra.resolver.scenario import Scenario
+
+AtlasPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A directory with an atlas.json, or a zip of one.")
+]
+AtlasName = Annotated[str, typer.Argument(metavar="ID", help="The atlas's id.")]
+OneAtlas = Annotated[str | None, typer.Option("--atlas", metavar="ID", help="Of this atlas alone.")]
+
+# About what a token of English text or of code takes.
+_BYTES_PER_TOKEN: Final = 4
+_COLUMNS: Final = 80
+
+
+def validate(path: AtlasPath, *, as_json: Json = False) -> ExitCode:
+    """Check an atlas: its manifest, schemas, executors, rules and scenarios.
+
+    Every mistake is listed with its file, line and column. The exit code is 0 if there is none, and
+    2 if there is any; a warning, or a remark on a rule that can never matter, is no mistake.
+
+      cra atlas validate atlases/support
+      cra atlas validate support.zip --json
+    """
+    from cra.atlas.manifest import read_atlas
+    from cra.atlas.package import read_package
+    from cra.atlas.problem import Problems
+    from cra.resolver.scenario import read_scenarios
+
+    label = str(path)
+    reading = read_atlas(read_package(path), label)
+    problems = Problems(list(reading.errors), list(reading.warnings))
+    remarks = []
+    if reading.atlas is not None:
+        read_scenarios(reading.atlas, label, problems)
+        remarks = _remarks(reading.atlas)
+    if as_json:
+        output.answer_json(
+            {
+                "valid": not problems.errors,
+                "path": label,
+                "atlas_id": reading.atlas and reading.atlas.atlas_id,
+                "version": reading.atlas and reading.atlas.version,
+                "digest": reading.atlas and reading.atlas.digest,
+                "problems": [_problem_facts(problem) for problem in problems.errors],
+                "warnings": [_problem_facts(problem) for problem in problems.warnings],
+                "remarks": [_remark_facts(label, remark) for remark in remarks],
+            }
+        )
+    else:
+        _print_problems(problems.errors, "bad")
+        _print_problems(problems.warnings, "warn")
+        for remark in remarks:
+            told = _remark_facts(label, remark)
+            output.answer(output.safe(f"{told['where']}: {told['message']}"))
+        named = f"{reading.atlas.atlas_id} {reading.atlas.version}" if reading.atlas else label
+        verdict = (
+            output.style("invalid", "bad") if problems.errors else output.style("valid", "good")
+        )
+        output.answer(f"{verdict}: {output.safe(named)}")
+    return ExitCode.USAGE if problems.errors else ExitCode.OK
+
+
+def list_atlases(project: ProjectDir = None, *, as_json: Json = False) -> None:
+    """List the atlases of the project: versions, what they hold, where they lie.
+
+    One that is loaded on request takes part only where it is named.
+
+      cra atlas list
+      cra atlas list --json
+    """
+    snapshot = open_atlases(project)
+    if as_json:
+        rows = [
+            {
+                "atlas_id": atlas.atlas_id,
+                "version": atlas.version,
+                "name": atlas.name,
+                "source": snapshot.pins[atlas.atlas_id].source,
+                "digest": atlas.digest,
+                "auto_load": atlas.atlas_id not in snapshot.on_request,
+                "actions": len(atlas.actions),
+                "policies": len(atlas.policies),
+                "context_packs": len(atlas.context_packs),
+            }
+            for atlas in snapshot.atlases
+        ]
+        output.answer_json({"snapshot": snapshot.digest, "atlases": rows})
+        return
+    if not snapshot.atlases:
+        output.tell("no atlases; cra atlas add PATH takes one into the project")
+        return
+    table = [
+        (
+            atlas.atlas_id,
+            atlas.version,
+            len(atlas.actions),
+            len(atlas.policies),
+            len(atlas.context_packs),
+            "on request" if atlas.atlas_id in snapshot.on_request else "always",
+            snapshot.pins[atlas.atlas_id].source,
+        )
+        for atlas in snapshot.atlases
+    ]
+    headers = ("ATLAS", "VERSION", "ACTIONS", "RULES", "PACKS", "LOADED", "SOURCE")
+    output.table(table, headers, cut=("SOURCE",))
+
+
+def show(atlas: AtlasName, project: ProjectDir = None, *, as_json: Json = False) -> None:
+    """Show an atlas: what it holds, what its rules may allow, and what its executors reach.
+
+    Its own rules allow no more than was accepted when it was added. --json has the schemas as well.
+
+      cra atlas show com.example.support
+      cra atlas show com.example.support --json
+    """
+    snapshot = open_atlases(project)
+    [found] = _chosen(snapshot, atlas)
+    pin = snapshot.pins[found.atlas_id]
+    if as_json:
+        output.answer_json(atlas_facts(found, pin))
+        return
+    print_atlas(found, pin)
+
+
+def actions(*, atlas: OneAtlas = None, project: ProjectDir = None, as_json: Json = False) -> None:
+    """List the actions of the project's atlases: their risk, what they run and their arguments.
+
+    An argument with ? may be left out. --json has the schemas as well.
+
+      cra atlas actions
+      cra atlas actions --atlas com.example.support --json
+    """
+    snapshot = open_atlases(project)
+    chosen = _chosen(snapshot, atlas)
+    if as_json:
+        rows = [action_facts(one, action) for one in chosen for action in one.actions]
+        output.answer_json({"actions": rows})
+        return
+    table = [_action_row(action) for one in chosen for action in one.actions]
+    if not table:
+        output.tell("no actions")
+        return
+    headers = ("ACTION", "RISK", "RUNS", "ARGUMENTS", "DESCRIPTION")
+    output.table(table, headers, cut=("ARGUMENTS", "DESCRIPTION"))
+
+
+def context(*, atlas: OneAtlas = None, project: ProjectDir = None, as_json: Json = False) -> None:
+    """List the context packs of the project's atlases.
+
+    A resolution holds those whose conditions are met, by priority, as far as its tokens go.
+
+      cra atlas context
+      cra atlas context --atlas com.example.support --json
+    """
+    chosen = _chosen(open_atlases(project), atlas)
+    if as_json:
+        rows = [_pack_facts(one, pack) for one in chosen for pack in one.context_packs]
+        output.answer_json({"context_packs": rows})
+        return
+    table = [
+        (
+            pack.pack_id,
+            len(pack.files),
+            _tokens(one, pack),
+            pack.priority,
+            f"{pack.ttl_seconds} s" if pack.ttl_seconds is not None else "-",
+            pack.purpose or "-",
+            one.atlas_id,
+        )
+        for one in chosen
+        for pack in one.context_packs
+    ]
+    if not table:
+        output.tell("no context packs")
+        return
+    headers = ("PACK", "FILES", "TOKENS", "PRIORITY", "TTL", "PURPOSE", "ATLAS")
+    output.table(table, headers, cut=("PURPOSE", "ATLAS"))
+
+
+def run_tests(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID|PATH]",
+            help="An atlas of the project, or where one lies; all of the project if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Run the scenarios that an atlas lists under `tests`, as its files are now.
+
+    Each is decided with this atlas alone, its grants accepted, and the default configuration.
+    Nothing is executed or recorded. The exit code is 1 if one fails.
+
+      cra atlas test
+      cra atlas test atlases/support
+      cra atlas test com.example.support --json
+    """
+    from cra.atlas.manifest import load_atlas
+    from cra.atlas.package import read_package
+
+    results = []
+    for place, label in _places_to_test(what, project):
+        atlas = load_atlas(read_package(place), label)
+        results += [(atlas, *result) for result in _tested(atlas, label)]
+    if not results:
+        raise UsageError(
+            "expected scenarios, found none", fix="list their files under tests in the manifest"
+        )
+    failed = sum(bool(problems) for _, _, problems in results)
+    if as_json:
+        rows = [_result_facts(*result) for result in results]
+        output.answer_json({"passed": len(results) - failed, "failed": failed, "scenarios": rows})
+    else:
+        for _, scenario, problems in results:
+            _print_result(scenario, problems)
+        output.answer(f"{len(results) - failed} passed, {failed} failed")
+    return ExitCode.NO if failed else ExitCode.OK
+
+
+# What `cra atlas add` and `lock` show as well.
+
+
+def open_atlases(project: Path | None) -> Snapshot:
+    """The snapshot of the project that a command works in."""
+    from cra.atlas.snapshot import open_snapshot
+
+    config = open_config(project)
+    assert config.project is not None
+    return open_snapshot(config.project, config)
+
+
+def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
+    return {
+        "atlas_id": atlas.atlas_id,
+        "version": atlas.version,
+        "name": atlas.name,
+        "description": atlas.description,
+        "source": pin.source,
+        "digest": pin.digest,
+        "authors": list(atlas.authors),
+        "license": atlas.license,
+        "homepage": atlas.homepage,
+        "repository": atlas.repository,
+        "domains": list(atlas.domains),
+        "certification": atlas.certification,
+        "capabilities": [
+            {
+                "capability_id": one.capability_id,
+                "name": one.name,
+                "actions": list(one.actions),
+                "context_packs": list(one.context_packs),
+            }
+            for one in atlas.capabilities
+        ],
+        "dependencies": dict(atlas.dependencies),
+        "actions": [action_facts(atlas, action) for action in atlas.actions],
+        "policies": [
+            {
+                "policy_id": rule.policy_id,
+                "type": rule.type,
+                "actions": None if rule.patterns is None else list(map(str, rule.patterns)),
+                "reason": rule.reason,
+                "where": str(rule.origin),
+            }
+            for rule in atlas.policies
+        ],
+        "context_packs": [_pack_facts(atlas, pack) for pack in atlas.context_packs],
+        "tests": list(atlas.tests),
+        "grants": [pattern.text for pattern in pin.grants],
+        "reach": list(pin.reach),
+    }
+
+
+def action_facts(atlas: Atlas, action: Action) -> dict[str, Any]:
+    from cra.atlas.executor import reach_of
+
+    executor = action.executor
+    return {
+        "action_id": action.action_id,
+        "atlas_id": atlas.atlas_id,
+        "name": action.name,
+        "description": action.description,
+        "risk_tier": action.risk_tier,
+        "executor": executor.TYPE if executor else None,
+        "reach": list(reach_of(executor)) if executor else [],
+        "idempotent": action.idempotent,
+        "timeout_ms": action.timeout_ms,
+        "cost": action.cost,
+        "parameters_schema": action.parameters_schema,
+        "returns_schema": action.returns_schema,
+    }
+
+
+def print_atlas(atlas: Atlas, pin: Pin) -> None:
+    """What an atlas is, and what it may do where it is accepted."""
+    output.answer(f"{output.style(output.safe(atlas.atlas_id), 'accent')} {atlas.version}")
+    facts = {
+        "name": atlas.name,
+        "about": atlas.description,
+        "by": ", ".join(atlas.authors),
+        "license": atlas.license,
+        "source": pin.source,
+        "needs": ", ".join(f"{name} {text}" for name, text in atlas.dependencies.items()),
+    }
+    for name, value in facts.items():
+        if value:
+            print_wrapped(f"  {name:<8} ", output.safe(value))
+    if atlas.certification is not None:
+        output.answer("  says of itself that it is certified, which nothing here checks")
+    _print_list("Actions", [_action_line(action) for action in atlas.actions])
+    rules = [
+        f"{rule.policy_id}: {rule.type} "
+        + ("everything" if rule.patterns is None else ", ".join(map(str, rule.patterns)))
+        for rule in atlas.policies
+    ]
+    _print_list("Rules", rules)
+    packs = [f"{pack.pack_id}: {', '.join(pack.files)}" for pack in atlas.context_packs]
+    _print_list("Context", packs)
+    _print_list("Its own rules may allow", [pattern.text for pattern in pin.grants])
+    _print_list("It can reach", pin.reach)
+
+
+def print_wrapped(label: str, text: str, *, hanging: int = 0) -> None:
+    """A label and words after it, in lines that begin below the words."""
+    from textwrap import wrap
+
+    room = max(_COLUMNS - len(label), 20)
+    lines = wrap(
+        text,
+        room,
+        subsequent_indent=" " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for at, line in enumerate(lines):
+        output.answer(f"{' ' * len(label) if at else label}{line}")
+
+
+def tell_warnings(warnings: Iterable[AtlasProblem]) -> None:
+    for problem in warnings:
+        output.tell(f"warning: {output.safe(f'{problem.where}: {problem}')}")
+
+
+def unknown_atlas(atlas_id: str, known: Iterable[str]) -> NotFound:
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(atlas_id, list(known), n=1)
+    question = f"; did you mean {nearest[0]}?" if nearest else ""
+    return NotFound(
+        f"expected an atlas of this project, found {atlas_id!r:.80}{question}",
+        fix="cra atlas list",
+    )
+
+
+def _chosen(snapshot: Snapshot, atlas_id: str | None) -> Sequence[Atlas]:
+    if atlas_id is None:
+        return snapshot.atlases
+    found = [atlas for atlas in snapshot.atlases if atlas.atlas_id == atlas_id]
+    if not found:
+        raise unknown_atlas(atlas_id, snapshot.pins)
+    return found
+
+
+def _problem_facts(problem: AtlasProblem) -> dict[str, Any]:
+    return {
+        "code": problem.fault.value,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "expected": problem.expected,
+        "found": problem.found,
+        "nearest": problem.nearest,
+    }
+
+
+def _remarks(atlas: Atlas) -> list[Remark]:
+    """What is odd about an atlas's rules; that none of them allows is its own choice."""
+    from cra.atlas.lock import grants_of
+    from cra.policy.ladder import ActionFacts
+    from cra.policy.lint import lint
+
+    facts = {
+        action.action_id: ActionFacts(atlas.atlas_id, action.risk_tier, action.cost)
+        for action in atlas.actions
+    }
+    found = lint(atlas.policies, facts, {atlas.atlas_id: grants_of(atlas)})
+    return [remark for remark in found if remark.kind != "no-allow"]
+
+
+def _remark_facts(label: str, remark: Remark) -> dict[str, Any]:
+    return {
+        "kind": remark.kind,
+        "policy_id": remark.policy_id,
+        "where": f"{label}/{remark.origin}",
+        "message": remark.message,
+    }
+
+
+def _print_problems(problems: Iterable[AtlasProblem], style: str) -> None:
+    for problem in problems:
+        where = output.style(output.safe(problem.where), "accent")
+        kind = "warning " if style == "warn" else ""
+        code = output.style(f"{kind}{problem.fault.value}", style)
+        output.answer(f"{where}: {code} {output.safe(str(problem))}")
+
+
+def _print_list(title: str, lines: Sequence[str]) -> None:
+    if lines:
+        output.answer(f"  {title}:")
+        for line in lines:
+            print_wrapped("    ", output.safe(line), hanging=2)
+
+
+def _action_line(action: Action) -> str:
+    runs = action.executor.TYPE if action.executor else "nothing: declared, not executable"
+    arguments = ", ".join(_arguments(action)) or "no arguments"
+    return f"{action.action_id}({arguments}) {action.risk_tier or 'default'} risk, runs {runs}"
+
+
+def _action_row(action: Action) -> tuple[str | Cell, ...]:
+    return (
+        action.action_id,
+        action.risk_tier or "default",
+        action.executor.TYPE if action.executor else Cell("nothing", "warn"),
+        " ".join(_arguments(action)) or "-",
+        action.description or action.name,
+    )
+
+
+def _arguments(action: Action) -> list[str]:
+    """The names of its arguments; one that may be left out has a question mark."""
+    properties = action.parameters_schema.get("properties")
+    required = action.parameters_schema.get("required", ())
+    names = properties if isinstance(properties, dict) else {}
+    return [name if name in required else f"{name}?" for name in names]
+
+
+def _pack_facts(atlas: Atlas, pack: ContextPack) -> dict[str, Any]:
+    return {
+        "pack_id": pack.pack_id,
+        "atlas_id": atlas.atlas_id,
+        "name": pack.name,
+        "purpose": pack.purpose,
+        "priority": pack.priority,
+        "files": list(pack.files),
+        "conditions": {key: list(values) for key, values in pack.conditions.items()},
+        "max_tokens": pack.max_tokens,
+        "token_estimate": _tokens(atlas, pack),
+        "ttl_seconds": pack.ttl_seconds,
+    }
+
+
+def _tokens(atlas: Atlas, pack: ContextPack) -> int:
+    """About how many tokens its files have, without any limit on them."""
+    return sum(-(-len(atlas.files[name]) // _BYTES_PER_TOKEN) for name in pack.files)
+
+
+# Scenarios.
+
+
+def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, str]]:
+    """Where the atlases lie that are meant, and their names in messages."""
+    from cra.atlas.lock import read_lock
+
+    root = project_dir(project, required=what is None)
+    pins = read_lock(root) if root is not None else {}
+    if what is None:
+        assert root is not None
+        return [(root / pin.source, pin.source) for pin in pins.values()]
+    if root is not None and what in pins:
+        return [(root / pins[what].source, pins[what].source)]
+    if not Path(what).exists():
+        raise unknown_atlas(what, pins)
+    return [(Path(what), what)]
+
+
+def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
+    """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
+    from cra.atlas.problem import Problems, refusal
+    from cra.atlas.snapshot import snapshot_of
+    from cra.config import Config
+    from cra.resolver.scenario import read_scenarios, run_scenario
+    from cra.runtime.project import Project
+
+    problems = Problems()
+    scenarios = read_scenarios(atlas, label, problems)
+    if problems.errors:
+        raise refusal("scenarios", problems.errors, f"mend them; cra atlas validate {label}")
+    # Its rules are about its own actions, so the atlases that it needs decide nothing here.
+    alone = snapshot_of([replace(atlas, dependencies={})])
+    world = Project(Config(), alone, dirs=user_dirs(), environ={}).world
+    return [(scenario, run_scenario(world, scenario)) for scenario in scenarios]
+
+
+def _result_facts(atlas: Atlas, scenario: Scenario, problems: Sequence[str]) -> dict[str, Any]:
+    return {
+        "atlas_id": atlas.atlas_id,
+        "name": scenario.name,
+        "where": scenario.where,
+        "passed": not problems,
+        "problems": list(problems),
+    }
+
+
+def _print_result(scenario: Scenario, problems: Sequence[str]) -> None:
+    verdict = output.style("failed", "bad") if problems else output.style("passed", "good")
+    output.answer(f"{verdict}  {output.safe(scenario.name)}")
+    for problem in problems:
+        output.answer(f"  {output.safe(problem)}")
+    if problems:
+        output.answer(f"  {output.safe(scenario.where)}")

@@ -1,0 +1,181 @@
+"""`cra policy check` and `test`: whether the rules of a project say what they are meant to say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.governed import open_project
+from cra.cli.options import Json, ProjectDir
+from cra.errors import ExitCode, Fault, NotFound
+
+if TYPE_CHECKING:
+    from cra.policy.fixture import Case, Result
+    from cra.policy.lint import Remark
+    from cra.policy.rule import RuleOrigin
+    from cra.runtime.project import Project
+
+# `policies/` itself holds rules alone, and no directories.
+TESTS: Final = "tests/policies"
+_SUFFIXES: Final = (".json", ".yaml", ".yml")
+_MAX_BYTES: Final = 1 << 20
+
+
+def place_of(project: Project, origin: RuleOrigin) -> str:
+    """Where a rule is written, from the project's directory."""
+    pin = project.snapshot.pins.get(origin.atlas_id or "")
+    if pin is None:
+        return str(origin)
+    # What an action declares of itself is in no place of its own.
+    return f"{pin.source}/{origin}" if origin.line else pin.source
+
+
+def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
+    """Look for rules that are right by the letter and probably not meant.
+
+    Patterns that match no action, rules that never decide or are never reached, allow rules of an
+    atlas beyond what it was granted, and a project that allows nothing. The exit code is 1 if any
+    is found, and 2 if a rule cannot be read at all.
+
+      cra policy check
+      cra policy check --json
+    """
+    from cra.runtime.health import policy_remarks
+
+    with open_project(project) as opened:
+        remarks = policy_remarks(opened)
+        rules = len(opened.policy.rules)
+        found = [_remark_facts(opened, remark) for remark in remarks]
+    if as_json:
+        output.answer_json({"rules": rules, "findings": found})
+    else:
+        for facts in found:
+            place = output.style(output.safe(facts["where"]), "accent")
+            output.answer(f"{place}: {facts['kind']}")
+            output.answer(output.wrapped(facts["message"], indent="  "))
+        what = f"{rules} rule{'s' * (rules != 1)}"
+        count = f"{len(remarks)} finding{'s' * (len(remarks) != 1)}"
+        verdict = output.style(count, "warn") if remarks else output.style("no finding", "good")
+        output.answer(f"{verdict} in {what}")
+    return ExitCode.NO if remarks else ExitCode.OK
+
+
+def run_tests(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help=f"Files of tests; those in {TESTS}/ of the project if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Run tests of the policies: tables of calls, and the decisions that are expected of them.
+
+    The files are *.json and *.yaml in tests/policies/ of the project, or those that are named. Each
+    holds {"tests": [{"name", "call", "expect"}]}; a call has an `action` and may have `parameters`,
+    `agent`, `roles`, `scopes`, `context`, `trusted_context`, `risk_tier`, `time` (a Monday at noon
+    unless stated) and `used` (by policy_id, how much of a limit is used); expect has a `decision`
+    (allow, requires_approval or deny) and may have a `policy_id`. The exit code is 1 if a test
+    fails. Nothing is recorded.
+
+      cra policy test
+      cra policy test tests/policies/refunds.json
+    """
+    from cra.policy.fixture import run_cases
+
+    with open_project(project) as opened:
+        results = [
+            (file, result)
+            for file, cases in _read_files(files or _files_of(opened))
+            for result in run_cases(opened.policy, cases)
+        ]
+    failed = sum(result.problem is not None for _, result in results)
+    if as_json:
+        tests = [_result_facts(file, result) for file, result in results]
+        facts = {"tests": tests, "passed": len(results) - failed, "failed": failed}
+        output.answer_json(facts)
+    else:
+        _print_results(results, failed)
+    return ExitCode.NO if failed else ExitCode.OK
+
+
+def _files_of(opened: Project) -> list[Path]:
+    folder = opened.root / TESTS
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    found = [folder / name for name in names if name.endswith(_SUFFIXES)]
+    if not found:
+        raise NotFound(
+            "expected tests of policies, found none",
+            where=str(folder),
+            fix=f"write {TESTS}/NAME.json; cra policy test --help says what it holds",
+        )
+    return found
+
+
+def _read_files(paths: list[Path]) -> list[tuple[str, tuple[Case, ...]]]:
+    """The tests of all files. Raises AtlasError with every mistake in them."""
+    from cra.atlas.problem import Problems, read_source, refusal
+    from cra.policy.fixture import read_cases
+
+    problems = Problems()
+    found: list[tuple[str, tuple[Case, ...]]] = []
+    for path in paths:
+        file = os.path.relpath(path)
+        with open(path, "rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        source, node = read_source(file, data, problems)
+        if node is not None:
+            found.append((file, read_cases(node, source.noting(Fault.MALFORMED))))
+    if problems.errors:
+        raise refusal("tests", problems.errors, "cra policy test --help says what a test holds")
+    return found
+
+
+def _print_results(results: list[tuple[str, Result]], failed: int) -> None:
+    last = ""
+    for file, result in results:
+        if file != last:
+            output.answer(output.style(output.safe(file), "accent"))
+            last = file
+        name = output.safe(result.case.name)
+        if result.problem is None:
+            output.answer(f"  {output.style('ok', 'good')}      {name}")
+        else:
+            output.answer(f"  {output.style('FAILED', 'bad')}  {name}")
+            output.answer(output.wrapped(result.problem, indent=" " * 10))
+    passed = len(results) - failed
+    verdict = output.style(f"{failed} failed", "bad") if failed else output.style("passed", "good")
+    output.answer(f"{verdict}: {passed} of {len(results)} tests passed")
+
+
+def _remark_facts(opened: Project, remark: Remark) -> dict[str, Any]:
+    return {
+        "kind": remark.kind,
+        "message": remark.message,
+        "policy_id": remark.policy_id,
+        "where": place_of(opened, remark.origin) if remark.origin else "policies",
+        "atlas_id": remark.origin.atlas_id if remark.origin else None,
+    }
+
+
+def _result_facts(file: str, result: Result) -> dict[str, Any]:
+    return {
+        "file": file,
+        "name": result.case.name,
+        "passed": result.problem is None,
+        "expected": {"decision": result.case.outcome, "policy_id": result.case.policy_id},
+        "found": {
+            "decision": result.decision.outcome,
+            "policy_id": result.decision.policy_id,
+            "reason": result.decision.reason,
+        },
+        "problem": result.problem,
+    }

@@ -1,0 +1,148 @@
+"""`cra resolve`: what an agent may know and do for a goal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import pairs
+from cra.cli.governed import Agent, SessionOption, open_project, session_id_for
+from cra.cli.options import Json, ProjectDir
+from cra.errors import ExitCode
+
+if TYPE_CHECKING:
+    from cra.runtime.result import Resolution
+
+_STYLES: Final = {"allow": "good", "partial": "warn", "requires_approval": "warn", "deny": "bad"}
+
+
+def resolve(
+    *,
+    goal: Annotated[str, typer.Option("--goal", "-g", metavar="TEXT", help="What is to be done.")],
+    risk_tier: Annotated[
+        str | None,
+        typer.Option("--risk-tier", metavar="TIER", help="low, medium, high or critical."),
+    ] = None,
+    atlases: Annotated[
+        list[str] | None,
+        typer.Option("--atlas", metavar="ID", help="Only these atlases; can be repeated."),
+    ] = None,
+    capabilities: Annotated[
+        list[str] | None,
+        typer.Option("--capability", metavar="ID", help="Only what has it; can be repeated."),
+    ] = None,
+    hints: Annotated[
+        list[str] | None,
+        typer.Option("--hint", metavar="TEXT", help="Further words; can be repeated."),
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("--context", metavar="KEY=VALUE", help="A fact; it can only tighten."),
+    ] = None,
+    agent: Agent = "cli",
+    session: SessionOption = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print the appended events first, as they are stored.")
+    ] = False,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Ask what an agent may know and do for a goal, and record the answer.
+
+    Without an open session one is started. The exit code is 1 if nothing is allowed.
+
+      cra resolve --goal "close the ticket about the printer"
+      cra resolve --goal "deploy" --risk-tier high --atlas com.example.devops --json
+    """
+    facts = pairs(context or [])
+    with open_project(project) as opened:
+        session_id = session_id_for(opened.config.trace_directory, session, agent)
+        working = opened.session(agent, session_id=session_id)
+        if session_id is None:
+            output.tell(f"started the session {working.id}")
+        before = working.size
+        found = working.resolve(
+            goal,
+            risk_tier=risk_tier,
+            hints=hints or (),
+            capabilities=capabilities or (),
+            atlas_ids=atlases or (),
+            context=facts,
+        )
+        working.barrier()
+        appended = working.stored_lines(before) if events else []
+    for line in appended:
+        sys.stdout.write(line.decode() + "\n")
+    if as_json:
+        output.answer_json(found.document)
+    else:
+        _show(found)
+    return ExitCode.NO if found.decision == "deny" else ExitCode.OK
+
+
+def _show(found: Resolution) -> None:
+    document = found.document
+    decision = document["decision"]
+    style = _STYLES[decision["type"]]
+    output.answer(f"{output.style(decision['type'].upper(), style)}: {decision['reason']}")
+    _show_actions(document)
+    for action in document["denied_actions"]:
+        name = output.style("denied", "bad")
+        why = f"{action['reason']} ({action['policy_id']})"
+        output.answer(f"{name}  {output.safe(action['action_id'])}: {output.safe(why)}")
+    _show_constraints(document["constraints"])
+    _show_context(document["context_blocks"])
+    output.answer()
+    confidence = round(document["confidence"] * 100)
+    output.answer(f"resolution {found.resolution_id}")
+    output.answer(f"valid until {decision['expires_at']}, confidence {confidence} %")
+    for step in document["next_steps"][:1]:
+        output.tell(f"next: {output.safe(step)}")
+
+
+def _show_actions(document: dict[str, Any] | Any) -> None:
+    actions = document["allowed_actions"]
+    if not actions:
+        return
+    output.answer()
+    rows = [
+        (
+            action["action_id"],
+            action["risk_tier"],
+            "approval" if action["requires_approval"] else "",
+            f"{action['relevance']:.2f}",
+            output.safe(action["description"]),
+        )
+        for action in actions
+    ]
+    output.table(
+        rows, ("ACTION", "RISK", "NEEDS", "RELEVANCE", "DESCRIPTION"), cut=("DESCRIPTION",)
+    )
+    output.answer()
+    left_out = document["omitted"]["allowed"]
+    if left_out:
+        output.answer(f"and {left_out} more that are less relevant")
+
+
+def _show_constraints(constraints: list[dict[str, Any]]) -> None:
+    for one in constraints:
+        limit = one.get("limit")
+        when = ", ".join(one["undecided"]) or "what is used"
+        words = f"{one['type']} {one['policy_id']} depends on {when}"
+        if limit is not None:
+            words += f": {limit['maximum']} in {limit['window_seconds']} s per {limit['per']}"
+        output.answer(f"{output.style('later', 'warn')}   {output.safe(words)}")
+
+
+def _show_context(blocks: list[dict[str, Any]]) -> None:
+    if not blocks:
+        return
+    tokens = sum(block["token_estimate"] for block in blocks)
+    output.answer(f"\ncontext, about {tokens} tokens:")
+    for block in blocks:
+        part = "" if block["is_whole"] else " (in part)"
+        words = f"{block['block_id']}{part}: {block['purpose']}".rstrip(": ")
+        output.answer(f"  {output.safe(words)}")

@@ -1,0 +1,748 @@
+"""`cra atlas`, run as a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cra.cli.project import user_dirs
+from cra.runtime.project import Project
+from tests.program import ROOT, answer, cra
+
+DESK = {
+    "atlas_version": "1.0",
+    "atlas_id": "com.example.desk",
+    "version": "1.0.0",
+    "name": "Desk",
+    "actions": [
+        {
+            "action_id": "ticket.find",
+            "description": "Find a ticket",
+            "risk_tier": "low",
+            "parameters_schema": {
+                "type": "object",
+                "properties": {"words": {"type": "string"}, "limit": {"type": "integer"}},
+                "required": ["words"],
+                "additionalProperties": False,
+            },
+            "executor": {"type": "static", "result": []},
+        },
+        {
+            "action_id": "ticket.delete",
+            "description": "Delete a ticket",
+            "executor": {"type": "process", "command": ["rm", "ticket"]},
+        },
+    ],
+    "policies": [
+        {"policy_id": "desk-reads", "type": "allow", "actions": ["ticket.find"]},
+        {"policy_id": "desk-keeps", "type": "deny", "actions": ["ticket.delete"]},
+    ],
+    "context_packs": [
+        {"pack_id": "guide", "files": ["guide.md"], "purpose": "How it is done", "priority": 3}
+    ],
+    "tests": ["scenarios.json"],
+}
+FINDS = {
+    "name": "tickets are found",
+    "resolve": {"goal": "find a ticket"},
+    "expect": {
+        "decision": "partial",
+        "allowed": ["ticket.find"],
+        "denied": {"ticket.delete": "desk-keeps"},
+    },
+}
+KEEPS = {
+    "name": "tickets are kept",
+    "call": {"action": "ticket.delete"},
+    "expect": {"decision": "deny", "policy_id": "desk-keeps"},
+}
+
+
+def write_atlas(folder: Path, *scenarios: object, **changes: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "guide.md").write_text("# Guide\n\nTickets are found.\n")
+    listed = {"scenarios": scenarios or [FINDS, KEEPS]}
+    (folder / "scenarios.json").write_text(json.dumps(listed, indent=2))
+    (folder / "atlas.json").write_text(json.dumps({**DESK, **changes}, indent=2))
+    return folder
+
+
+def with_notes(version: str = "1.1.0") -> dict[str, object]:
+    """The desk in a later version, which allows more and reaches more."""
+    note = {
+        "action_id": "ticket.note",
+        "parameters_schema": {"type": "object", "additionalProperties": False},
+        "executor": {
+            "type": "http",
+            "method": "POST",
+            "url": "https://notes.example.com/",
+            "hosts": ["notes.example.com"],
+        },
+    }
+    rule = {"policy_id": "desk-notes", "type": "allow", "actions": ["ticket.note"]}
+    return {
+        "version": version,
+        "actions": [*DESK["actions"], note],
+        "policies": [*DESK["policies"], rule],
+    }
+
+
+def facts(place: Path, *arguments: str | Path) -> dict[str, object]:
+    return json.loads(cra(place, *arguments, "--json").stdout)
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    answer(folder, "init", "--no-sign")
+    return folder
+
+
+@pytest.fixture
+def desk(project):
+    return write_atlas(project / "atlases" / "desk")
+
+
+@pytest.fixture
+def added(project, desk):
+    answer(project, "atlas", "add", desk, "--yes")
+    return project
+
+
+def written(project: Path) -> tuple[bytes, bytes | None]:
+    lock = project / "cra.atlases.lock"
+    data = lock.read_bytes() if lock.exists() else None
+    is_empty = data is not None and b'"atlases": {}' in data
+    return (project / "cra.config.json").read_bytes(), None if is_empty else data
+
+
+# Validating.
+
+
+def test_a_right_atlas_is_valid_as_a_directory_and_as_a_zip(tmp_path, desk):
+    packed = tmp_path / "desk.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in desk.iterdir():
+            archive.write(path, path.name)
+
+    assert answer(tmp_path, "atlas", "validate", desk) == "valid: com.example.desk 1.0.0"
+    directory, zipped = (facts(tmp_path, "atlas", "validate", each) for each in (desk, packed))
+    assert directory["valid"] is zipped["valid"] is True
+    assert directory["digest"] == zipped["digest"]
+
+
+def test_every_mistake_of_an_atlas_is_told_with_its_place_and_code(tmp_path):
+    actions = [{**DESK["actions"][0], "risk_tier": "lwo", "idempotnt": True}]
+    place = write_atlas(tmp_path / "desk", actions=actions)
+    said = cra(tmp_path, "atlas", "validate", "desk")
+    told = facts(tmp_path, "atlas", "validate", place)
+
+    assert said.returncode == 2
+    assert said.stdout.splitlines()[-1] == "invalid: desk"
+    assert "desk/atlas.json:" in said.stdout
+    assert "CRA-2102" in said.stdout
+    assert "nearest: low" in said.stdout
+    assert told["valid"] is False
+    keys = {problem["key"]: problem for problem in told["problems"]}
+    assert keys["actions[0].risk_tier"]["nearest"] == "low"
+    assert keys["actions[0].idempotnt"]["line"] > 1
+
+
+def test_a_warning_makes_no_atlas_invalid(tmp_path):
+    actions = [{"action_id": "ticket.find"}, DESK["actions"][1]]
+    write_atlas(tmp_path / "desk", KEEPS, actions=actions)
+    said = cra(tmp_path, "atlas", "validate", "desk")
+
+    assert said.returncode == 0
+    assert "warning CRA-2104" in said.stdout
+    assert "declared, not executable" in said.stdout
+
+
+def test_a_rule_that_can_never_matter_is_remarked_on(tmp_path):
+    idle = {"policy_id": "desk-idle", "type": "deny", "actions": ["ticket.fnd"]}
+    write_atlas(tmp_path / "desk", policies=[*DESK["policies"], idle])
+    said = cra(tmp_path, "atlas", "validate", "desk")
+    told = facts(tmp_path, "atlas", "validate", "desk")
+
+    assert said.returncode == 0
+    assert "desk-idle: ticket.fnd matches no action" in said.stdout
+    [remark] = told["remarks"]
+    assert (remark["kind"], remark["policy_id"]) == ("matches-nothing", "desk-idle")
+    assert remark["where"].startswith("desk/atlas.json:")
+
+
+MISTAKES = [
+    ({**KEEPS, "call": {"action": "ticket.delet"}}, "CRA-2104", "nearest: ticket.delete"),
+    ({**KEEPS, "call": {"action": "ticket.find"}}, "CRA-2102", "fit the schema"),
+    ({**KEEPS, "resolve": {"goal": "x"}}, "CRA-2102", "found both"),
+    ({"name": "x", "expect": {"decision": "deny"}}, "CRA-2102", "found none of them"),
+    ({**KEEPS, "expect": {}}, "CRA-2102", "expected a decision"),
+    ({**FINDS, "expect": {}}, "CRA-2102", "decision, allowed or denied"),
+    ({**FINDS, "expct": {}}, "CRA-2102", "nearest: expect"),
+    ({**FINDS, "resolve": {}}, "CRA-2102", "a goal of 1 to"),
+    ({**FINDS, "expect": {"allowed": ["ticket.fnd"]}}, "CRA-2104", "nearest: ticket.find"),
+    ({**FINDS, "expect": {"denied": {"ticket.x": "y"}}}, "CRA-2104", "an action of the atlas"),
+    ({**FINDS, "expect": {"decision": "perhaps"}}, "CRA-2102", "perhaps"),
+    ({**KEEPS, "roles": "reader"}, "CRA-2102", "roles"),
+    ({**KEEPS, "trusted_context": []}, "CRA-2102", "an object"),
+]
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory):
+    """What is said of an atlas with a scenario for each of the mistakes."""
+    folder = tmp_path_factory.mktemp("mistaken")
+    write_atlas(folder / "desk", *(scenario for scenario, _, _ in MISTAKES))
+    return cra(folder, "atlas", "validate", "desk"), cra(folder, "atlas", "test", "desk")
+
+
+@pytest.mark.parametrize("number", range(len(MISTAKES)))
+def test_a_mistake_in_a_scenario_is_one_of_the_atlas(mistaken, number):
+    validated, tested = mistaken
+    _, code, words = MISTAKES[number]
+    about = [line for line in validated.stdout.splitlines() if f"scenarios[{number}]" in line]
+
+    assert validated.returncode == tested.returncode == 2
+    assert any(code in line and words in line for line in about)
+    assert all(line.startswith("desk/scenarios.json:") for line in about)
+    assert words in tested.stderr
+
+
+def test_a_file_without_scenarios_is_a_mistake(tmp_path):
+    place = write_atlas(tmp_path / "desk")
+    for text in ("{}", '{"scenarios": []}', '{"scenarios": 1}', "[]", "{"):
+        (place / "scenarios.json").write_text(text)
+
+        assert cra(tmp_path, "atlas", "validate", "desk").returncode == 2
+
+
+# Adding.
+
+
+def test_an_added_atlas_is_pinned_configured_and_opens(project, desk):
+    said = answer(project, "atlas", "add", desk.relative_to(project), "--yes")
+    config = json.loads((project / "cra.config.json").read_text())
+    lock = json.loads((project / "cra.atlases.lock").read_text())
+
+    assert said.splitlines()[-1] == "added: com.example.desk 1.0.0"
+    assert config["atlases"] == ["atlases/desk"]
+    assert lock["atlases"]["com.example.desk"]["grants"] == ["ticket.find"]
+    with Project.open(project) as opened:
+        assert set(opened.snapshot.actions) == {"ticket.find", "ticket.delete"}
+
+
+def test_what_an_atlas_may_do_is_shown_before_it_is_added(project):
+    write_atlas(project / "desk", **with_notes())
+    said = cra(project, "atlas", "add", "desk")
+
+    assert said.returncode == 2
+    assert "fix: add --yes" in said.stderr
+    for words in ("ticket.note", "program rm", "host notes.example.com", "desk-notes: allow"):
+        assert words in said.stdout
+    assert written(project)[1] is None
+
+
+@pytest.mark.parametrize(("reply", "is_added"), [("y", True), ("n", False), ("", False)])
+def test_on_a_terminal_the_question_decides(project, desk, reply, is_added):
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{reply}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "cra", "atlas", "add", str(desk)],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=True,
+        timeout=60,
+    )
+    said = os.read(ours, 65_536).decode()
+    os.close(ours)
+    os.close(theirs)
+
+    assert b"ticket.find" in done.stdout
+    assert "Add com.example.desk, with all that it may do? [y/N]" in said
+    assert (written(project)[1] is not None) is is_added
+
+
+def test_a_zip_is_added_and_removed_like_a_directory(project, desk):
+    with zipfile.ZipFile(project / "desk.zip", "w") as archive:
+        for path in desk.iterdir():
+            archive.write(path, path.name)
+    answer(project, "atlas", "add", "desk.zip", "--yes")
+    assert facts(project, "atlas", "show", "com.example.desk")["source"] == "desk.zip"
+    answer(project, "atlas", "remove", "com.example.desk", "--yes")
+
+    assert (project / "desk.zip").is_file()
+
+
+def test_a_dry_run_adds_locks_and_removes_nothing(added):
+    other = write_atlas(
+        added / "other", KEEPS, atlas_id="com.example.other", actions=[], policies=[], tests=[]
+    )
+    before = written(added)
+
+    assert "would add: com.example.other" in answer(added, "atlas", "add", other, "--dry-run")
+    assert "would remove" in answer(added, "atlas", "remove", "com.example.desk", "--dry-run")
+    assert answer(added, "atlas", "create", "more", "--dry-run").startswith("Would create: ")
+    assert written(added) == before
+    assert not (added / "more").exists()
+
+
+def test_the_configuration_keeps_what_else_it_holds_and_its_form(project, desk):
+    path = project / "cra.config.json"
+    path.write_text('{"trace": {"retention_days": 7},\n "agents": {"büro": {"roles": ["x"]}}}')
+    answer(project, "atlas", "add", desk, "--yes")
+
+    assert path.read_text() == (
+        '{\n  "trace": {\n    "retention_days": 7\n  },\n  "agents": {\n    "büro": {\n'
+        '      "roles": [\n        "x"\n      ]\n    }\n  },\n  "atlases": [\n'
+        '    "atlases/desk"\n  ]\n}\n'
+    )
+
+
+def test_an_atlas_is_named_from_where_the_user_stands(project, desk, tmp_path):
+    outside = write_atlas(
+        tmp_path / "far", atlas_id="com.example.far", actions=[], policies=[], tests=[]
+    )
+    answer(project / "atlases", "atlas", "add", "desk", "--yes")
+    answer(desk, "atlas", "add", "../../../far", "--yes")
+    config = json.loads((project / "cra.config.json").read_text())
+
+    assert config["atlases"] == ["atlases/desk", "../far"]
+    answer(project, "atlas", "remove", "com.example.far", "--yes")
+    answer(project, "atlas", "add", outside, "--yes")
+    config = json.loads((project / "cra.config.json").read_text())
+    assert config["atlases"] == ["atlases/desk", str(outside)]
+
+
+def test_a_project_is_reached_through_a_link_as_well(project, desk, tmp_path):
+    (tmp_path / "deep").mkdir()
+    link = tmp_path / "deep" / "link"
+    link.symlink_to(project)
+    answer(tmp_path, "atlas", "add", desk, "--yes", "--project", link)
+
+    assert json.loads((project / "cra.config.json").read_text())["atlases"] == ["atlases/desk"]
+    answer(project, "atlas", "list")
+
+
+def test_a_path_that_is_no_text_is_refused(project):
+    place = write_atlas(Path(os.fsdecode(os.fsencode(project) + b"/\xff")))
+    said = cra(project, "atlas", "add", place, "--yes")
+
+    assert said.returncode == 2
+    assert "a path in UTF-8" in said.stderr
+    assert written(project)[1] is None
+
+
+def test_what_a_users_own_file_lists_stays_in_force(project, desk, tmp_path):
+    own = user_dirs().config_file
+    own.parent.mkdir(parents=True)
+    own.write_text(json.dumps({"atlases": [{"path": str(desk), "auto_load": False}]}))
+    answer(project, "atlas", "lock", "--yes")
+    empty = {"actions": [], "policies": [], "tests": []}
+    far = write_atlas(tmp_path / "far", atlas_id="com.example.far", **empty)
+    answer(project, "atlas", "add", far, "--yes")
+
+    rows = facts(project, "atlas", "list")["atlases"]
+    assert [(row["atlas_id"], row["auto_load"]) for row in rows] == [
+        ("com.example.desk", False),
+        ("com.example.far", True),
+    ]
+
+
+def test_adding_again_does_nothing_and_adding_another_of_the_id_is_refused(added, desk):
+    before = written(added)
+    said = answer(added, "atlas", "add", desk)
+    other = shutil.copytree(desk, added / "copy")
+    refused = cra(added, "atlas", "add", other, "--yes")
+
+    assert said.splitlines()[-1].startswith("nothing to do")
+    assert refused.returncode == 2
+    assert "fix: cra atlas remove com.example.desk" in refused.stderr
+    write_atlas(desk, version="2.0.0")
+    changed = cra(added, "atlas", "add", desk, "--yes")
+    assert changed.returncode == 2
+    assert "fix: cra atlas lock" in changed.stderr
+    assert written(added) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"atlas_id": "com.example.twin"}, "each action in one atlas"),
+        ({"atlas_id": "com.example.x", "actions": [], "tests": []}, "each policy_id once"),
+        (
+            {
+                "atlas_id": "com.example.x",
+                "actions": [],
+                "policies": [],
+                "tests": [],
+                "dependencies": {"com.example.desk": "^2.0.0"},
+            },
+            "com.example.desk ^2.0.0",
+        ),
+        ({"version": "one"}, "a version like"),
+    ],
+)
+def test_an_atlas_that_does_not_fit_the_project_is_not_added(added, changes, words):
+    before = written(added)
+    other = write_atlas(added / "other", **changes)
+    said = cra(added, "atlas", "add", other, "--yes")
+
+    assert said.returncode == 2
+    assert words in said.stderr
+    assert written(added) == before
+
+
+def test_a_directory_around_the_project_is_no_atlas_of_it(project):
+    write_atlas(project)
+    said = cra(project, "atlas", "add", ".", "--yes")
+
+    assert said.returncode == 2
+    assert "a directory of its own" in said.stderr
+
+
+def test_an_addition_that_was_cut_short_is_finished_by_asking_again(added, desk):
+    config = added / "cra.config.json"
+    whole = config.read_bytes()
+    config.write_text("{}")
+    assert cra(added, "atlas", "list").returncode == 2
+    answer(added, "atlas", "add", desk, "--yes")
+    assert facts(added, "atlas", "list")["atlases"][0]["atlas_id"] == "com.example.desk"
+    config.write_bytes(whole)
+    (added / "cra.atlases.lock").unlink()
+    answer(added, "atlas", "add", desk, "--yes")
+
+    assert json.loads(config.read_text())["atlases"] == ["atlases/desk"]
+    answer(added, "atlas", "list")
+
+
+# Looking.
+
+
+def test_the_atlases_of_a_project_are_listed_and_shown(added):
+    listed = facts(added, "atlas", "list")
+    shown = facts(added, "atlas", "show", "com.example.desk")
+    printed = answer(added, "atlas", "show", "com.example.desk")
+
+    assert [row["atlas_id"] for row in listed["atlases"]] == ["com.example.desk"]
+    assert listed["atlases"][0]["digest"] == shown["digest"]
+    assert shown["grants"] == ["ticket.find"]
+    assert shown["reach"] == ["program rm"]
+    assert [rule["policy_id"] for rule in shown["policies"]] == ["desk-reads", "desk-keeps"]
+    assert "ticket.find(words, limit?) low risk, runs static" in printed
+    assert "com.example.desk" in answer(added, "atlas", "list")
+
+
+def test_actions_and_context_are_listed_for_all_atlases_or_one(added):
+    told = facts(added, "atlas", "actions")["actions"]
+    packs = facts(added, "atlas", "context", "--atlas", "com.example.desk")["context_packs"]
+
+    assert [action["action_id"] for action in told] == ["ticket.find", "ticket.delete"]
+    assert told[1]["executor"] == "process"
+    assert "words limit?" in answer(added, "atlas", "actions")
+    assert [(pack["pack_id"], pack["priority"]) for pack in packs] == [("guide", 3)]
+    assert "How it is done" in answer(added, "atlas", "context")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "com.example.dsk"),
+        ("actions", "--atlas", "com.example.dsk"),
+        ("context", "--atlas", "com.example.dsk"),
+        ("remove", "com.example.dsk"),
+        ("test", "com.example.dsk"),
+    ],
+)
+def test_an_unknown_atlas_is_an_error_that_names_the_nearest(added, arguments):
+    said = cra(added, "atlas", *arguments)
+
+    assert said.returncode == 2
+    assert "did you mean com.example.desk?" in said.stderr
+
+
+def test_a_project_without_atlases_says_how_to_get_one(project):
+    assert "cra atlas add" in cra(project, "atlas", "list").stderr
+    assert facts(project, "atlas", "list")["atlases"] == []
+    assert facts(project, "atlas", "actions") == {"actions": []}
+    assert facts(project, "atlas", "context") == {"context_packs": []}
+
+
+def test_control_characters_of_an_atlas_do_not_reach_the_terminal(project):
+    place = write_atlas(project / "desk", description="x\x1b[2Jy\u202e")
+    said = cra(project, "atlas", "add", place, "--dry-run")
+
+    assert said.returncode == 0
+    assert "\x1b" not in said.stdout
+    assert "x\\x1b[2Jy\\u202e" in said.stdout
+
+
+# Locking.
+
+
+def test_a_changed_atlas_is_refused_until_its_change_is_accepted(added, desk):
+    write_atlas(desk, **with_notes())
+    refused = cra(added, "atlas", "list")
+    checked = cra(added, "atlas", "lock", "--check")
+    told = facts(added, "atlas", "lock", "--check")
+
+    assert refused.returncode == 2
+    assert "fix: cra atlas lock" in refused.stderr
+    assert checked.returncode == 1
+    for words in ("1.0.0 → 1.1.0", "now allows", "ticket.note", "host notes.example.com"):
+        assert words in checked.stdout
+    [row] = told["atlases"]
+    assert (told["changed"], told["accepted"], row["state"]) == (True, False, "changed")
+    assert row["change"]["grants_wider"] == ["ticket.note"]
+    assert row["change"]["files_changed"] == ["atlas.json"]
+    assert cra(added, "atlas", "lock").returncode == 2
+    assert answer(added, "atlas", "lock", "--yes").endswith("\naccepted")
+    assert answer(added, "atlas", "lock", "--check") == "nothing changed: 1 atlas"
+    with Project.open(added) as opened:
+        assert "ticket.note" in opened.snapshot.actions
+
+
+def test_grants_that_a_person_made_fewer_stay_so_while_the_atlas_is_the_same(added):
+    path = added / "cra.atlases.lock"
+    lock = json.loads(path.read_text())
+    lock["atlases"]["com.example.desk"]["grants"] = []
+    path.write_text(json.dumps(lock))
+    answer(added, "atlas", "lock", "--check")
+    answer(added, "atlas", "lock", "--yes")
+
+    assert facts(added, "atlas", "show", "com.example.desk")["grants"] == []
+
+
+def test_the_lock_follows_a_configuration_that_was_edited_by_hand(added, desk):
+    config = added / "cra.config.json"
+    desk.rename(added / "desk")
+    config.write_text('{"atlases": [{"path": "desk", "auto_load": false}]}')
+    moved = facts(added, "atlas", "lock", "--yes")
+    assert [row["state"] for row in moved["atlases"]] == ["moved"]
+    assert facts(added, "atlas", "list")["atlases"][0]["auto_load"] is False
+    config.write_text("{}")
+    gone = facts(added, "atlas", "lock", "--yes")
+    assert [row["state"] for row in gone["atlases"]] == ["gone"]
+    assert facts(added, "atlas", "list")["atlases"] == []
+    config.write_text('{"atlases": ["desk"]}')
+    new = cra(added, "atlas", "lock", "--yes")
+
+    assert new.returncode == 0
+    assert "program rm" in new.stdout
+    assert len(facts(added, "atlas", "list")["atlases"]) == 1
+
+
+def test_a_broken_lock_is_written_anew(added):
+    path = added / "cra.atlases.lock"
+    whole = path.read_bytes()
+    path.write_text("<<<<<<< merge")
+
+    assert cra(added, "atlas", "list").returncode == 2
+    assert cra(added, "atlas", "lock", "--check").returncode == 1
+    answer(added, "atlas", "lock", "--yes")
+    assert path.read_bytes() == whole
+
+
+# Removing.
+
+
+def test_a_removed_atlas_is_out_of_the_project_and_its_files_stay(added, desk):
+    config = added / "cra.config.json"
+    config.write_text('{"atlases": [{"path": "./atlases/desk", "auto_load": true}]}')
+    asked = cra(added, "atlas", "remove", "com.example.desk")
+    said = answer(added, "atlas", "remove", "com.example.desk", "--yes")
+
+    assert asked.returncode == 2
+    assert said == "removed: com.example.desk; its files are in atlases/desk"
+    assert json.loads(config.read_text()) == {"atlases": []}
+    assert facts(added, "atlas", "list")["atlases"] == []
+    assert (desk / "atlas.json").is_file()
+
+
+def test_an_atlas_that_another_needs_stays_until_that_one_is_gone(added):
+    empty = {"actions": [], "policies": [], "tests": []}
+    needs = {"atlas_id": "com.example.x", "dependencies": {"com.example.desk": "^1.0.0"}}
+    answer(added, "atlas", "add", write_atlas(added / "x", **empty, **needs), "--yes")
+    refused = cra(added, "atlas", "remove", "com.example.desk", "--yes")
+
+    assert refused.returncode == 2
+    assert "fix: cra atlas remove com.example.x" in refused.stderr
+    answer(added, "atlas", "remove", "com.example.x", "--yes")
+    answer(added, "atlas", "remove", "com.example.desk", "--yes")
+
+
+def test_an_atlas_whose_files_are_lost_can_be_removed(added, desk):
+    shutil.rmtree(desk)
+    answer(added, "atlas", "remove", "com.example.desk", "--yes")
+
+    assert facts(added, "atlas", "list")["atlases"] == []
+
+
+# Creating.
+
+
+def test_a_created_atlas_is_valid_passes_its_scenarios_is_added_and_runs(project):
+    answer(project, "atlas", "create", "atlases/My Desk 2", "--id", "com.example.2nd-desk")
+    place = "atlases/My Desk 2"
+    assert answer(project, "atlas", "validate", place) == "valid: com.example.2nd-desk 0.1.0"
+    assert answer(project, "atlas", "test", place).endswith("2 passed, 0 failed")
+    answer(project, "atlas", "add", place, "--yes")
+
+    with Project.open(project) as opened:
+        session = opened.session("agent")
+        [action_id] = session.resolve("count the words of a text").allowed
+        assert session.execute(action_id, {"text": "a b c"}).result == {"words": 3}
+
+
+def test_two_created_atlases_live_in_one_project(project):
+    for name in ("one", "two"):
+        answer(project, "atlas", "create", name)
+        answer(project, "atlas", "add", name, "--yes")
+
+    rows = facts(project, "atlas", "list")["atlases"]
+    assert [row["atlas_id"] for row in rows] == ["local.one", "local.two"]
+    assert answer(project, "atlas", "test").endswith("4 passed, 0 failed")
+
+
+def test_creating_replaces_nothing(project, desk):
+    before = (desk / "atlas.json").read_bytes()
+    for place in (desk, desk / "atlas.json"):
+        said = cra(project, "atlas", "create", place)
+
+        assert said.returncode == 2
+        assert "an empty or a new directory" in said.stderr
+    assert (desk / "atlas.json").read_bytes() == before
+    assert cra(project, "atlas", "create", "new", "--id", "Desk").returncode == 2
+    assert not (project / "new").exists()
+
+
+# Testing.
+
+
+def test_scenarios_that_come_out_as_expected_pass(added, desk):
+    by_id = answer(added, "atlas", "test", "com.example.desk")
+
+    assert by_id == "passed  tickets are found\npassed  tickets are kept\n2 passed, 0 failed"
+    assert answer(added, "atlas", "test", desk) == answer(added, "atlas", "test") == by_id
+    told = facts(added, "atlas", "test")
+    assert (told["passed"], told["failed"]) == (2, 0)
+    assert told["scenarios"][0]["atlas_id"] == "com.example.desk"
+
+
+FAILURES = [
+    (
+        {**FINDS, "expect": {"decision": "allow"}},
+        "decision: expected allow, found partial: 1 allowed, 1 denied",
+    ),
+    (
+        {**FINDS, "expect": {"allowed": []}},
+        "allowed: expected none, found ticket.find",
+    ),
+    (
+        {**FINDS, "expect": {"denied": {"ticket.find": "desk-keeps"}}},
+        "denied.ticket.find: expected desk-keeps, found it allowed",
+    ),
+    (
+        {**FINDS, "expect": {"denied": {"ticket.delete": "desk-reads"}}},
+        "denied.ticket.delete: expected desk-reads, found desk-keeps",
+    ),
+    (
+        {**KEEPS, "expect": {"decision": "allow"}},
+        "expected allow by any rule, found deny by desk-keeps: desk-keeps denies it",
+    ),
+    (
+        {**KEEPS, "expect": {"decision": "deny", "policy_id": "desk-reads"}},
+        "expected deny by desk-reads, found deny by desk-keeps: desk-keeps denies it",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("failed")
+    write_atlas(folder / "desk", *(scenario for scenario, _ in FAILURES), KEEPS)
+    said = cra(folder, "atlas", "test", "desk")
+    return said, facts(folder, "atlas", "test", "desk")
+
+
+@pytest.mark.parametrize("number", range(len(FAILURES)))
+def test_a_scenario_that_comes_out_otherwise_fails_with_both(failed, number):
+    said, told = failed
+    _, problem = FAILURES[number]
+    result = told["scenarios"][number]
+
+    assert said.returncode == 1
+    assert f"  {problem}\n  {result['where']}\n" in said.stdout
+    assert said.stdout.endswith(f"1 passed, {len(FAILURES)} failed\n")
+    assert result["problems"] == [problem]
+    assert result["passed"] is False
+
+
+def test_a_scenario_states_who_asks_and_what_the_host_knows(tmp_path):
+    rule = {
+        "policy_id": "desk-reads",
+        "type": "allow",
+        "actions": ["ticket.find"],
+        "conditions": {"roles": ["reader"], "context": {"region": "eu"}},
+    }
+    call = {"action": "ticket.find", "parameters": {"words": "x"}}
+    right = {"roles": ["reader"], "trusted_context": {"region": "eu"}}
+    allowed, denied = {"decision": "allow"}, {"decision": "deny"}
+    scenarios = [
+        {"name": "all", **right, "call": call, "expect": allowed},
+        {
+            "name": "offered",
+            **right,
+            "resolve": FINDS["resolve"],
+            "expect": {"decision": "partial"},
+        },
+        {"name": "no role", **right, "roles": [], "call": call, "expect": denied},
+        {"name": "said by the caller", "roles": ["reader"], "expect": denied}
+        | {"call": {**call, "context": {"region": "eu"}}},
+        {"name": "riskier", **right, "expect": {"decision": "requires_approval"}}
+        | {"call": {**call, "risk_tier": "high"}},
+    ]
+    write_atlas(tmp_path / "desk", *scenarios, policies=[rule, DESK["policies"][1]])
+
+    assert answer(tmp_path, "atlas", "test", "desk").endswith("5 passed, 0 failed")
+
+
+def test_an_action_without_an_executor_is_never_allowed_to_be_called(tmp_path):
+    actions = [{"action_id": "ticket.find"}, DESK["actions"][1]]
+    call = {"name": "x", "call": {"action": "ticket.find"}, "expect": {"decision": "deny"}}
+    write_atlas(tmp_path / "desk", call, actions=actions)
+    assert answer(tmp_path, "atlas", "test", "desk").endswith("1 passed, 0 failed")
+    write_atlas(tmp_path / "desk", {**call, "expect": {"decision": "allow"}}, actions=actions)
+
+    assert cra(tmp_path, "atlas", "test", "desk").returncode == 1
+
+
+def test_scenarios_need_no_other_atlas_and_no_project(tmp_path):
+    write_atlas(tmp_path / "desk", dependencies={"com.example.absent": "*"})
+
+    assert answer(tmp_path, "atlas", "test", "desk").endswith("2 passed, 0 failed")
+
+
+def test_scenarios_run_on_the_files_as_they_are_before_a_change_is_accepted(added, desk):
+    write_atlas(desk, FINDS, version="1.0.1")
+
+    assert answer(added, "atlas", "test").endswith("1 passed, 0 failed")
+
+
+def test_no_scenarios_are_no_success(tmp_path):
+    write_atlas(tmp_path / "desk", tests=[])
+    said = cra(tmp_path, "atlas", "test", "desk")
+
+    assert said.returncode == 2
+    assert "expected scenarios, found none" in said.stderr

@@ -1,0 +1,281 @@
+"""`cra resolve` and `cra execute`, run as a program: each command is a process of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cra.atlas.lock import pin_of, write_lock
+from cra.atlas.manifest import load_atlas
+from cra.atlas.package import read_package
+from tests.program import answer, cra
+
+CODE = """
+def read(id: int):
+    return {"id": id, "title": "The printer is on fire"}
+
+
+def close(id: int, note: str = ""):
+    if id == 13:
+        raise RuntimeError("ticket 13 cannot be closed")
+    with open(WITNESS, "a") as file:
+        file.write(f"{id}\\n")
+    return {"closed": id}
+"""
+TICKET = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "note": {"type": "string"}},
+    "required": ["id"],
+    "additionalProperties": False,
+}
+
+
+def manifest() -> dict[str, Any]:
+    actions = [
+        ("ticket.read", "Read a ticket", "low", "read"),
+        ("ticket.close", "Close a ticket", "medium", "close"),
+        ("ticket.delete", "Delete a ticket", "low", "close"),
+        ("ticket.escalate", "Escalate a ticket", "critical", "close"),
+    ]
+    return {
+        "atlas_version": "1.0",
+        "atlas_id": "com.example.desk",
+        "version": "1.0.0",
+        "name": "Support desk",
+        "description": "Tickets of customers",
+        "actions": [
+            {
+                "action_id": action_id,
+                "name": description,
+                "description": description,
+                "risk_tier": tier,
+                "parameters_schema": TICKET,
+                "executor": f"python:desk:{function}",
+            }
+            for action_id, description, tier, function in actions
+        ],
+        "policies": [
+            {"policy_id": "desk", "type": "allow", "actions": ["ticket.*"], "reason": "daily work"},
+            {
+                "policy_id": "kept",
+                "type": "deny",
+                "actions": ["*.delete"],
+                "reason": "tickets are kept",
+            },
+        ],
+        "context_packs": [
+            {"pack_id": "house", "name": "House rules", "files": ["house.md"], "priority": 1}
+        ],
+    }
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    atlas = folder / "atlases" / "desk"
+    atlas.mkdir(parents=True)
+    answer(folder, "init")
+    witness = f"WITNESS = {str(tmp_path / 'witness')!r}\n"
+    (atlas / "desk.py").write_text(witness + CODE)
+    (atlas / "house.md").write_text("# House rules\nBe kind.\n")
+    (atlas / "atlas.json").write_text(json.dumps(manifest()))
+    config = json.loads((folder / "cra.config.json").read_text())
+    (folder / "cra.config.json").write_text(json.dumps(config | {"atlases": ["atlases/desk"]}))
+    pin(folder)
+    return folder
+
+
+def pin(project: Path) -> None:
+    atlas = load_atlas(read_package(project / "atlases" / "desk"), "atlases/desk")
+    write_lock(project, [pin_of(atlas, "atlases/desk")])
+
+
+def closed(project: Path) -> list[str]:
+    """The tickets that were really closed."""
+    witness = project.parent / "witness"
+    return witness.read_text().split() if witness.exists() else []
+
+
+def types(project: Path) -> list[str]:
+    shown = json.loads(answer(project, "trace", "show", "last", "--json"))
+    return [event["event_type"] for event in shown["events"]]
+
+
+def test_a_goal_is_resolved_to_actions_denials_and_context(project):
+    said = cra(project, "resolve", "--goal", "close the ticket about the printer", "--json")
+
+    found = json.loads(said.stdout)
+    assert (said.returncode, found["decision"]["type"]) == (0, "partial")
+    assert found["allowed_actions"][0]["action_id"] == "ticket.close"
+    assert found["denied_actions"] == [
+        {"action_id": "ticket.delete", "policy_id": "kept", "reason": "tickets are kept"}
+    ]
+    [block] = found["context_blocks"]
+    assert block["content"] == "# House rules\nBe kind.\n"
+
+
+def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+
+    said = answer(project, "execute", "ticket.close", "--param", "id=4", "--json")
+
+    assert json.loads(said)["result"] == {"closed": 4}
+    assert closed(project) == ["4"]
+    assert types(project)[-2:] == ["action.approved", "action.executed"]
+
+
+def test_a_denied_action_names_its_rule_and_does_not_run(project):
+    answer(project, "resolve", "--goal", "delete a ticket")
+
+    said = cra(project, "execute", "ticket.delete", "--param", "id=4")
+
+    assert said.returncode == 1
+    assert said.stdout == "DENIED: tickets are kept (kept)\n"
+    assert closed(project) == []
+    assert types(project)[-1] == "action.denied"
+
+
+def test_a_critical_action_waits_for_an_approval(project):
+    answer(project, "resolve", "--goal", "escalate a ticket")
+
+    said = [cra(project, "execute", "ticket.escalate", "-p", "id=4", "--json") for _ in range(2)]
+
+    assert [one.returncode for one in said] == [4, 4]
+    first, second = (json.loads(one.stdout)["approval_id"] for one in said)
+    assert first == second
+    assert closed(project) == []
+    assert types(project).count("approval.requested") == 1
+
+
+def test_an_action_that_fails_is_said_to_have_failed(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=13")
+
+    assert said.returncode == 5
+    assert "ticket 13 cannot be closed" in said.stdout
+    assert types(project)[-1] == "action.failed"
+
+
+def test_the_same_key_does_not_run_an_action_again(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+    once = ("execute", "ticket.close", "-p", "id=4", "--idempotency-key", "k", "--json")
+
+    first, second = (json.loads(answer(project, *once)) for _ in range(2))
+    other = cra(project, "execute", "ticket.close", "-p", "id=5", "--idempotency-key", "k")
+
+    assert (first["repeated"], second["repeated"]) == (False, True)
+    assert first["result"] == second["result"]
+    assert closed(project) == ["4"]
+    assert other.returncode == 2
+    assert "expected the idempotency key 'k'" in other.stderr
+
+
+def test_a_dry_run_is_decided_and_recorded_and_runs_nothing(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+
+    said = json.loads(
+        answer(project, "execute", "ticket.close", "-p", "id=4", "--dry-run", "--json")
+    )
+
+    assert (said["status"], said["simulated"], said["result"]) == ("success", True, None)
+    assert closed(project) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("ticket.clsoe", "-p", "id=4"), "did you mean ticket.close?"),
+        (("ticket.close", "-p", "id=four"), 'id: expected integer, found "four"'),
+        (("ticket.close",), "id"),
+        (("ticket.close", "-p", "id=4", "-p", "colour=red"), "colour"),
+        (("Ticket.close", "-p", "id=4"), "expected an action of this project's atlases"),
+    ],
+)
+def test_a_call_that_is_none_is_recorded_as_denied(project, arguments, expected):
+    answer(project, "resolve", "--goal", "close a ticket")
+
+    said = cra(project, "execute", *arguments)
+
+    assert said.returncode == 2
+    assert expected in said.stderr
+    assert closed(project) == []
+    assert types(project)[-1] == "action.denied"
+
+
+def test_without_a_resolution_nothing_runs(project):
+    answer(project, "session", "start")
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 1
+    assert "resolve a goal first" in said.stdout
+    assert closed(project) == []
+
+
+def test_without_a_session_execute_says_how_to_begin_one(project):
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 2
+    assert "cra resolve --goal" in said.stderr
+
+
+def test_several_open_sessions_are_listed(project):
+    ids = [answer(project, "session", "start") for _ in range(2)]
+
+    said = cra(project, "resolve", "--goal", "close a ticket")
+
+    assert said.returncode == 2
+    assert all(session_id in said.stderr for session_id in ids)
+    assert cra(project, "resolve", "--goal", "close a ticket", "--session", ids[0]).returncode == 0
+
+
+def test_an_atlas_that_changed_since_it_was_pinned_is_refused(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+    code = project / "atlases" / "desk" / "desk.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 2
+    assert "cra atlas lock" in said.stderr
+    assert closed(project) == []
+
+
+def test_a_resolution_of_another_snapshot_confers_nothing(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+    code = project / "atlases" / "desk" / "desk.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    pin(project)
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 1
+    assert "have changed since" in said.stdout
+    assert closed(project) == []
+
+
+def test_the_events_come_first_when_they_are_asked_for(project):
+    said = answer(project, "resolve", "--goal", "close a ticket", "--events")
+
+    first, second = (json.loads(line) for line in said.split("\n")[:2])
+    assert first["event_type"] == "carp.request.received"
+    assert second["event_type"] == "carp.resolution.completed"
+    assert second["payload"]["resolution_id"] in said
+
+
+def test_a_denied_goal_exits_1(project):
+    said = cra(project, "resolve", "--goal", "close a ticket", "--capability", "none")
+
+    assert said.returncode == 1
+    assert "no atlas has the capability none" in said.stdout
+
+
+def test_what_was_recorded_verifies(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+    answer(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert cra(project, "trace", "verify", "--require", "L1").returncode == 0
