@@ -19,7 +19,10 @@ from typing import Any, Final, NamedTuple
 
 from bench.append import measure_append
 from bench.child import ROOT
+from bench.decide import measure_decide
+from bench.governed import measure_governed
 from bench.read import measure_read
+from bench.relevance import measure_relevance
 from bench.report import Table, as_facts, as_text, machine
 from bench.startup import measure_startup
 from bench.tail import measure_tail
@@ -42,7 +45,10 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "verify": Benchmark(measure_verify, "verify a large session: time and memory"),
     "read": Benchmark(measure_read, "index, access and open a large session"),
     "tail": Benchmark(measure_tail, "from an append to another process that follows"),
+    "decide": Benchmark(measure_decide, "decide on a call with ten to a thousand rules"),
+    "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
     "startup": Benchmark(measure_startup, "commands beside an empty interpreter"),
+    "relevance": Benchmark(measure_relevance, "what has to do with a goal: index and query"),
 }
 
 

@@ -97,4 +97,4 @@ def test_an_unknown_benchmark_is_refused_with_the_names_there_are():
     answer = bench("speed")
 
     assert answer.returncode == 2
-    assert "append, writers, verify, read, tail, startup" in answer.stderr
+    assert "append, writers, verify, read, tail, decide" in answer.stderr

@@ -20,6 +20,8 @@ from cra.ledger.summary import duration, summarize
 EARLY, LATE = "2000-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z"
 DECISION = {"type": "allow", "reason": "tickets", "policy_id": "p"}
 
+LATER = "2100-01-01T00:00:00.000000Z"
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
@@ -78,6 +80,8 @@ def resolve(session: Session, kind: str = "allow", microseconds: Any = 100) -> s
             "resolution_id": "r",
             "decision": DECISION | {"type": kind},
             "snapshot": "0" * 64,
+            "allowed": [],
+            "expires_at": LATER,
             "duration_us": microseconds,
             "resolution": {},
         },
@@ -86,6 +90,7 @@ def resolve(session: Session, kind: str = "allow", microseconds: Any = 100) -> s
 
 def resolve_again(session: Session, event_id: str, microseconds: int = 10) -> None:
     payload = {"request_id": "r", "resolution_id": "r", "completed_event_id": event_id}
+    payload |= {"snapshot": "0" * 64, "expires_at": LATER}
     session.append("carp.resolution.cached", payload | {"duration_us": microseconds})
 
 
@@ -419,6 +424,8 @@ def test_payloads_of_odd_types_are_counted_without_a_fault(session):
             "resolution_id": [],
             "decision": "allow",
             "snapshot": None,
+            "allowed": None,
+            "expires_at": None,
             "duration_us": "long",
             "resolution": {},
         },
