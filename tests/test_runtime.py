@@ -18,6 +18,7 @@ from cra.errors import (
     ConfigError,
     Denied,
     ExecutionFailed,
+    NotFound,
     SessionEnded,
     UnknownAction,
     UsageError,
@@ -701,3 +702,15 @@ def test_arguments_that_are_no_object_are_refused(desk, arguments):
 def test_a_session_of_no_length_or_of_any_is_refused(desk, seconds):
     with pytest.raises(UsageError, match="expected a session of 1 to"):
         desk.session(ttl_seconds=seconds)
+
+
+def test_a_session_that_is_over_lends_its_scopes_to_nobody(desk):
+    parent = desk.session(scopes=["tickets"])
+    child = desk.session(parent=parent.id)
+    parent.end()
+
+    assert child.caller.scopes == {"tickets"}
+    with pytest.raises(UsageError, match="expected an open session as the parent"):
+        desk.session(parent=parent.id)
+    with pytest.raises(NotFound):
+        desk.session(parent=desk.ledger.source.new_id())

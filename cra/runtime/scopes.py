@@ -6,19 +6,29 @@ from collections.abc import Sequence
 
 from cra.config import Config
 from cra.errors import UsageError
+from cra.ledger.outline import outline
 from cra.ledger.store import Ledger
+from cra.ledger.writer import ChainPaths
 
 
 def narrowed_scopes(
     config: Config, ledger: Ledger, agent: str, parent_id: str | None, stated: Sequence[str] | None
 ) -> tuple[str, ...]:
-    """The session's scopes. Raises UsageError if one is beyond the agent's or the parent's."""
+    """The session's scopes. Raises UsageError if one is beyond the agent's or the parent's, and for
+    a parent that is over: it has nothing to give any more; NotFound for one that is not there."""
     bounds = []
     if agent in config.agents:
         bounds.append((f"agents.{agent} in the configuration", config.agents[agent].scopes))
     if parent_id is not None:
-        recorded = (ledger.first_event(parent_id).payload or {}).get("scopes", ())
-        bounds.append((f"the parent {parent_id}", tuple(recorded)))
+        ledger.first_event(parent_id)  # raises NotFound
+        parent = outline(ChainPaths(ledger.directory, parent_id).data)
+        state = parent.state(ledger.source.now())
+        if state != "open":
+            raise UsageError(
+                f"expected an open session as the parent, found {parent_id}, which is {state}",
+                fix="cra session list",
+            )
+        bounds.append((f"the parent {parent_id}", tuple(parent.opening.get("scopes", ()))))
     for whose, allowed in bounds:
         beyond = sorted(set(stated or ()) - set(allowed))
         if beyond:
