@@ -22,7 +22,6 @@ from cra.ledger.source import Source
 if TYPE_CHECKING:
     from cra.config import Config
 
-_MAX_TTL: Final = 366 * 86_400
 _MAX_REASON: Final = 500
 
 
@@ -56,11 +55,11 @@ def start(
       cra session start --agent reviewer --principal user:alice --ttl 8h
       cra session start --parent last --scope tickets
     """
-    from cra.runtime.scopes import narrowed_scopes
+    from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
 
     config = open_config(project, trace_dir)
     valid = seconds(ttl)
-    if not 1 <= valid <= _MAX_TTL:
+    if not 1 <= valid <= MAX_TTL_SECONDS:
         raise UsageError(f"expected a session of a second to a year, found {ttl}")
     who = principal_of(principal) if principal is not None else None
     directory = config.trace_directory

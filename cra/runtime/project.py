@@ -33,7 +33,7 @@ from cra.protocol.events import Principal
 from cra.resolver.resolve import Caller, World, world_of
 from cra.runtime.host import id_taken, with_host
 from cra.runtime.reservations import Reservations
-from cra.runtime.scopes import narrowed_scopes
+from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
 from cra.runtime.session import GovernedSession
 from cra.runtime.state import SessionState
 
@@ -43,8 +43,6 @@ GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str
 _GIVEN_POLICIES: Final = "given.json"
 _HOST_AGENT: Final = "host"
 _HOST_TTL_SECONDS: Final = 86_400
-
-MAX_TTL_SECONDS: Final = 366 * 86_400
 
 
 class Project:

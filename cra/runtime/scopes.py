@@ -1,14 +1,17 @@
-"""The scopes of a new session: they only narrow."""
+"""What bounds a new session: its length, and its scopes, which only narrow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from cra.config import Config
 from cra.errors import UsageError
 from cra.ledger.outline import outline
 from cra.ledger.store import Ledger
 from cra.ledger.writer import ChainPaths
+
+MAX_TTL_SECONDS: Final = 366 * 86_400
 
 
 def narrowed_scopes(
