@@ -34,6 +34,7 @@ FULL: dict[str, Any] = {
     "policies": {
         "default_risk_tier": "high",
         "require_approval_for": ["critical"],
+        "request_tolerance_seconds": 60,
         "resolution_ttl_seconds": 0,
         "approval_ttl_seconds": 60,
     },

@@ -154,12 +154,14 @@ def test_a_temporary_project_names_the_mistakes_of_what_it_is_given():
     with pytest.raises(AtlasError, match="atlas_id"):
         Project.temporary([{"name": "nothing else"}])
     with pytest.raises(ConfigError, match="rolls"):
-        Project.temporary(agents={"bot": {"rolls": ["admin"]}})
+        Project.temporary(config={"agents": {"bot": {"rolls": ["admin"]}}})
 
 
 def test_agents_have_the_roles_that_a_temporary_project_gives_them():
     admins = rule("admins", "allow", conditions={"roles": ["admin"]})
-    with Project.temporary([DESK], [admins], agents={"boss": {"roles": ["admin"]}}) as project:
+    with Project.temporary(
+        [DESK], [admins], config={"agents": {"boss": {"roles": ["admin"]}}}
+    ) as project:
         assert begun(project, agent="boss").execute("ticket.read", {"id": 1}).status == "success"
         assert begun(project, agent="bot").execute("ticket.read", {"id": 1}).status == "denied"
 

@@ -75,7 +75,7 @@ def execute(
         finally:
             working.barrier()
     if as_json:
-        output.answer_json(done.facts())
+        output.answer_json(done.document())
     else:
         _show(done)
     return done.exit_code
@@ -95,8 +95,8 @@ def _show(done: ExecutionResult) -> None:
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")
         case "error":
-            error = done.error or {}
-            words = f"{error.get('code')}: {error.get('message')}"
+            assert done.error is not None
+            words = f"{done.error['code']}: {done.error['message']}"
             output.answer(f"{output.style('FAILED', 'bad')}: {output.safe(words)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]

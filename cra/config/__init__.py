@@ -88,6 +88,8 @@ class AtlasSource:
 class PolicyConfig:
     default_risk_tier: RiskTier = "medium"
     require_approval_for: tuple[RiskTier, ...] = ("high", "critical")
+    # How far the time of a request may be from the time it comes at.
+    request_tolerance_seconds: _Seconds = 300
     resolution_ttl_seconds: _Seconds = 3_600
     approval_ttl_seconds: _Seconds = 3_600
 

@@ -90,7 +90,9 @@ class ResolutionCached(TypedDict):
 class PolicyEvaluated(TypedDict):
     action_id: str
     policy_id: str
-    outcome: str
+    # The rung of the ladder that the rule stands on.
+    type: str
+    outcome: Literal["applies", "does not apply", "undecided", "failed"]
     reason: str
 
 
@@ -128,6 +130,8 @@ class ActionApproved(TypedDict):
     # What the call takes of which limit.
     counted: NotRequired[dict[str, int]]
     idempotency_key: NotRequired[str]
+    # Of a request that came as a document.
+    request_id: NotRequired[str]
     simulated: NotRequired[bool]
 
 
@@ -137,6 +141,7 @@ class ActionDenied(TypedDict):
     policy_id: str | None
     arguments: NotRequired[dict[str, Any]]
     resolution_id: NotRequired[str | None]
+    request_id: NotRequired[str]
     simulated: NotRequired[bool]
 
 

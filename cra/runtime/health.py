@@ -31,7 +31,7 @@ from cra.ledger.retention import is_due, plan_prune
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
 from cra.policy.lint import Remark, lint
-from cra.resolver.request import CARP_VERSION
+from cra.protocol.carp import CARP_VERSION
 from cra.runtime.project import Project
 from cra.runtime.state import SessionState
 

@@ -98,29 +98,28 @@ class Project:
         atlases: Sequence[GivenAtlas] = (),
         policies: Sequence[Mapping[str, Any]] = (),
         *,
-        agents: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Project:
         """A project for a test or a script, in a directory that goes when it is closed.
 
         Each atlas is accepted with all that it grants, `policies` are the project's own rules, and
-        `agents` are the configuration's. Nothing of the user's is read or written, and the ledger
-        is not signed. Raises AtlasError, ConfigError.
+        `config` is what its cra.config.json holds. Nothing of the user's is read or written, and
+        the ledger is not signed. Raises AtlasError, ConfigError.
         """
         root = Path(tempfile.mkdtemp(prefix="cra-")).resolve()
         try:
-            settings = {"agents": agents or {}}
-            (root / configuration.FILE_NAME).write_text(json.dumps(settings), encoding="utf-8")
+            (root / configuration.FILE_NAME).write_text(json.dumps(config or {}), encoding="utf-8")
             (root / POLICIES).mkdir()
             rules = json.dumps([*policies])
             (root / POLICIES / _GIVEN_POLICIES).write_text(rules, encoding="utf-8")
-            config = configuration.load(root, {}, None, {})
+            settings = configuration.load(root, {}, None, {})
             snapshot = snapshot_of(map(_given, atlases), read_policies(root))
-            ledger = Ledger(config.trace_directory)
+            ledger = Ledger(settings.trace_directory)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
             raise
         dirs = UserDirs.of({}, root)
-        project = cls(config, snapshot, dirs=dirs, environ={}, ledger=ledger)
+        project = cls(settings, snapshot, dirs=dirs, environ={}, ledger=ledger)
         project._removal = weakref.finalize(project, _remove, root, ledger, os.getpid())
         return project
 

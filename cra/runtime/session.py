@@ -22,27 +22,32 @@ from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
+from cra.ledger.writer import ChainWriter
 from cra.policy.call import Call, Moment
 from cra.policy.engine import Counted, decide, limits_of
 from cra.policy.ladder import Outcome as Answer
 from cra.policy.ladder import Ruling
 from cra.policy.schema import compile_schema
-from cra.resolver.request import Task, task_of
-from cra.resolver.resolve import resolve
+from cra.protocol.carp import Status
+from cra.resolver.request import MAX_KEY, Task, task_of
+from cra.resolver.resolve import call_for, resolve
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.record import (
     Decided,
     FrozenCall,
     error_of,
+    record_context,
     record_denial,
+    record_evaluation,
     record_intent,
     record_outcome,
     record_question,
     record_refusal,
+    record_request,
     record_resolution,
 )
-from cra.runtime.result import ExecutionResult, Resolution, Status
+from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, Held, SessionState
 
 if TYPE_CHECKING:
@@ -58,7 +63,6 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
-MAX_KEY: Final = 256
 
 # What decides where policy allows, and no resolution does.
 NO_RESOLUTION: Final = "default:no-resolution"
@@ -68,12 +72,16 @@ class GovernedSession:
     """A session of a project. Threads and tasks may share it; each call has its own span."""
 
     def __init__(self, project: Project, record: Record, state: SessionState) -> None:
+        assert record.trace_id is not None  # what was begun or opened has been read
         self.id = record.id
+        self.trace_id = record.trace_id
+        self.parent_id: str | None = state.started["parent_session_id"]
         self.caller = project.caller_of(state.started)
         self.project = project
         self._record = record
         self._state = state
         self._source = project.ledger.source
+        self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
 
@@ -98,9 +106,10 @@ class GovernedSession:
             atlas_ids=tuple(atlas_ids),
             context=context,
         )
-        return self._resolve(task, self._source.new_id())
+        return self.resolve_task(task, self._source.new_id())
 
-    def _resolve(self, task: Task, request_id: str) -> Resolution:
+    def resolve_task(self, task: Task, request_id: str) -> Resolution:
+        """`resolve` for a task that a request states. Raises UsageError for a known request id."""
         began = time.perf_counter_ns()
         stated = task.document()
         world = self.project.world
@@ -117,20 +126,21 @@ class GovernedSession:
             "timestamp": now,
             **body,
             "decision": {**body["decision"], "expires_at": expires_at},
-            "trace_id": self._record.trace_id,
+            "trace_id": self.trace_id,
             "span_id": self._source.new_id(),
         }
         received = {"request_id": request_id, "operation": "resolve", "request": stated}
         with self._record.batch() as writer:
             self._check_open(now)
-            if request_id in self._state.requests:
-                raise UsageError(f"expected a new request, found {request_id} again")
+            self._check_new(request_id)
             writer.append(
                 "carp.request.received",
                 received,
                 span_id=document["span_id"],
                 actor_id=self.caller.agent,
             )
+            if self._is_full and known is None:
+                self._record_details(writer, task, document)
             recorded = record_resolution(
                 writer,
                 document,
@@ -142,6 +152,12 @@ class GovernedSession:
             self._resolved[key] = text, recorded.event_id
         return Resolution(document, is_cached=known is not None)
 
+    def _record_details(self, writer: ChainWriter, task: Task, document: Mapping[str, Any]) -> None:
+        for action in (*document["allowed_actions"], *document["denied_actions"]):
+            call = call_for(self.caller, task, action["action_id"])
+            record_evaluation(writer, self.project.policy, call, document["span_id"])
+        record_context(writer, document)
+
     # Executing.
 
     def execute(
@@ -151,32 +167,45 @@ class GovernedSession:
         *,
         resolution_id: str | None = None,
         idempotency_key: str | None = None,
+        request_id: str | None = None,
         dry_run: bool = False,
     ) -> ExecutionResult:
         """Carry out an action, if policy allows it now, and record both.
 
         Without a resolution, the latest valid one that contains the action is used. A dry run is
         decided and recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which
-        are recorded as denials, and UsageError for an idempotency key that stands for another call.
+        are recorded as denials, and UsageError for an idempotency key that stands for another call
+        or a request id that the session has seen.
         """
-        call = self._freeze(action_id, arguments or {}, idempotency_key, is_dry_run=dry_run)
+        _check_key(idempotency_key)
+        call = replace(
+            self._freeze(action_id, arguments or {}, request_id),
+            idempotency_key=idempotency_key,
+            request_id=request_id,
+            is_dry_run=dry_run,
+        )
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
             earlier = self._earlier(call)
             if earlier is None:
+                self._check_new(request_id)
                 decided = self._decide(call, resolution_id, now)
+                if self._is_full:
+                    self._record_request(writer, call, decided)
                 approval_id = self._record_decision(call, decided)
                 if decided.ruling.outcome == "allow" and self._needs_barrier(call, decided):
                     writer.barrier()
         if earlier is not None:
-            return self._repeated(earlier)
+            return self._repeated(earlier, request_id)
         ruling = decided.ruling
         found = ExecutionResult(
             decided.span_id,
             action_id,
             decided.resolution_id,
             _STATUS[ruling.outcome],
+            request_id or decided.span_id,
+            self.trace_id,
             reason=ruling.reason,
             policy_id=ruling.policy_id,
             approval_id=approval_id,
@@ -224,18 +253,13 @@ class GovernedSession:
         self._record.barrier()
 
     def _freeze(
-        self,
-        action_id: str,
-        arguments: Mapping[str, Any],
-        idempotency_key: str | None,
-        *,
-        is_dry_run: bool,
+        self, action_id: str, arguments: Mapping[str, Any], request_id: str | None
     ) -> FrozenCall:
         """The call with arguments of its own. Raises UnknownAction or ArgumentsRefused."""
-        _check_key(idempotency_key)
         found = self.project.snapshot.actions.get(action_id)
         if found is None:
-            raise self._refused(action_id, self.project.unknown_action(action_id))
+            error: CraError = self.project.unknown_action(action_id)
+            raise self._refused(action_id, error, request_id)
         atlas, action = found
         try:
             text = canonical.encode(dict(arguments))
@@ -248,15 +272,27 @@ class GovernedSession:
                 f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
                 fix=f"cra atlas show {atlas.atlas_id}",
             )
-            raise self._refused(action_id, error)
-        digest = sha256(text).hexdigest()
-        return FrozenCall(atlas, action, frozen, digest, idempotency_key, is_dry_run)
+            raise self._refused(action_id, error, request_id)
+        return FrozenCall(atlas, action, frozen, sha256(text).hexdigest())
 
-    def _refused(self, action_id: str, error: CraError) -> CraError:
+    def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
         with self._record.batch() as writer:
             self._check_open(self._source.now())
-            record_refusal(writer, action_id, error.message)
+            self._check_new(request_id)
+            record_refusal(writer, action_id, error.message, request_id)
         return error
+
+    def _record_request(self, writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+        record_request(writer, call, decided)
+        is_denied = decided.ruling.outcome == "deny"
+        record_evaluation(
+            writer,
+            self.project.policy,
+            decided.asked,
+            decided.span_id,
+            parent=decided.parent,
+            violated=decided.ruling.policy_id if is_denied else None,
+        )
 
     # Deciding, under the session's lock.
 
@@ -273,32 +309,39 @@ class GovernedSession:
                 fix="cra session start",
             )
 
+    def _check_new(self, request_id: str | None) -> None:
+        if request_id in self._state.requests:
+            raise UsageError(
+                f"expected a request that this session has not answered, found {request_id} again",
+                fix="give each request an id of its own",
+            )
+
     def _decide(self, call: FrozenCall, resolution_id: str | None, now: str) -> Decided:
         """What policy says comes first: a denial names its rule, whatever else is missing."""
         held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
         reserves = objection is None and not call.is_dry_run
-        ruling, counted = self._judge(call, held, now, reserves=reserves)
-        if objection is not None and ruling.outcome != "deny":
-            ruling = Ruling("deny", NO_RESOLUTION, objection)
-        return Decided(ruling, self._source.new_id(), held, counted)
+        decided = self._judge(call, held, now, reserves=reserves)
+        if objection is not None and decided.ruling.outcome != "deny":
+            return replace(decided, ruling=Ruling("deny", NO_RESOLUTION, objection))
+        return decided
 
-    def _judge(
-        self, call: FrozenCall, held: Held | None, now: str, *, reserves: bool
-    ) -> tuple[Ruling, tuple[Counted, ...]]:
+    def _judge(self, call: FrozenCall, held: Held | None, now: str, *, reserves: bool) -> Decided:
         """The ruling, and what of which limit the call takes, reserved where others count too."""
-        policy = self.project.policy
+        policy, span_id = self.project.policy, self._source.new_id()
         counted = limits_of(policy, self._asked(call, held, now, {}))
         used = {one.key: self._used(one, now) for one in counted if _per(one) == "session"}
         shared = [one for one in counted if one.key not in used]
         if not shared:
-            return decide(policy, self._asked(call, held, now, used)), counted
+            asked = self._asked(call, held, now, used)
+            return Decided(decide(policy, asked), span_id, asked, held, counted)
         with self.project.reservations.locked(self.project.ledger.journal) as reservations:
             used |= {one.key: reservations.used(one.key, now) for one in shared}
-            ruling = decide(policy, self._asked(call, held, now, used))
+            asked = self._asked(call, held, now, used)
+            ruling = decide(policy, asked)
             if ruling.outcome == "allow" and reserves:
                 for one in shared:
                     reservations.reserve(one, now, self.id)
-        return ruling, counted
+        return Decided(ruling, span_id, asked, held, counted)
 
     def _asked(
         self, call: FrozenCall, held: Held | None, now: str, used: Mapping[str, int]
@@ -427,7 +470,7 @@ class GovernedSession:
         )
         return run(action.executor, work)
 
-    def _repeated(self, earlier: Execution) -> ExecutionResult:
+    def _repeated(self, earlier: Execution, request_id: str | None) -> ExecutionResult:
         """The recorded outcome of an earlier call, as if it had been made now."""
         assert earlier.outcome is not None
         payload, salt = earlier.outcome
@@ -441,6 +484,8 @@ class GovernedSession:
             earlier.action_id,
             earlier.resolution_id,
             "error" if is_error else "success",
+            request_id or earlier.execution_id,
+            self.trace_id,
             value=None if is_error else value,
             error=value if is_error else None,
             simulated=bool(payload.get("simulated")),

@@ -198,12 +198,24 @@ def _ask(state: SessionState, event: _Payload) -> None:
     payload = event.get("payload") or {}
     details = payload.get("details") or {}
     digest = details.get("arguments_digest")
+    _see(state, details)
     if digest is not None and not details.get("simulated"):
         state.asked[payload["action_id"], digest] = payload["approval_id"]
 
 
+def _see(state: SessionState, payload: _Payload) -> None:
+    """No later request has the id of one that was answered."""
+    if "request_id" in payload:
+        state.requests.add(payload["request_id"])
+
+
+def _deny(state: SessionState, event: _Payload) -> None:
+    _see(state, event.get("payload") or {})
+
+
 def _intend(state: SessionState, event: _Payload) -> None:
     payload = event.get("payload") or {}
+    _see(state, payload)
     if payload.get("simulated"):
         return
     execution = Execution(
@@ -243,6 +255,7 @@ _TAKERS: Final[Mapping[str, Callable[[SessionState, _Payload], None]]] = {
     "carp.resolution.cached": _resolve_again,
     "approval.requested": _ask,
     "action.approved": _intend,
+    "action.denied": _deny,
     "action.executed": _conclude,
     "action.failed": _conclude,
 }
