@@ -37,6 +37,7 @@ FULL: dict[str, Any] = {
         "request_tolerance_seconds": 60,
         "resolution_ttl_seconds": 0,
         "approval_ttl_seconds": 60,
+        "approvers": [KEY],
     },
     "agents": {"reviewer": {"roles": ["reader"], "scopes": ["ticket.*"]}, "cli": {}},
     "keys": [KEY],

@@ -688,7 +688,7 @@ def test_a_dry_run_that_needs_an_approval_is_recorded_and_asks_nobody(desk, witn
 
     assert (tried.status, tried.approval_id) == ("pending_approval", None)
     [first, second] = events(session, "approval.requested")
-    assert payload_of(first)["details"]["simulated"] is True
+    assert payload_of(first)["simulated"] is True
     assert payload_of(second)["approval_id"] == meant.approval_id
 
 

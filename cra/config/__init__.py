@@ -92,6 +92,8 @@ class PolicyConfig:
     request_tolerance_seconds: _Seconds = 300
     resolution_ttl_seconds: _Seconds = 3_600
     approval_ttl_seconds: _Seconds = 3_600
+    # The keys that approve where a rule names none; if there are none, a person's word does.
+    approvers: tuple[_Key, ...] = ()
 
 
 @dataclass(frozen=True)

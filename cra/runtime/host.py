@@ -56,7 +56,7 @@ def _host_atlas(actions: Mapping[str, Action]) -> Atlas:
     manifest = {
         "atlas_id": HOST,
         "version": _VERSION,
-        "actions": [_described(action) for action in ordered],
+        "actions": [described(action) for action in ordered],
     }
     files = {"atlas.json": canonical.encode(manifest)}
     return Atlas(
@@ -74,7 +74,8 @@ def _host_atlas(actions: Mapping[str, Action]) -> Atlas:
     )
 
 
-def _described(action: Action) -> dict[str, Any]:
+def described(action: Action) -> dict[str, Any]:
+    """What a function of the host program says of itself, as a manifest would."""
     assert isinstance(action.executor, HostExecutor)
     return {
         "action_id": action.action_id,

@@ -124,6 +124,11 @@ class Project:
         return project
 
     @property
+    def read_digest(self) -> str:
+        """The digest of what was read, whatever the host program declares."""
+        return self._read.digest
+
+    @property
     def policy(self) -> Policy:
         known, snapshot = self._compiled, self.snapshot
         if known is None or known[0] is not snapshot:
@@ -147,6 +152,7 @@ class Project:
             grants,
             require_approval_for=policies.require_approval_for,
             default_tier=policies.default_risk_tier,
+            approvers=policies.approvers,
         )
 
     def schema_of(self, action: Action) -> Schema:

@@ -45,6 +45,8 @@ class Decided:
     asked: Call
     held: Held | None = None
     counted: tuple[Counted, ...] = ()
+    # The grant that the call stands on.
+    approval_id: str | None = None
 
     @property
     def parent(self) -> str | None:
@@ -142,24 +144,28 @@ def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
 
 
 def record_question(
-    writer: ChainWriter, call: FrozenCall, decided: Decided, approval_id: str
+    writer: ChainWriter, call: FrozenCall, decided: Decided, payload: Mapping[str, Any]
 ) -> None:
     """That an approval is needed for exactly this call."""
-    details: dict[str, Any] = {
-        "policy_id": decided.ruling.policy_id,
-        "arguments": call.arguments,
-        "arguments_digest": call.digest,
-        **_stated(call.request_id),
-    }
+    said = {**payload, **_stated(call.request_id)}
     if call.is_dry_run:
-        details["simulated"] = True
+        said["simulated"] = True
+    _append(writer, "approval.requested", said, call, decided)
+
+
+def record_expiry(writer: ChainWriter, approval_id: str, action_id: str) -> None:
+    """That an approval was not decided, or not used, while there was time."""
+    writer.append("approval.expired", {"approval_id": approval_id, "action_id": action_id})
+
+
+def record_consumption(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+    """That a call takes one use of the grant that it stands on."""
     payload = {
-        "approval_id": approval_id,
+        "approval_id": decided.approval_id,
         "action_id": call.action.action_id,
-        "reason": decided.ruling.reason,
-        "details": details,
+        "execution_id": decided.span_id,
     }
-    _append(writer, "approval.requested", payload, call, decided)
+    _append(writer, "approval.consumed", payload, call, decided)
 
 
 def record_intent(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:

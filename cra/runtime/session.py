@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
@@ -23,7 +23,7 @@ from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
 from cra.ledger.writer import ChainWriter
-from cra.policy.call import Call, Moment
+from cra.policy.call import Call, Granted, Moment
 from cra.policy.engine import Counted, decide, limits_of
 from cra.policy.ladder import Outcome as Answer
 from cra.policy.ladder import Ruling
@@ -31,18 +31,19 @@ from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
 from cra.resolver.request import MAX_KEY, Task, task_of
 from cra.resolver.resolve import call_for, resolve
+from cra.runtime.approval import Approvals
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.record import (
     Decided,
     FrozenCall,
     error_of,
+    record_consumption,
     record_context,
     record_denial,
     record_evaluation,
     record_intent,
     record_outcome,
-    record_question,
     record_refusal,
     record_request,
     record_resolution,
@@ -51,7 +52,14 @@ from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, Held, SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cra.protocol.events import Approver
     from cra.runtime.project import Project
+    from cra.runtime.state import Approval
+
+    Approving: TypeAlias = Callable[[Approval], bool | None]
+    AsyncApproving: TypeAlias = Callable[[Approval], Awaitable[bool | None]]
 
 _STATUS: Final[Mapping[Answer, Status]] = {
     "allow": "success",
@@ -63,6 +71,7 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
+_MAX_NAME: Final = 256
 
 # What decides where policy allows, and no resolution does.
 NO_RESOLUTION: Final = "default:no-resolution"
@@ -81,6 +90,7 @@ class GovernedSession:
         self._record = record
         self._state = state
         self._source = project.ledger.source
+        self.approvals = Approvals(project, record, state, self.caller.agent)
         self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
@@ -160,7 +170,7 @@ class GovernedSession:
 
     # Executing.
 
-    def execute(
+    def execute(  # noqa: PLR0913  # what a call may state
         self,
         action_id: str,
         arguments: Mapping[str, Any] | None = None,
@@ -168,70 +178,126 @@ class GovernedSession:
         resolution_id: str | None = None,
         idempotency_key: str | None = None,
         request_id: str | None = None,
+        approval_id: str | None = None,
+        approver: Approving | None = None,
         dry_run: bool = False,
     ) -> ExecutionResult:
         """Carry out an action, if policy allows it now, and record both.
 
-        Without a resolution, the latest valid one that contains the action is used. A dry run is
-        decided and recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which
-        are recorded as denials, and UsageError for an idempotency key that stands for another call
-        or a request id that the session has seen.
+        Without a resolution, the latest valid one that contains the action is used; without an
+        approval, any grant for the call. If one has to be asked for, `approver` is: it returns True
+        to grant this call, False to refuse it, None to leave it waiting. A dry run is decided and
+        recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which are recorded
+        as denials, and UsageError for an idempotency key that stands for another call or a request
+        id that the session has seen.
         """
-        _check_key(idempotency_key)
-        call = replace(
-            self._freeze(action_id, arguments or {}, request_id),
-            idempotency_key=idempotency_key,
-            request_id=request_id,
-            is_dry_run=dry_run,
-        )
-        with self._record.batch() as writer:
-            now = max(self._source.now(), self._state.latest)
-            self._check_open(now)
-            earlier = self._earlier(call)
-            if earlier is None:
-                self._check_new(request_id)
-                decided = self._decide(call, resolution_id, now)
-                if self._is_full:
-                    self._record_request(writer, call, decided)
-                approval_id = self._record_decision(call, decided)
-                if decided.ruling.outcome == "allow" and self._needs_barrier(call, decided):
-                    writer.barrier()
-        if earlier is not None:
-            return self._repeated(earlier, request_id)
-        ruling = decided.ruling
-        found = ExecutionResult(
-            decided.span_id,
-            action_id,
-            decided.resolution_id,
-            _STATUS[ruling.outcome],
-            request_id or decided.span_id,
-            self.trace_id,
-            reason=ruling.reason,
-            policy_id=ruling.policy_id,
-            approval_id=approval_id,
-            simulated=dry_run,
-        )
-        if ruling.outcome != "allow" or dry_run:
+        call = self._call(action_id, arguments, idempotency_key, request_id, dry_run=dry_run)
+        found = self._attempt(call, resolution_id, approval_id)
+        if approver is None or found.approval_id is None or found.status != "pending_approval":
             return found
-        return self._carry_out(call, decided, found)
+        answer = approver(self.approvals.find(found.approval_id))
+        return self._follow(call, found, answer, approver)
 
-    async def execute_async(
+    async def execute_async(  # what a call may state
         self,
         action_id: str,
         arguments: Mapping[str, Any] | None = None,
         *,
         resolution_id: str | None = None,
         idempotency_key: str | None = None,
+        approval_id: str | None = None,
+        approver: Approving | AsyncApproving | None = None,
     ) -> ExecutionResult:
-        """`execute` for a task: the event loop runs on while the action does."""
+        """`execute` for a task: the event loop runs on while the action does, and an approver may
+        be a coroutine function."""
         import asyncio  # 50 ms that only a program with a loop pays, and it has paid them
 
-        return await asyncio.to_thread(
-            self.execute,
-            action_id,
-            arguments,
-            resolution_id=resolution_id,
+        call = await asyncio.to_thread(self._call, action_id, arguments, idempotency_key, None)
+        found = await asyncio.to_thread(self._attempt, call, resolution_id, approval_id)
+        if approver is None or found.approval_id is None or found.status != "pending_approval":
+            return found
+        answer = approver(self.approvals.find(found.approval_id))
+        if not isinstance(answer, bool | None):
+            answer = await answer
+        return await asyncio.to_thread(self._follow, call, found, answer, approver)
+
+    def _call(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None,
+        idempotency_key: str | None,
+        request_id: str | None,
+        *,
+        dry_run: bool = False,
+    ) -> FrozenCall:
+        _check_key(idempotency_key)
+        return replace(
+            self._freeze(action_id, arguments or {}, request_id),
             idempotency_key=idempotency_key,
+            request_id=request_id,
+            is_dry_run=dry_run,
+        )
+
+    def _attempt(
+        self,
+        call: FrozenCall,
+        resolution_id: str | None,
+        approval_id: str | None,
+        *,
+        is_new: bool = True,
+    ) -> ExecutionResult:
+        with self._record.batch() as writer:
+            now = max(self._source.now(), self._state.latest)
+            self._check_open(now)
+            earlier = self._earlier(call)
+            if earlier is None:
+                if is_new:
+                    self._check_new(call.request_id)
+                decided = self._decide(call, resolution_id, approval_id, now)
+                if self._is_full:
+                    self._record_request(writer, call, decided)
+                decided = self._record_decision(call, decided, now)
+                if decided.ruling.outcome == "allow" and _needs_barrier(call, decided):
+                    writer.barrier()
+        if earlier is not None:
+            return self._repeated(earlier, call.request_id)
+        ruling = decided.ruling
+        found = ExecutionResult(
+            decided.span_id,
+            call.action.action_id,
+            decided.resolution_id,
+            _STATUS[ruling.outcome],
+            call.request_id or decided.span_id,
+            self.trace_id,
+            reason=ruling.reason,
+            policy_id=ruling.policy_id,
+            # Nobody is asked for what is only tried.
+            approval_id=None if call.is_dry_run else decided.approval_id,
+            simulated=call.is_dry_run,
+        )
+        if ruling.outcome != "allow" or call.is_dry_run:
+            return found
+        return self._carry_out(call, decided, found)
+
+    def _follow(
+        self,
+        call: FrozenCall,
+        found: ExecutionResult,
+        answer: bool | None,
+        approver: Callable[..., object],
+    ) -> ExecutionResult:
+        """What becomes of a call that waits, once the host program has answered."""
+        assert found.approval_id is not None
+        if answer is None:
+            return found
+        name = getattr(approver, "__qualname__", type(approver).__qualname__)
+        by: Approver = {"how": "program", "name": name[:_MAX_NAME]}
+        if answer:
+            self.approvals.grant(found.approval_id, by)
+        else:
+            self.approvals.deny(found.approval_id, by)
+        return self._attempt(
+            call, found.resolution_id, found.approval_id if answer else None, is_new=False
         )
 
     @property
@@ -316,16 +382,26 @@ class GovernedSession:
                 fix="give each request an id of its own",
             )
 
-    def _decide(self, call: FrozenCall, resolution_id: str | None, now: str) -> Decided:
+    def _decide(
+        self, call: FrozenCall, resolution_id: str | None, approval_id: str | None, now: str
+    ) -> Decided:
         """What policy says comes first: a denial names its rule, whatever else is missing."""
         held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
         reserves = objection is None and not call.is_dry_run
-        decided = self._judge(call, held, now, reserves=reserves)
+        decided = self._judge(call, held, now, approval_id, reserves=reserves)
         if objection is not None and decided.ruling.outcome != "deny":
             return replace(decided, ruling=Ruling("deny", NO_RESOLUTION, objection))
         return decided
 
-    def _judge(self, call: FrozenCall, held: Held | None, now: str, *, reserves: bool) -> Decided:
+    def _judge(
+        self,
+        call: FrozenCall,
+        held: Held | None,
+        now: str,
+        approval_id: str | None,
+        *,
+        reserves: bool,
+    ) -> Decided:
         """The ruling, and what of which limit the call takes, reserved where others count too."""
         policy, span_id = self.project.policy, self._source.new_id()
         counted = limits_of(policy, self._asked(call, held, now, {}))
@@ -333,15 +409,49 @@ class GovernedSession:
         shared = [one for one in counted if one.key not in used]
         if not shared:
             asked = self._asked(call, held, now, used)
-            return Decided(decide(policy, asked), span_id, asked, held, counted)
+            return self._approved(
+                call,
+                Decided(decide(policy, asked), span_id, asked, held, counted),
+                approval_id,
+                now,
+            )
         with self.project.reservations.locked(self.project.ledger.journal) as reservations:
             used |= {one.key: reservations.used(one.key, now) for one in shared}
             asked = self._asked(call, held, now, used)
-            ruling = decide(policy, asked)
-            if ruling.outcome == "allow" and reserves:
+            decided = self._approved(
+                call,
+                Decided(decide(policy, asked), span_id, asked, held, counted),
+                approval_id,
+                now,
+            )
+            if decided.ruling.outcome == "allow" and reserves:
                 for one in shared:
                     reservations.reserve(one, now, self.id)
-        return Decided(ruling, span_id, asked, held, counted)
+        return decided
+
+    def _approved(
+        self, call: FrozenCall, decided: Decided, approval_id: str | None, now: str
+    ) -> Decided:
+        """What is decided once a grant, or a refusal, of a person is looked at."""
+        asking, moment = decided.ruling, decided.asked.moment
+        assert moment is not None
+        if asking.outcome != "requires_approval":
+            return decided
+        found = self.approvals.answer_to(call, asking, now, approval_id)
+        if found is None:
+            return decided
+        if isinstance(found, Ruling):
+            return replace(decided, ruling=found)
+        granted = moment._replace(approval=Granted(found.key))
+        asked = decided.asked._replace(moment=granted)
+        ruling = decide(self.project.policy, asked)
+        is_lifted = ruling.outcome == "allow"
+        return replace(
+            decided,
+            ruling=ruling,
+            asked=asked,
+            approval_id=found.approval_id if is_lifted else None,
+        )
 
     def _asked(
         self, call: FrozenCall, held: Held | None, now: str, used: Mapping[str, int]
@@ -420,26 +530,19 @@ class GovernedSession:
             )
         return earlier
 
-    def _record_decision(self, call: FrozenCall, decided: Decided) -> str | None:
-        """Record what was decided. Returns the id of the approval that is asked for, if one is."""
+    def _record_decision(self, call: FrozenCall, decided: Decided, now: str) -> Decided:
+        """Record what was decided, and which approval is asked for, if one is."""
         match decided.ruling.outcome:
             case "deny":
                 record_denial(self._record, call, decided)
             case "allow":
+                if decided.approval_id is not None and not call.is_dry_run:
+                    record_consumption(self._record, call, decided)
                 record_intent(self._record, call, decided)
-            case "requires_approval" if call.is_dry_run:
-                record_question(self._record, call, decided, self._source.new_id())
             case "requires_approval":
-                # Whoever asks again asks for the same approval.
-                asked = self._state.asked.get((call.action.action_id, call.digest))
-                approval_id = asked or self._source.new_id()
-                if asked is None:
-                    record_question(self._record, call, decided, approval_id)
-                return approval_id
-        return None
-
-    def _needs_barrier(self, call: FrozenCall, decided: Decided) -> bool:
-        return decided.ruling.risk_tier in _BARRIER_TIERS and not call.is_dry_run
+                asked_for = self.approvals.ask(self._record, call, decided, now)
+                return replace(decided, approval_id=asked_for)
+        return decided
 
     # Carrying out, without the lock.
 
@@ -504,6 +607,11 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
     if not flaws:
         return outcome
     return Failed("invalid_result", f"the result does not fit returns_schema: {flaws[0]}")
+
+
+def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
+    is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
+    return is_grave and not call.is_dry_run
 
 
 def _per(counted: Counted) -> str:
