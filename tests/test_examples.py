@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from cra import Project
+from tests.console import blocks, follow
 from tests.program import ROOT, answer
 
 EXAMPLES = ROOT / "examples"
@@ -47,3 +50,55 @@ def test_the_desk_is_one_file_of_the_project_wherever_its_commands_are_run(tmp_p
 
     assert ticket["id"] == 1043
     assert list(shop.rglob("desk.db")) == [shop / "desk.db"]
+
+
+@pytest.fixture
+def repository(tmp_path):
+    page = (EXAMPLES / "atlases" / "devops" / "README.md").read_text()
+    follow(tmp_path, blocks(page, "console")[0].partition("$ cra init")[0])
+    return added(tmp_path, "devops")
+
+
+def git(place: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=place, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_an_agent_commits_on_its_own_branch_and_changes_no_other(repository):
+    begun = git(repository, "rev-parse", "main")
+    (repository / "notes.txt").write_text("Water the plants.")
+    with Project.open(repository) as project:
+        session = project.session()
+        session.resolve("commit the change of the notes on a branch")
+
+        for action_id, arguments in [
+            ("git.branch.create", {"name": "agent/plants"}),
+            ("git.add", {"path": "notes.txt"}),
+            ("git.commit", {"message": "Remember the plants; echo $(id)"}),
+        ]:
+            assert session.execute(action_id, arguments).status == "success"
+
+    assert git(repository, "log", "-1", "--format=%an: %s", "agent/plants") == (
+        "An agent: Remember the plants; echo $(id)\n"
+    )
+    assert git(repository, "rev-parse", "main", "agent/plants~1") == begun * 2
+
+
+@pytest.mark.parametrize(
+    ("action_id", "arguments"),
+    [
+        ("git.diff", {"path": "--output=notes.txt"}),
+        ("git.add", {"path": "--force"}),
+        ("git.commit", {"message": "--amend --no-edit"}),
+    ],
+)
+def test_no_argument_of_an_agent_becomes_an_option_of_git(repository, action_id, arguments):
+    with Project.open(repository) as project:
+        session = project.session()
+        session.resolve("commit the change of the notes on a branch")
+
+        result = session.execute(action_id, arguments)
+
+    assert result.error is not None
+    assert result.error["code"] == "refused"
