@@ -52,6 +52,16 @@ def test_the_desk_is_one_file_of_the_project_wherever_its_commands_are_run(tmp_p
     assert list(shop.rglob("desk.db")) == [shop / "desk.db"]
 
 
+def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
+    [ran] = follow(
+        added(tmp_path, "support-desk"), "$ python /path/to/cra/examples/governed_script.py\n"
+    )
+
+    assert ran.done.stdout.endswith(
+        "not packed: parcel.pack: no rule allows it (default:no-rule-allows)\n"
+    )
+
+
 @pytest.fixture
 def repository(tmp_path):
     page = (EXAMPLES / "atlases" / "devops" / "README.md").read_text()
