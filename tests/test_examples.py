@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.program import ROOT, answer
 EXAMPLES = ROOT / "examples"
 ATLASES = sorted(path.parent for path in EXAMPLES.glob("atlases/*/atlas.json"))
 of_each_atlas = pytest.mark.parametrize("atlas", ATLASES, ids=lambda path: path.name)
+
+# What each page leads through, from an empty directory to a proof.
+JOURNEY = ["init", "atlas add", "resolve", "execute", "trace verify", "atlas test", "policy test"]
 
 
 @of_each_atlas
@@ -31,6 +35,30 @@ def test_an_example_has_no_warning(tmp_path, atlas):
     found = json.loads(answer(tmp_path, "atlas", "validate", atlas, "--json"))
 
     assert found["warnings"] == []
+
+
+@of_each_atlas
+def test_the_page_of_an_example_is_true(tmp_path, atlas):
+    """Output that is shown is what comes, and the exit code is 0 unless another is stated."""
+    page = (atlas / "README.md").read_text()
+
+    ran = follow(tmp_path, *blocks(page, "console"))
+
+    stated = [re.search(r"# exit code (\d)$", step.command) for step in ran]
+    codes = [int(found[1]) if found else 0 for found in stated]
+    assert [(step.command, step.done.returncode, step.seen) for step in ran] == [
+        (step.command, code, step.shown) for step, code in zip(ran, codes, strict=True)
+    ]
+
+
+@of_each_atlas
+def test_the_page_of_an_example_leads_the_whole_way(atlas):
+    """One execution with a result, one denied by a rule that has a name."""
+    commands = "\n".join(blocks((atlas / "README.md").read_text(), "console"))
+
+    assert [step for step in JOURNEY if f"\n$ cra {step}" not in f"\n{commands}"] == []
+    assert re.search(r"^\$ cra execute [^#\n]*\n[{\"]", commands, re.MULTILINE)
+    assert re.search(r"^DENIED: .* \([a-z-]+\)$", commands, re.MULTILINE)
 
 
 def added(place: Path, name: str) -> Path:
