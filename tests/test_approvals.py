@@ -37,7 +37,7 @@ from tests.governed import (
 )
 
 ASK = rule("a-person-looks", "require_approval", "ticket.note", "ticket.pay")
-BY: Approver = {"how": "terminal", "name": "ada"}
+BY: Approver = {"how": "terminal", "name": "reviewer"}
 CONSUMED = ["approval.consumed", "action.approved", "action.executed"]
 
 
@@ -174,7 +174,7 @@ def test_a_denial_holds_against_the_same_call(desk, note):
     found = desk.execute(*note)
 
     assert (found.status, found.policy_id) == ("denied", "a-person-looks")
-    assert "ada denied it: not today" in found.reason
+    assert "reviewer denied it: not today" in found.reason
     assert types_since(desk, before) == ["action.denied"]
     assert desk.execute("ticket.note", {**note[1], "text": "x"}).status == "pending_approval"
 
@@ -297,7 +297,7 @@ def test_a_listed_key_approves(note, approver, in_rule):
         assert session.execute(*note).status == "success"
         [granted] = events(session, "approval.granted")
         assert payload_of(granted)["approver"] == {
-            "how": "key", "key": str(approver.key), "name": "ada"}  # fmt: skip
+            "how": "key", "key": str(approver.key), "name": "reviewer"}  # fmt: skip
 
 
 @pytest.mark.parametrize("in_rule", [True, False])

@@ -52,7 +52,7 @@ def start(
     Scopes only narrow: those of the agent in the configuration, and those of the parent.
 
       cra session start
-      cra session start --agent reviewer --principal user:alice --ttl 8h
+      cra session start --agent reviewer --principal user:me --ttl 8h
       cra session start --parent last --scope tickets
     """
     from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes

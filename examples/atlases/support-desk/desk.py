@@ -11,8 +11,8 @@ create table if not exists message (ticket integer, text text);
 create table if not exists refund (ticket integer, amount real);
 """
 FIRST = [
-    (1042, "Ada", "The printer is on fire", "open"),
-    (1043, "Grace", "Two invoices for one order", "open"),
+    (1042, "the library", "The printer is on fire", "open"),
+    (1043, "the school", "Two invoices for one order", "open"),
 ]
 
 
