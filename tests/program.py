@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,30 @@ def answer(place: Path, *arguments: str | Path, **environ: str) -> str:
     done = cra(place, *arguments, **environ)
     assert done.returncode == 0, done.stderr
     return done.stdout.removesuffix("\n")
+
+
+def at_terminal(place: Path, *arguments: str | Path, typed: str, **environ: str) -> tuple[int, str]:
+    """Run `cra` on a terminal of its own where somebody types. Returns the code and the screen."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "cra", *map(str, arguments)],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **environ},
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    ) as process:
+        os.close(its)
+        os.write(ours, typed.encode())
+        screen = b""
+        while True:
+            try:
+                part = os.read(ours, 65_536)
+            except OSError:  # nobody holds the other end any more
+                break
+            if not part:
+                break
+            screen += part
+        os.close(ours)
+        return process.wait(120), screen.decode()

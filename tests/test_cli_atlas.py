@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,7 +12,7 @@ import pytest
 
 from cra.cli.project import user_dirs
 from cra.runtime.project import Project
-from tests.program import ROOT, answer, cra
+from tests.program import answer, at_terminal, cra
 
 DESK = {
     "atlas_version": "1.0",
@@ -253,24 +250,11 @@ def test_what_an_atlas_may_do_is_shown_before_it_is_added(project):
 
 @pytest.mark.parametrize(("reply", "is_added"), [("y", True), ("n", False), ("", False)])
 def test_on_a_terminal_the_question_decides(project, desk, reply, is_added):
-    ours, theirs = pty.openpty()
-    os.write(ours, f"{reply}\n".encode())
-    done = subprocess.run(
-        [sys.executable, "-m", "cra", "atlas", "add", str(desk)],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        check=True,
-        timeout=60,
-    )
-    said = os.read(ours, 65_536).decode()
-    os.close(ours)
-    os.close(theirs)
+    code, screen = at_terminal(project, "atlas", "add", desk, typed=f"{reply}\n")
 
-    assert b"ticket.find" in done.stdout
-    assert "Add com.example.desk, with all that it may do? [y/N]" in said
+    assert code == 0, screen
+    assert "ticket.find" in screen
+    assert "Add com.example.desk, with all that it may do? [y/N]" in screen
     assert (written(project)[1] is not None) is is_added
 
 

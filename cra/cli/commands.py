@@ -14,6 +14,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "execute": ("cra.cli.execute:execute", "Carry out an action, if policy allows it"),
     "doctor": ("cra.cli.doctor:doctor", "Check that everything here is in order"),
     "explain": ("cra.cli.explain:explain", "Say why an action is allowed or denied"),
+    "approvals list": (
+        "cra.cli.approvals:list_approvals",
+        "List the calls that wait for an approval",
+    ),
+    "approvals show": ("cra.cli.approvals:show", "Show all there is to know of an approval"),
+    "approvals grant": ("cra.cli.approvals:grant", "Let a call be made that waits"),
+    "approvals deny": ("cra.cli.approvals:deny", "Refuse a call that waits"),
+    "approvals key": ("cra.cli.approvals:make_key", "Make a key for an approver"),
     "policy check": ("cra.cli.policy:check", "Look for rules that are probably not meant so"),
     "policy test": ("cra.cli.policy:run_tests", "Run the tests of the project's policies"),
     "session start": ("cra.cli.session:start", "Begin a session"),
@@ -52,6 +60,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 GROUPS: Final[dict[str, str]] = {
     "": "cra records what an agent may do and what it did, and proves it.",
+    "approvals": "Look at, grant and deny the calls that wait for a person",
     "session": "Begin, look at and end sessions",
     "trace": "Read, check, prove and mend what is recorded",
     "atlas": "Write, check, accept and look at atlases: actions, rules and context",
@@ -63,9 +72,10 @@ GROUPS: Final[dict[str, str]] = {
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
         "Begin": ("init", "doctor"),
-        "Work": ("resolve", "execute", "explain", "session", "trace"),
+        "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
         "Set up": ("atlas", "policy", "config", "schema"),
     },
+    "approvals": {"Commands": ("list", "show", "grant", "deny", "key")},
     "session": {"Commands": ("start", "list", "show", "end")},
     "trace": {
         "Read": ("list", "show", "tail", "stats", "export"),
@@ -83,6 +93,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "": ("cra init", "cra session start", "cra trace show last", "cra trace verify"),
+    "approvals": ("cra approvals list", "cra approvals grant last"),
     "session": ("cra session start --agent reviewer", "cra session end last"),
     "trace": ("cra trace tail last", "cra trace show last --json", "cra trace verify last"),
     "atlas": (

@@ -33,7 +33,7 @@ from cra.ledger.verify import LedgerReport, Trust, verify_ledger
 from cra.policy.lint import Remark, lint
 from cra.protocol.carp import CARP_VERSION
 from cra.runtime.project import Project
-from cra.runtime.state import SessionState
+from cra.runtime.state import folded
 
 Health: TypeAlias = Literal["OK", "WARN", "FAIL"]
 # What `cra doctor --fix` does by itself.
@@ -381,10 +381,9 @@ def _intents(around: Surroundings) -> HealthCheck:
 
 
 def _open_intents(path: Path) -> list[str]:
-    state = SessionState()
     try:
         with LedgerFile(path) as ledger:
-            state.read(0, list(ledger.lines(0, ledger.count)), is_own=False)
+            state = folded(ledger)
     except (IntegrityError, ValueError, KeyError):
         return []  # no event of this format: the verdict on the ledger tells of it
     return [execution.action_id for execution in state.open_intents()]

@@ -15,6 +15,7 @@ import orjson
 
 from cra.config import RiskTier
 from cra.errors import Code, IntegrityError
+from cra.ledger.index import LedgerFile
 from cra.ledger.verdict import doubted_ranges, unattested_bounds
 
 _Payload = Mapping[str, Any]
@@ -177,6 +178,13 @@ class SessionState:
 
     def open_intents(self) -> list[Execution]:
         return [item for item in self.executions.values() if item.status == "open"]
+
+
+def folded(session: LedgerFile) -> SessionState:
+    """A session as its file tells it, for whoever only reads. Raises IntegrityError."""
+    state = SessionState()
+    state.read(0, list(session.lines(0, session.count)), is_own=False)
+    return state
 
 
 def _hold(state: SessionState, held: Held) -> None:
