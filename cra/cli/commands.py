@@ -24,6 +24,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "approvals key": ("cra.cli.approvals:make_key", "Make a key for an approver"),
     "policy check": ("cra.cli.policy:check", "Look for rules that are probably not meant so"),
     "policy test": ("cra.cli.policy:run_tests", "Run the tests of the project's policies"),
+    "policy backtest": (
+        "cra.cli.backtest:backtest",
+        "Decide recorded calls again under other rules",
+    ),
+    "policy suggest": (
+        "cra.cli.backtest:suggest",
+        "Print the narrowest rules that cover what was done",
+    ),
     "session start": ("cra.cli.session:start", "Begin a session"),
     "session list": ("cra.cli.session_read:list_sessions", "List the sessions of the ledger"),
     "session show": (
@@ -87,7 +95,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "Write": ("create", "validate", "test"),
         "Change the project": ("add", "lock", "remove"),
     },
-    "policy": {"Commands": ("check", "test")},
+    "policy": {"Commands": ("check", "test", "backtest", "suggest")},
     "config": {"Commands": ("show", "validate")},
 }
 

@@ -205,6 +205,8 @@ class ActionDenied(TypedDict):
     arguments: NotRequired[dict[str, Any]]
     resolution_id: NotRequired[str | None]
     request_id: NotRequired[str]
+    # That a person refused.
+    approval_id: NotRequired[str]
     simulated: NotRequired[bool]
 
 

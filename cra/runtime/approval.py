@@ -62,6 +62,13 @@ class Consent(NamedTuple):
     key: str | None
 
 
+class Refusal(NamedTuple):
+    """The decision of a person that a call is denied by."""
+
+    approval_id: str
+    reason: str
+
+
 class Approvals:
     """The approvals of one session. Every change is made under the session's lock."""
 
@@ -146,9 +153,11 @@ class Approvals:
 
     def answer_to(
         self, call: FrozenCall, asking: Ruling, now: str, only: str | None = None
-    ) -> Consent | Ruling | None:
-        """The grant that a call may use, the ruling if it was refused, None if it is to be asked
-        for. With `only`, no other approval counts: raises UsageError if that one does not."""
+    ) -> Consent | Refusal | None:
+        """The grant that a call may use, what refused it, or None if it is to be asked for.
+
+        With `only`, no other approval counts: raises UsageError if that one does not.
+        """
         attested = self._attester()
         exact, anything = self._digests(call)
         latest = self._state.asked.get((call.action.action_id, call.digest))
@@ -156,7 +165,7 @@ class Approvals:
         if refused is not None and refused.standing(now, attested) == "denied":
             given = refused.decision(attested)
             assert given is not None
-            return _refusal(given, asking)
+            return Refusal(refused.approval_id, _refused_by(given))
         for approval in reversed(self._state.approvals.values()):
             if only not in (None, approval.approval_id):
                 continue
@@ -349,11 +358,10 @@ def _action_digest(atlas: Atlas, action: Action) -> str:
     return atlas.digest
 
 
-def _refusal(given: Given, asking: Ruling) -> Ruling:
+def _refused_by(given: Given) -> str:
     reason = given.payload["reason"]
     who = given.payload["approver"]["name"]
-    said = f"{who} denied it" + (f": {reason}" if reason else "")
-    return asking._replace(outcome="deny", reason=said)
+    return f"{who} denied it" + (f": {reason}" if reason else "")
 
 
 def _checked(reason: str) -> str:

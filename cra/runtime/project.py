@@ -9,6 +9,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,10 @@ class Project:
         if known is None or known[0] is not snapshot:
             known = self._compiled = snapshot, self._compile(snapshot)
         return known[1]
+
+    def policy_under(self, rules: Sequence[Rule]) -> Policy:
+        """The policy with these rules in place of the project's own. Raises ConfigError."""
+        return self._compile(replace(self.snapshot, policies=tuple(rules)))
 
     def _compile(self, snapshot: Snapshot) -> Policy:
         policies = self.config.policies

@@ -45,7 +45,7 @@ class Decided:
     asked: Call
     held: Held | None = None
     counted: tuple[Counted, ...] = ()
-    # The grant that the call stands on.
+    # The approval that the call waits for, stands on, or was refused by.
     approval_id: str | None = None
 
     @property
@@ -138,6 +138,8 @@ def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
         "resolution_id": decided.resolution_id,
         **_stated(call.request_id),
     }
+    if decided.approval_id is not None:
+        payload["approval_id"] = decided.approval_id
     if call.is_dry_run:
         payload["simulated"] = True
     _append(writer, "action.denied", payload, call, decided)

@@ -31,7 +31,7 @@ from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
 from cra.resolver.request import MAX_KEY, Task, task_of
 from cra.resolver.resolve import call_for, resolve
-from cra.runtime.approval import Approvals
+from cra.runtime.approval import Approvals, Refusal
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.record import (
@@ -440,8 +440,9 @@ class GovernedSession:
         found = self.approvals.answer_to(call, asking, now, approval_id)
         if found is None:
             return decided
-        if isinstance(found, Ruling):
-            return replace(decided, ruling=found)
+        if isinstance(found, Refusal):
+            denied = asking._replace(outcome="deny", reason=found.reason)
+            return replace(decided, ruling=denied, approval_id=found.approval_id)
         granted = moment._replace(approval=Granted(found.key))
         asked = decided.asked._replace(moment=granted)
         ruling = decide(self.project.policy, asked)

@@ -128,6 +128,8 @@ class SessionState:
     completed: dict[str, Held] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     by_key: dict[str, Execution] = field(default_factory=dict)
+    # By the span of a call: the approval that it consumed.
+    consumed: dict[str, str] = field(default_factory=dict)
     # By the key of a limit.
     uses: dict[str, list[Use]] = field(default_factory=lambda: defaultdict(list))
     approvals: dict[str, Approval] = field(default_factory=dict)
@@ -149,22 +151,25 @@ class SessionState:
                     f"found event {sequence}",
                     fix="cra trace verify",
                 )
-            event = orjson.loads(line)
-            self.latest = max(self.latest, event["timestamp"])
             if is_own:
                 self._own.add(sequence)
-            take = _TAKERS.get(event["event_type"])
-            if take is not None:
-                try:
-                    take(self, event)
-                except (KeyError, TypeError, AttributeError) as error:
-                    raise IntegrityError(
-                        Code.MALFORMED_LINE,
-                        f"expected the payload of {event['event_type']} in event {sequence}, "
-                        "found another",
-                        fix="cra trace verify",
-                    ) from error
-            self.size = sequence + 1
+            self.take(orjson.loads(line))
+
+    def take(self, event: _Payload) -> None:
+        """Take in the next event. Raises IntegrityError if its payload is none of its type."""
+        self.latest = max(self.latest, event["timestamp"])
+        take = _TAKERS.get(event["event_type"])
+        if take is not None:
+            try:
+                take(self, event)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise IntegrityError(
+                    Code.MALFORMED_LINE,
+                    f"expected the payload of {event['event_type']} in event {self.size}, "
+                    "found another",
+                    fix="cra trace verify",
+                ) from error
+        self.size += 1
 
     def is_attested(self, sequence: int, covered: int) -> bool:
         """Whether an event may confer something: this process wrote it, or a checkpoint of its
@@ -278,6 +283,7 @@ def _consume(state: SessionState, event: _Payload) -> None:
     approval = state.approvals.get((event.get("payload") or {}).get("approval_id", ""))
     if approval is not None:
         approval.uses += 1
+        state.consumed[event["span_id"]] = approval.approval_id
 
 
 def _see(state: SessionState, payload: _Payload) -> None:
