@@ -714,3 +714,59 @@ def test_a_session_that_is_over_lends_its_scopes_to_nobody(desk):
         desk.session(parent=parent.id)
     with pytest.raises(NotFound):
         desk.session(parent=desk.ledger.source.new_id())
+
+
+def test_a_child_ends_no_later_than_its_parent(desk):
+    parent = desk.session(ttl_seconds=1000)
+    heir = desk.session(parent=parent.id)
+    brief = desk.session(parent=parent.id, ttl_seconds=60)
+
+    [ends] = [payload_of(one)["expires_at"] for one in events(parent, "session.started")]
+    [inherited] = [payload_of(one) for one in events(heir, "session.started")]
+    assert inherited["expires_at"] <= ends
+    assert inherited["ttl_seconds"] <= 1000
+    assert payload_of(events(brief)[0])["ttl_seconds"] == 60
+    with pytest.raises(UsageError, match=r"at most \d+ seconds.* found 1001"):
+        desk.session(parent=parent.id, ttl_seconds=1001)
+    with pytest.raises(UsageError, match=brief.id):
+        desk.session(parent=brief.id, ttl_seconds=61)
+
+
+def test_a_parent_that_is_about_to_expire_has_no_child(desk, monkeypatch):
+    parent = desk.session(ttl_seconds=2)
+    real = source.time.time_ns
+    monkeypatch.setattr(source.time, "time_ns", lambda: real() + 1_500_000_000)
+
+    with pytest.raises(UsageError, match=parent.id):
+        desk.session(parent=parent.id)
+
+
+@pytest.mark.parametrize("generations", [1, 2])
+def test_a_child_does_nothing_more_once_a_session_above_it_has_ended(tmp_path, generations):
+    witness = tmp_path / "witness"
+    write_project(tmp_path / "desk", ALLOW)
+    with Project.open(tmp_path / "desk") as project, Project.open(tmp_path / "desk") as elsewhere:
+        first = last = project.session()
+        for _ in range(generations):
+            last = begun(project, parent=last.id)
+        assert last.execute("ticket.note", note(witness)).status == "success"
+
+        elsewhere.session(session_id=first.id).end()
+
+        with pytest.raises(SessionEnded, match=first.id):
+            last.execute("ticket.note", note(witness))
+        with pytest.raises(SessionEnded, match=first.id):
+            last.resolve(GOAL)
+        with pytest.raises(SessionEnded, match=first.id):
+            elsewhere.session(session_id=last.id).execute("ticket.note", note(witness))
+        last.end()
+    assert runs(witness) == 1
+
+
+def test_a_child_goes_on_while_its_parent_does(desk):
+    parent = begun(desk)
+    child = begun(desk, parent=parent.id)
+
+    for _ in range(3):
+        assert parent.execute("ticket.read", {"id": 1}).status == "success"
+        assert child.execute("ticket.read", {"id": 1}).status == "success"

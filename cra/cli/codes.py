@@ -115,7 +115,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "The system failed to bring events to the disk; this writer makes no more promises.",
         "look at the disk, then run the command again",
     ),
-    "CRA-4003": ("A session that has ended accepts no event.", "cra session start"),
+    "CRA-4003": (
+        "A session that has ended accepts no event, and one whose parent has ended no call.",
+        "cra session start",
+    ),
     "CRA-4004": ("The session has to be ended before that.", "cra session end"),
     "CRA-4005": (
         "A key that is missing, unreadable, open to others, or not this ledger's.",

@@ -38,7 +38,12 @@ def start(
         list[str] | None,
         typer.Option("--scope", metavar="SCOPE", help="What it is limited to; can be repeated."),
     ] = None,
-    ttl: Annotated[str, typer.Option("--ttl", metavar="TIME", help="How long it is valid.")] = "1h",
+    ttl: Annotated[
+        str | None,
+        typer.Option(
+            "--ttl", metavar="TIME", help="How long it is valid; 1h, or what its parent has left."
+        ),
+    ] = None,
     parent: Annotated[
         str | None,
         typer.Option("--parent", metavar="SESSION", help="The session that it is part of."),
@@ -49,18 +54,17 @@ def start(
 ) -> None:
     """Begin a session and print its id.
 
-    Scopes only narrow: those of the agent in the configuration, and those of the parent.
+    Scopes only narrow: those of the agent in the configuration, and those of the parent. A session
+    is over no later than its parent.
 
       cra session start
       cra session start --agent reviewer --principal user:alice --ttl 8h
       cra session start --parent last --scope tickets
     """
-    from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
+    from cra.runtime.scopes import narrowed
 
     config = open_config(project, trace_dir)
-    valid = seconds(ttl)
-    if not 1 <= valid <= MAX_TTL_SECONDS:
-        raise UsageError(f"expected a session of a second to a year, found {ttl}")
+    valid = seconds(ttl) if ttl is not None else None
     who = principal_of(principal) if principal is not None else None
     directory = config.trace_directory
     parent_id = session_id_of(find_session(directory, parent)) if parent is not None else None
@@ -71,11 +75,12 @@ def start(
             fix=f'name "{agent}" under agents in cra.config.json, with its scopes',
         )
     with open_ledger(config) as ledger:
+        bounds = narrowed(config, ledger, agent, parent_id, scopes=scopes, ttl_seconds=valid)
         session = ledger.start_session(
             agent,
             principal=who,
-            scopes=narrowed_scopes(config, ledger, agent, parent_id, scopes),
-            ttl_seconds=valid,
+            scopes=bounds.scopes,
+            ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent_id,
         )
         facts = ledger.first_event(session.id).payload or {}

@@ -147,10 +147,16 @@ class Ledger:
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
     ) -> Session:
-        """Begin a session; when this returns it is on the disk and listed in the journal."""
+        """Begin a session; when this returns it is on the disk and listed in the journal.
+
+        Whatever its own time, it expires no later than its parent.
+        """
         trace_id = session_id = self.source.new_id()
+        expires_at = later(self.source.now(), ttl_seconds)
         if parent_session_id is not None:
-            trace_id = self.first_event(parent_session_id).header["trace_id"]
+            parent = self.first_event(parent_session_id)
+            trace_id = parent.header["trace_id"]
+            expires_at = min(expires_at, (parent.payload or {}).get("expires_at", expires_at))
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append(
@@ -160,7 +166,7 @@ class Ledger:
                     "principal": principal or {"type": "agent", "id": agent_id},
                     "scopes": list(scopes),
                     "ttl_seconds": ttl_seconds,
-                    "expires_at": later(self.source.now(), ttl_seconds),
+                    "expires_at": expires_at,
                     "parent_session_id": parent_session_id,
                     "ledger_id": self.id,
                     "signer": self._signer_name(),

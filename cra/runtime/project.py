@@ -20,7 +20,7 @@ from cra.atlas.manifest import atlas_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
-from cra.errors import ConfigError, UnknownAction, UsageError
+from cra.errors import ConfigError, UnknownAction
 from cra.ledger.opening import ledger_of
 from cra.ledger.source import later
 from cra.ledger.store import Ledger
@@ -33,7 +33,7 @@ from cra.protocol.events import Principal
 from cra.resolver.resolve import Caller, World, world_of
 from cra.runtime.host import id_taken, with_host
 from cra.runtime.reservations import Reservations
-from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
+from cra.runtime.scopes import narrowed
 from cra.runtime.session import GovernedSession
 from cra.runtime.state import SessionState
 
@@ -201,25 +201,25 @@ class Project:
         session_id: str | None = None,
         principal: Principal | None = None,
         scopes: Sequence[str] | None = None,
-        ttl_seconds: int = 3600,
+        ttl_seconds: int | None = None,
         parent: str | None = None,
     ) -> GovernedSession:
         """A new session, or the one with an id, which may have been begun by another process.
 
-        Scopes only narrow: those of the agent in the configuration, and those of the parent.
+        Scopes only narrow: those of the agent in the configuration, and those of the parent. It is
+        valid for an hour unless stated, and no longer than its parent.
         """
-        if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
-            raise UsageError(
-                f"expected a session of 1 to {MAX_TTL_SECONDS} seconds, found {ttl_seconds}"
-            )
         if session_id is not None:
             return self._existing(session_id)
+        bounds = narrowed(
+            self.config, self.ledger, agent, parent, scopes=scopes, ttl_seconds=ttl_seconds
+        )
         state = SessionState()
         record = self.ledger.start_session(
             agent,
             principal=principal,
-            scopes=narrowed_scopes(self.config, self.ledger, agent, parent, scopes),
-            ttl_seconds=ttl_seconds,
+            scopes=bounds.scopes,
+            ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent,
             on_lines=state.read,
         )

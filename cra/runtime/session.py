@@ -31,6 +31,7 @@ from cra.resolver.request import Task, task_of
 from cra.resolver.resolve import resolve
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
+from cra.runtime.parents import Parents
 from cra.runtime.record import (
     Decided,
     FrozenCall,
@@ -73,6 +74,7 @@ class GovernedSession:
         self.project = project
         self._record = record
         self._state = state
+        self._parents = Parents(project.ledger.directory, state.started["parent_session_id"])
         self._source = project.ledger.source
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
@@ -272,6 +274,7 @@ class GovernedSession:
                 f"expected a session that is valid, found that {self.id} expired at {expires_at}",
                 fix="cra session start",
             )
+        self._parents.check(now)
 
     def _decide(self, call: FrozenCall, resolution_id: str | None, now: str) -> Decided:
         """What policy says comes first: a denial names its rule, whatever else is missing."""
