@@ -18,6 +18,7 @@ from typing import (
     Literal,
     NamedTuple,
     TypeAlias,
+    get_args,
     get_type_hints,
 )
 
@@ -194,7 +195,15 @@ class UserDirs:
         return self.config / "config.json"
 
 
-_Setting: TypeAlias = tuple[str, Any, Origin]
+class _Setting(NamedTuple):
+    """A value as one source states it, and where, for what all sources together show."""
+
+    name: str
+    value: Any
+    origin: Origin
+    offset: int
+    note: Note
+
 
 _SECTIONS: Final[Mapping[str, type]] = {
     "runtime": RuntimeConfig,
@@ -209,6 +218,15 @@ VARIABLES: Final[Mapping[str, str]] = {
     for key in fields(kind)
 }
 _PREFIXES: Final = tuple(f"CRA_{section}_".upper() for section in _SECTIONS)
+
+_RANK: Final[Mapping[Any, int]] = {tier: rank for rank, tier in enumerate(get_args(RiskTier))}
+# Settings that decide what runs unasked, and how strict a value is.
+_STRICTNESS: Final[Mapping[str, Callable[[Any], int]]] = {
+    "policies.default_risk_tier": lambda tier: _RANK[tier],
+    "policies.require_approval_for": lambda tiers: (
+        -min((_RANK.get(tier, 0) for tier in tiers), default=len(_RANK))
+    ),
+}
 
 
 def find_project(start: Path) -> Path | None:
@@ -250,7 +268,8 @@ def read(
     """The configuration as far as it can be read, and what is wrong with it.
 
     A flag in `overrides` goes before the environment, that before the project's file, and that
-    before the user's. A file that is not there sets nothing.
+    before the user's. A file that is not there sets nothing. What runs without an approval is for
+    the project's file to widen: any other source may only make it less.
     """
     problems: list[Problem] = []
     found = list(_read_files(project, user_file, problems))
@@ -258,11 +277,31 @@ def read(
     for name, given in overrides.items():
         note = _noting(problems, f"the flag for {name}")
         value = read_value(_kinds()[name], Node(0, given), name, note)
-        found.append((name, value, Origin("flag")))
-    values = {name: value for name, value, _ in found}
+        found.append(_Setting(name, value, Origin("flag"), 0, note))
+    _note_loosening(found)
+    values = {setting.name: setting.value for setting in found}
     origins = {name: Origin("default") for name in _kinds()}
-    origins |= {name: origin for name, _, origin in found}
+    origins |= {setting.name: setting.origin for setting in found}
     return _assembled(values, project, origins), tuple(problems)
+
+
+def _note_loosening(found: list[_Setting]) -> None:
+    """Whoever starts a process chooses its environment, and nothing records that."""
+    for name, strictness in _STRICTNESS.items():
+        stated = [each for each in found if each.name == name and each.value is not WRONG]
+        if any(each.origin.source == "project" for each in stated):
+            stated = [each for each in stated if each.origin.source != "user"]
+        section, _, key = name.partition(".")
+        kept = getattr(_SECTIONS[section](), key)
+        for each in stated:
+            if each.origin.source != "project" and strictness(each.value) < strictness(kept):
+                expected = f"no less than {_words(kept)}, which the project's file alone loosens"
+                each.note(each.offset, name, expected, _words(each.value), None)
+            kept = each.value
+
+
+def _words(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value) or "none"
 
 
 def _assembled(
@@ -317,7 +356,9 @@ def _read_file(
             # A project comes from others: it does not choose where on this machine cra writes.
             if source == "project" and name == "trace.directory" and _leaves(value):
                 note(node.offset, name, "a path inside the project", shown(value), None)
-            yield name, value, Origin(source, f"{path}:{line}")
+            # What is noted of it later comes after the mistakes of this file alone.
+            later = _noting(problems, str(path), text)
+            yield _Setting(name, value, Origin(source, f"{path}:{line}"), node.offset, later)
     problems += sorted(own, key=lambda problem: (problem.line, problem.column))
 
 
@@ -352,8 +393,9 @@ def _read_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
             name = VARIABLES[variable]
             kind = _kinds()[name]
             node = Node(0, value_of_text(kind, environ[variable]))
-            value = read_value(kind, node, name, _noting(problems, variable))
-            yield name, value, Origin("environment", variable)
+            note = _noting(problems, variable)
+            value = read_value(kind, node, name, note)
+            yield _Setting(name, value, Origin("environment", variable), 0, note)
         elif variable.startswith(_PREFIXES):
             nearest = nearest_of(variable, {name: name for name in VARIABLES})
             note = _noting(problems, variable)
