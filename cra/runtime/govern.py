@@ -95,7 +95,8 @@ def govern(
     nearest one upwards from the working directory at the first call. A call returns what the
     function returns and raises what it raises. It raises Denied or ApprovalPending if policy says
     so, ArgumentsRefused for arguments that do not fit the annotations, ConfigError without a
-    project. Raises UsageError for a function that cannot be governed.
+    project. Raises UsageError for a function that cannot be governed, and for one whose id another
+    function has: two lambdas of a scope need a `name` each.
     """
     if function is None:
         return lambda given: govern(
@@ -328,7 +329,10 @@ def _action_of(
         parameters_schema=form.schema,
         risk_tier=risk_tier,
         executor=HostExecutor(
-            f"{module}:{qualname}", lambda **found: _run_here(function, form, found)
+            f"{module}:{qualname}",
+            lambda **found: _run_here(function, form, found),
+            # Made anew by the same code, it is the same function.
+            getattr(inspect.unwrap(function), "__code__", function),
         ),
     )
 

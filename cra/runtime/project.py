@@ -175,7 +175,7 @@ class Project:
             if known == action:
                 return
             if known is not None:
-                raise id_taken(action.action_id, "for a function elsewhere or of another form")
+                raise id_taken(action.action_id, "for another function, or in another form,")
             declared = {**self._host_actions, action.action_id: action}
             self.snapshot = with_host(self._read, declared)
             self._host_actions = declared
