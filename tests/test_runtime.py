@@ -18,7 +18,9 @@ from cra.errors import (
     ConfigError,
     Denied,
     ExecutionFailed,
+    ExitCode,
     NotFound,
+    OutcomeLost,
     SessionEnded,
     UnknownAction,
     UsageError,
@@ -27,6 +29,7 @@ from cra.errors import (
 from cra.ledger import files, source
 from cra.ledger.fold import Totals
 from cra.ledger.verify import Trust, verify_ledger
+from cra.runtime.govern import govern
 from cra.runtime.project import Project
 from tests.governed import (
     ALLOW,
@@ -476,6 +479,78 @@ def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
     totals.read(tmp_path / "cra.trace" / f"{session_id}.trace.jsonl")
     [intent] = totals.open_intents
     assert intent.action_id == "ticket.die"
+
+
+# Ending while something runs
+
+
+def test_a_session_is_not_ended_while_an_action_of_it_runs():
+    with Project.temporary(policies=[rule("host-allows", "allow", "host.*")]) as project:
+        session = project.session()
+        refused = []
+
+        def meanwhile() -> None:
+            with pytest.raises(UsageError, match=r"host\.meanwhile") as found:
+                session.end()
+            refused.append(found.value.fix)
+
+        govern(meanwhile, session=session, name="host.meanwhile")()
+        session.end()
+
+        assert len(refused) == 1
+        assert [str(one.header["event_type"]) for one in events(session)[-3:]] == [
+            *BOTH,
+            "session.ended",
+        ]
+
+
+def test_an_outcome_that_comes_after_a_forced_end_is_said_to_be_lost(tmp_path):
+    write_project(tmp_path, rule("host-allows", "allow", "host.*"))
+    with Project.open(tmp_path) as project, Project.open(tmp_path) as elsewhere:
+        session = project.session()
+
+        def meanwhile() -> str:
+            elsewhere.session(session_id=session.id).end(force=True)
+            return "done"
+
+        with pytest.raises(OutcomeLost, match=r"host\.meanwhile.*ended") as lost:
+            govern(meanwhile, session=session, name="host.meanwhile")()
+        [intent] = events(session, "action.approved")
+
+    assert intent.header["span_id"] in str(lost.value.where)
+    assert lost.value.exit_code == ExitCode.FAILED
+    totals = Totals()
+    totals.read(tmp_path / "cra.trace" / f"{session.id}.trace.jsonl")
+    assert [one.action_id for one in totals.open_intents] == ["host.meanwhile"]
+    assert verify_ledger(tmp_path / "cra.trace", Trust()).verdict.name == "INTACT"
+
+
+def test_an_outcome_that_the_disk_refuses_is_said_to_be_lost(desk, witness, monkeypatch):
+    session = begun(desk)
+    real = files.os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if b'"action.executed"' in bytes(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "write", full)
+        with pytest.raises(OutcomeLost, match=r"ticket\.note, which has run.*No space left"):
+            session.execute("ticket.note", note(witness))
+
+    assert runs(witness) == 1
+    with pytest.raises(UsageError, match=r"ticket\.note"):
+        session.end()
+    session.end(force=True)
+
+
+def test_what_was_only_tried_does_not_keep_a_session_open(desk, witness):
+    session = begun(desk)
+    session.execute("ticket.note", note(witness), dry_run=True)
+    session.execute("ticket.fail", {"why": "no paper"})
+
+    session.end()
 
 
 # Limits

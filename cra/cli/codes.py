@@ -128,6 +128,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "The ledger could not be read, so nothing was decided on it.",
         "cra doctor looks at its permissions",
     ),
+    "CRA-4007": (
+        "An action ran, and what came of it could not be recorded: its intent stays open.",
+        "look what the action did before you run it again; cra session show lists open intents",
+    ),
     "CRA-5001": ("Policy does not allow the call.", "cra explain ACTION shows what would"),
     "CRA-5002": ("Policy asks for an approval that nobody has given.", "cra approvals list"),
     "CRA-5003": ("The action was allowed, and failed.", "cra trace show last says how"),

@@ -103,14 +103,25 @@ def end(
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
     ] = "completed",
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="End it although an action has no outcome: it was broken off, or its outcome is "
+            "given up.",
+        ),
+    ] = False,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     as_json: Json = False,
 ) -> None:
     """End a session: its totals are recorded, and nothing can be added to it.
 
-    cra session end
-    cra session end last --reason "taken over by hand"
+    An action that runs in it, in whatever process, could not record its outcome any more: until
+    that is there, or is given up with --force, the session is not ended.
+
+      cra session end
+      cra session end last --reason "taken over by hand"
     """
     if not 1 <= len(reason) <= _MAX_REASON:
         raise UsageError(f"expected a reason of 1 to {_MAX_REASON} characters, found {len(reason)}")
@@ -120,7 +131,7 @@ def end(
         raise UsageError("expected a session of this project's ledger", where=str(path))
     session_id = session_id_of(path)
     with open_ledger(config) as ledger:
-        ledger.session(session_id).end(reason)
+        ledger.session(session_id).end(reason, force=force)
     last = outline(path).last
     facts = (last.payload or {}) if last else {}
     if as_json:

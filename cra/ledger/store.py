@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from cra.errors import (
     NotFound,
     ReadFailed,
     SignerRefused,
+    UsageError,
     WriteFailed,
 )
 from cra.ledger import files
@@ -33,6 +34,7 @@ from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
+_OUTCOMES: Final = frozenset({"action.executed", "action.failed"})
 
 _open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
 
@@ -63,14 +65,25 @@ class Session(ChainWriter):
             on_lines=on_lines,
         )
 
-    def end(self, reason: str = "completed") -> None:
-        """Append session.ended with its totals, and close the session's record in the journal."""
+    def end(self, reason: str = "completed", *, force: bool = False) -> None:
+        """Append session.ended with its totals, and close the session's record in the journal.
+
+        Raises UsageError, unless by `force`, while an action has no outcome: one that still runs,
+        in whatever process, could not record its own any more.
+        """
         with self.batch(barrier=True):
             types: Counter[str] = Counter()
             started = None
+            intents: dict[str, Event] = {}
             for event in read_events(self.paths.data):
                 started = started or event.header["timestamp"]
                 types[event.event_type] += 1
+                if event.event_type == "action.approved":
+                    intents[event.header["span_id"]] = event
+                elif event.event_type in _OUTCOMES:
+                    intents.pop(event.header["span_id"], None)
+            if not force:
+                self._refuse_open(intents.values())
             duration = milliseconds_between(started or "", self._source.now()) if started else 0
             summary = {
                 "events": types.total() + 1,
@@ -82,6 +95,22 @@ class Session(ChainWriter):
                 "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
             )
         self._ledger.remember()
+
+    def _refuse_open(self, intents: Iterable[Event]) -> None:
+        payloads = [(event.sequence, event.payload or {}) for event in intents]
+        found = [
+            f"{payload.get('action_id')} (event {sequence})"
+            for sequence, payload in payloads
+            if not payload.get("simulated")
+        ]
+        if found:
+            more = f" and of {len(found) - 1} more" if len(found) > 1 else ""
+            raise UsageError(
+                "expected an outcome of each action in the session, "
+                f"found none of {found[0]}{more}, running or broken off",
+                where=str(self.paths.data),
+                fix=f"wait for it; if it was broken off: cra session end {self.id} --force",
+            )
 
     def _report(self, size: int, root: bytes) -> None:
         if not self._is_listed:
