@@ -138,6 +138,98 @@ def test_a_temporary_project_outlives_a_forked_child():
     assert done.stdout == "True\n"
 
 
+FORKED = """
+import importlib, os, sys, signal, threading
+from cra import Project, govern
+from tests.governed import begun
+
+call, session_id, module, function, needed = sys.argv[1:]
+project = Project.open(".")
+limited = begun(project) if call == "limited" else None
+calls = {
+    "host session": lambda: project.host_session().id,
+    "session": lambda: project.session().id,
+    "session again": lambda: project.session(session_id=session_id).id,
+    "declaring": lambda: govern(lambda: 1, project=project, name="host.one")(),
+    "governed": govern(lambda: 1, name="host.two"),
+    "limited": lambda: limited.execute("ticket.note", {"file": "witness"}).status,
+}
+place = importlib.import_module(module)
+real = getattr(place, function)
+busy, held = threading.Event(), threading.Event()
+
+def slow(*arguments):
+    if needed in str(arguments):
+        busy.set()
+        held.wait()
+    return real(*arguments)
+
+setattr(place, function, slow)
+other = threading.Thread(target=calls[call], daemon=True)
+other.start()
+busy.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    setattr(place, function, real)
+    print(calls[call](), flush=True)
+    project.close()
+    os._exit(0)
+held.set()
+print(os.waitpid(child, 0)[1], flush=True)
+other.join()
+project.close()
+"""
+
+
+def forked(
+    place: Path, call: str, session_id: str, module: str, function: str, needed: str = ""
+) -> list[str]:
+    """What a child says that calls the same as a thread of its parent, which is in the middle of a
+    function when the child is forked; and how the child ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, call, session_id, module, function, needed],
+        cwd=place,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": str(place)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("call", "module", "function"),
+    [
+        ("host session", "cra.runtime.project", "ledger_of"),
+        ("session", "cra.runtime.project", "ledger_of"),
+        ("session again", "cra.runtime.project", "ledger_of"),
+        ("declaring", "cra.runtime.project", "with_host"),
+        ("governed", "cra.runtime.project", "open_snapshot"),
+    ],
+)
+def test_a_fork_while_another_thread_opens_something_leaves_a_child_that_goes_on(
+    tmp_path, call, module, function
+):
+    write_project(tmp_path, ALLOW, rule("host-allows", "allow", "host.*"))
+    with Project.open(tmp_path) as project:
+        session = project.session()
+
+    assert forked(tmp_path, call, session.id, module, function)[1:] == ["0"]
+
+
+def test_a_fork_while_another_thread_counts_leaves_a_child_that_counts_all(tmp_path):
+    write_project(tmp_path, ALLOW, limit("few", "project", 1))
+    with Project.open(tmp_path) as project:
+        first = begun(project)
+        first.execute("ticket.note", note(tmp_path / "witness"))
+
+    said = forked(tmp_path, "limited", first.id, "orjson", "loads", "limit.reserved")
+
+    assert said == ["denied", "0"]
+
+
 def test_a_temporary_project_touches_nothing_of_the_user():
     with Project.temporary([DESK], [ALLOW]) as project:
         begun(project)

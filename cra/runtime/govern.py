@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -366,7 +367,16 @@ def _unfit(function: Callable[..., Any], expected: str, found: str) -> UsageErro
 # Where the calls go
 
 _nearest: Final[dict[Path, Project]] = {}
-_opening: Final = threading.Lock()
+_opening = threading.Lock()
+
+
+def _after_fork() -> None:
+    """In a child: the thread that held the parent's lock may not exist."""
+    global _opening  # noqa: PLW0603  # a fork is a fact about the process
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Place:
