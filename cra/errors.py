@@ -17,6 +17,7 @@ CraError
 │   ├── WriteFailed       an append did not reach the file; nothing of it counts
 │   ├── ReadFailed        the ledger could not be read, so nothing was decided on it
 │   ├── WriterStopped     an earlier fsync failed; this writer gives no more promises
+│   ├── OutcomeLost       an action ran, and what came of it could not be recorded
 │   ├── SessionEnded      a session that has ended accepts no event
 │   ├── SessionOpen       the work needs a session that has ended
 │   └── SignerRefused     a key that is missing, unreadable, weak, or not this ledger's
@@ -143,6 +144,11 @@ class ReadFailed(LedgerError):
 
 class WriterStopped(LedgerError):
     code = "CRA-4002"
+
+
+class OutcomeLost(LedgerError):
+    code = "CRA-4007"
+    exit_code = ExitCode.FAILED
 
 
 class SessionEnded(LedgerError):

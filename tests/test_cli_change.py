@@ -475,6 +475,16 @@ def test_a_child_shares_its_parents_trace_and_is_no_wider(project):
     assert verdict(project) == ("INTACT", "L2")
 
 
+def test_a_child_has_the_time_that_its_parent_has_left(project):
+    parent = answer(project, "session", "start", "--ttl", "10m")
+    longer = cra(project, "session", "start", "--parent", parent, "--ttl", "11m")
+    heir = json.loads(answer(project, "session", "start", "--parent", parent, "--json"))
+
+    assert (longer.returncode, longer.stdout) == (2, "")
+    assert parent in longer.stderr
+    assert 0 < heir["ttl_seconds"] <= 600
+
+
 def test_an_agents_scopes_are_bounded_by_the_configuration(project):
     give_scopes(project, "reviewer", "read")
     start = ("session", "start", "--agent", "reviewer")

@@ -262,7 +262,7 @@ def test_an_action_without_an_outcome_is_named(unsigned):
     approve(ledger.start_session("busy"))
     ended = ledger.start_session("gone")
     approve(ended)
-    ended.end()
+    ended.end(force=True)
     ledger.close()
 
     found = checks(unsigned)["intents"]

@@ -14,11 +14,16 @@ from cra.atlas.package import read_package
 from tests.program import answer, cra
 
 CODE = """
+import os
+
+
 def read(id: int):
     return {"id": id, "title": "The printer is on fire"}
 
 
 def close(id: int, note: str = ""):
+    if id == 99:
+        os._exit(99)
     if id == 13:
         raise RuntimeError("ticket 13 cannot be closed")
     with open(WITNESS, "a") as file:
@@ -279,3 +284,20 @@ def test_what_was_recorded_verifies(project):
     answer(project, "execute", "ticket.close", "-p", "id=4")
 
     assert cra(project, "trace", "verify", "--require", "L1").returncode == 0
+
+
+def test_a_session_with_an_action_that_was_broken_off_is_ended_by_force_alone(project):
+    answer(project, "resolve", "--goal", "close a ticket")
+    died = cra(project, "execute", "ticket.close", "-p", "id=99")
+    refused = cra(project, "session", "end")
+    forced = answer(project, "session", "end", "--force")
+
+    assert died.returncode == 99
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "ticket.close" in refused.stderr
+    assert "--force" in refused.stderr
+    assert forced.startswith("ended")
+    shown = json.loads(answer(project, "session", "show", "last", "--json"))
+    assert shown["state"] == "ended"
+    assert [intent["action_id"] for intent in shown["open_intents"]] == ["ticket.close"]
+    assert cra(project, "trace", "verify").returncode == 0

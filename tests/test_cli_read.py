@@ -73,7 +73,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
     approve(busy, "e2", note="hidden \x1b]0;title\x07 text")
     for number in range(8):
         deny(busy, f"reason {number}")
-    busy.end()
+    busy.end(force=True)
     brief = ledger.start_session("brief")
     deny(brief)
     ledger.close()

@@ -19,6 +19,7 @@ from cra.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 KEY = "cra.local+50b0137e+Af5XZmM0DQB7UDU7hU+iRA9ud9jVguHk9oV78ewwzu0K"
+OTHER_KEY = "cra.local+00000000+A" + "A" * 43
 
 FULL: dict[str, Any] = {
     "cra_version": "0.1.0",
@@ -323,6 +324,71 @@ def test_a_wrong_variable_is_a_mistake_named_after_it(project, variable, text, e
     (problem,) = problems_of(project, "{}", **{variable: text})
 
     assert (problem.file, problem.expected) == (variable, expected)
+
+
+@pytest.mark.parametrize(
+    ("policies", "variable", "text"),
+    [
+        ({}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "critical"),
+        ({}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", ""),
+        ({}, "CRA_POLICIES_DEFAULT_RISK_TIER", "low"),
+        ({"require_approval_for": ["low"]}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "medium,high"),
+        ({"default_risk_tier": "critical"}, "CRA_POLICIES_DEFAULT_RISK_TIER", "high"),
+        ({}, "CRA_POLICIES_APPROVAL_TTL_SECONDS", "3601"),
+        ({}, "CRA_POLICIES_RESOLUTION_TTL_SECONDS", "86400"),
+        ({}, "CRA_POLICIES_REQUEST_TOLERANCE_SECONDS", "301"),
+        ({}, "CRA_POLICIES_APPROVERS", KEY),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", OTHER_KEY),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", f"{KEY},{OTHER_KEY}"),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", ""),
+    ],
+)
+def test_the_environment_loosens_no_approval(project, policies, variable, text):
+    (problem,) = problems_of(project, {"policies": policies}, **{variable: text})
+
+    assert problem.file == variable
+    assert problem.found == (text.replace(",", ", ") or "none")
+    assert "the project's file alone" in problem.expected
+
+
+@pytest.mark.parametrize(
+    ("policies", "variable", "text"),
+    [
+        ({}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "medium"),
+        ({}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "high"),
+        ({}, "CRA_POLICIES_DEFAULT_RISK_TIER", "critical"),
+        ({"require_approval_for": []}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "critical"),
+        ({"default_risk_tier": "low"}, "CRA_POLICIES_DEFAULT_RISK_TIER", "low"),
+        ({}, "CRA_POLICIES_APPROVAL_TTL_SECONDS", "60"),
+        ({"approvers": [KEY, OTHER_KEY]}, "CRA_POLICIES_APPROVERS", KEY),
+    ],
+)
+def test_the_environment_may_ask_for_more_approvals(project, policies, variable, text):
+    config = load(configured(project, {"policies": policies}), {variable: text}, None, {})
+
+    assert config.origins[VARIABLES[variable]].where == variable
+
+
+def test_a_users_file_loosens_no_approval_and_the_environment_not_what_it_tightens(project):
+    user = project.parent / "user.json"
+    configured(project, "{}")
+
+    user.write_text('{"policies": {\n "require_approval_for": ["critical"]}}')
+    _, (loosened,) = read(project, {}, user, {})
+    user.write_text('{"policies": {"require_approval_for": ["low"]}}')
+    _, (undone,) = read(project, {"CRA_POLICIES_REQUIRE_APPROVAL_FOR": "medium"}, user, {})
+    assert load(project, {}, user, {}).policies.require_approval_for == ("low",)
+
+    assert (loosened.where, loosened.key) == (f"{user}:2:26", "policies.require_approval_for")
+    assert (undone.where, undone.found) == ("CRA_POLICIES_REQUIRE_APPROVAL_FOR", "medium")
+
+
+def test_what_a_project_sets_is_in_force_whatever_a_users_file_says(project):
+    user = project.parent / "user.json"
+    user.write_text('{"policies": {"require_approval_for": ["critical"]}}')
+    configured(project, {"policies": {"require_approval_for": ["low"]}})
+
+    assert load(project, {}, user, {}).policies.require_approval_for == ("low",)
 
 
 def test_other_variables_are_left_alone(project):

@@ -259,7 +259,7 @@ def test_a_redacted_intent_and_its_outcome_meet_in_their_span(ledger, session, t
     for number, span in enumerate(spans):
         approve(session, f"e{number}", span)
     finish(session, "e1", spans[1])
-    session.end()
+    session.end(force=True)
     rewrite(session, redacted(*types))
     totals = totals_of(session)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -348,6 +349,51 @@ def test_two_functions_do_not_share_a_name(project):
         govern(fetch, project=project, name="host.pay")
     with pytest.raises(UsageError, match=r"com\.example\.desk"):
         govern(refund, project=project, name="ticket.read")
+
+
+def _passing_on(function: Callable[[], str]) -> Callable[[], str]:
+    @functools.wraps(function)
+    def passing() -> str:
+        return function()
+
+    return passing
+
+
+def _same_name(text: str) -> tuple[Callable[[], str], Callable[[], str]]:
+    def one() -> str:
+        return "one"
+
+    first = one
+
+    def one() -> str:  # type: ignore[no-redef]
+        return text
+
+    return first, one
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        (lambda: "read", lambda: "delete"),
+        _same_name("two"),
+        tuple(map(_passing_on, _same_name("two"))),
+    ],
+)
+def test_functions_of_one_scope_do_not_share_an_action(project, functions):
+    *others, last = functions
+    for function in others:
+        govern(function, project=project)
+
+    with pytest.raises(UsageError, match="another function") as refused:
+        govern(last, project=project)
+    assert "name=" in str(refused.value.fix)
+    assert govern(last, project=project, name="host.last")() == last()
+
+
+def test_a_function_made_anew_by_the_same_code_is_the_same_action(project):
+    governed = [govern(_same_name(text)[1], project=project) for text in ("a", "b")]
+
+    assert [one() for one in governed] == ["a", "b"]
 
 
 # Projects and sessions

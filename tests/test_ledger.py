@@ -103,6 +103,14 @@ def test_a_child_session_shares_the_trace_of_its_root(ledger, session):
         ledger.start_session("helper", parent_session_id=Source().new_id())
 
 
+def test_a_child_session_is_valid_no_longer_than_its_parent(ledger):
+    parent = ledger.start_session("tester", ttl_seconds=60)
+    child = ledger.start_session("helper", ttl_seconds=61, parent_session_id=parent.id)
+
+    [ends, bounded] = [next(read_events(one.paths.data)).payload for one in (parent, child)]
+    assert bounded["expires_at"] == ends["expires_at"]
+
+
 def test_a_batch_is_written_at_its_end_and_dropped_on_an_exception(session):
     with session.batch() as batch:
         batch.append("action.denied", DENIED)

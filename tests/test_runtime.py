@@ -18,7 +18,9 @@ from cra.errors import (
     ConfigError,
     Denied,
     ExecutionFailed,
+    ExitCode,
     NotFound,
+    OutcomeLost,
     SessionEnded,
     UnknownAction,
     UsageError,
@@ -27,6 +29,7 @@ from cra.errors import (
 from cra.ledger import files, source
 from cra.ledger.fold import Totals
 from cra.ledger.verify import Trust, verify_ledger
+from cra.runtime.govern import govern
 from cra.runtime.project import Project
 from tests.governed import (
     ALLOW,
@@ -133,6 +136,98 @@ def test_a_temporary_project_outlives_a_forked_child():
     )
 
     assert done.stdout == "True\n"
+
+
+FORKED = """
+import importlib, os, sys, signal, threading
+from cra import Project, govern
+from tests.governed import begun
+
+call, session_id, module, function, needed = sys.argv[1:]
+project = Project.open(".")
+limited = begun(project) if call == "limited" else None
+calls = {
+    "host session": lambda: project.host_session().id,
+    "session": lambda: project.session().id,
+    "session again": lambda: project.session(session_id=session_id).id,
+    "declaring": lambda: govern(lambda: 1, project=project, name="host.one")(),
+    "governed": govern(lambda: 1, name="host.two"),
+    "limited": lambda: limited.execute("ticket.note", {"file": "witness"}).status,
+}
+place = importlib.import_module(module)
+real = getattr(place, function)
+busy, held = threading.Event(), threading.Event()
+
+def slow(*arguments):
+    if needed in str(arguments):
+        busy.set()
+        held.wait()
+    return real(*arguments)
+
+setattr(place, function, slow)
+other = threading.Thread(target=calls[call], daemon=True)
+other.start()
+busy.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    setattr(place, function, real)
+    print(calls[call](), flush=True)
+    project.close()
+    os._exit(0)
+held.set()
+print(os.waitpid(child, 0)[1], flush=True)
+other.join()
+project.close()
+"""
+
+
+def forked(
+    place: Path, call: str, session_id: str, module: str, function: str, needed: str = ""
+) -> list[str]:
+    """What a child says that calls the same as a thread of its parent, which is in the middle of a
+    function when the child is forked; and how the child ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, call, session_id, module, function, needed],
+        cwd=place,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": str(place)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("call", "module", "function"),
+    [
+        ("host session", "cra.runtime.project", "ledger_of"),
+        ("session", "cra.runtime.project", "ledger_of"),
+        ("session again", "cra.runtime.project", "ledger_of"),
+        ("declaring", "cra.runtime.project", "with_host"),
+        ("governed", "cra.runtime.project", "open_snapshot"),
+    ],
+)
+def test_a_fork_while_another_thread_opens_something_leaves_a_child_that_goes_on(
+    tmp_path, call, module, function
+):
+    write_project(tmp_path, ALLOW, rule("host-allows", "allow", "host.*"))
+    with Project.open(tmp_path) as project:
+        session = project.session()
+
+    assert forked(tmp_path, call, session.id, module, function)[1:] == ["0"]
+
+
+def test_a_fork_while_another_thread_counts_leaves_a_child_that_counts_all(tmp_path):
+    write_project(tmp_path, ALLOW, limit("few", "project", 1))
+    with Project.open(tmp_path) as project:
+        first = begun(project)
+        first.execute("ticket.note", note(tmp_path / "witness"))
+
+    said = forked(tmp_path, "limited", first.id, "orjson", "loads", "limit.reserved")
+
+    assert said == ["denied", "0"]
 
 
 def test_a_temporary_project_touches_nothing_of_the_user():
@@ -480,6 +575,78 @@ def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
     assert intent.action_id == "ticket.die"
 
 
+# Ending while something runs
+
+
+def test_a_session_is_not_ended_while_an_action_of_it_runs():
+    with Project.temporary(policies=[rule("host-allows", "allow", "host.*")]) as project:
+        session = project.session()
+        refused = []
+
+        def meanwhile() -> None:
+            with pytest.raises(UsageError, match=r"host\.meanwhile") as found:
+                session.end()
+            refused.append(found.value.fix)
+
+        govern(meanwhile, session=session, name="host.meanwhile")()
+        session.end()
+
+        assert len(refused) == 1
+        assert [str(one.header["event_type"]) for one in events(session)[-3:]] == [
+            *BOTH,
+            "session.ended",
+        ]
+
+
+def test_an_outcome_that_comes_after_a_forced_end_is_said_to_be_lost(tmp_path):
+    write_project(tmp_path, rule("host-allows", "allow", "host.*"))
+    with Project.open(tmp_path) as project, Project.open(tmp_path) as elsewhere:
+        session = project.session()
+
+        def meanwhile() -> str:
+            elsewhere.session(session_id=session.id).end(force=True)
+            return "done"
+
+        with pytest.raises(OutcomeLost, match=r"host\.meanwhile.*ended") as lost:
+            govern(meanwhile, session=session, name="host.meanwhile")()
+        [intent] = events(session, "action.approved")
+
+    assert intent.header["span_id"] in str(lost.value.where)
+    assert lost.value.exit_code == ExitCode.FAILED
+    totals = Totals()
+    totals.read(tmp_path / "cra.trace" / f"{session.id}.trace.jsonl")
+    assert [one.action_id for one in totals.open_intents] == ["host.meanwhile"]
+    assert verify_ledger(tmp_path / "cra.trace", Trust()).verdict.name == "INTACT"
+
+
+def test_an_outcome_that_the_disk_refuses_is_said_to_be_lost(desk, witness, monkeypatch):
+    session = begun(desk)
+    real = files.os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if b'"action.executed"' in bytes(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "write", full)
+        with pytest.raises(OutcomeLost, match=r"ticket\.note, which has run.*No space left"):
+            session.execute("ticket.note", note(witness))
+
+    assert runs(witness) == 1
+    with pytest.raises(UsageError, match=r"ticket\.note"):
+        session.end()
+    session.end(force=True)
+
+
+def test_what_was_only_tried_does_not_keep_a_session_open(desk, witness):
+    session = begun(desk)
+    session.execute("ticket.note", note(witness), dry_run=True)
+    session.execute("ticket.fail", {"why": "no paper"})
+
+    session.end()
+
+
 # Limits
 
 
@@ -716,3 +883,59 @@ def test_a_session_that_is_over_lends_its_scopes_to_nobody(desk):
         desk.session(parent=parent.id)
     with pytest.raises(NotFound):
         desk.session(parent=desk.ledger.source.new_id())
+
+
+def test_a_child_ends_no_later_than_its_parent(desk):
+    parent = desk.session(ttl_seconds=1000)
+    heir = desk.session(parent=parent.id)
+    brief = desk.session(parent=parent.id, ttl_seconds=60)
+
+    [ends] = [payload_of(one)["expires_at"] for one in events(parent, "session.started")]
+    [inherited] = [payload_of(one) for one in events(heir, "session.started")]
+    assert inherited["expires_at"] <= ends
+    assert inherited["ttl_seconds"] <= 1000
+    assert payload_of(events(brief)[0])["ttl_seconds"] == 60
+    with pytest.raises(UsageError, match=r"at most \d+ seconds.* found 1001"):
+        desk.session(parent=parent.id, ttl_seconds=1001)
+    with pytest.raises(UsageError, match=brief.id):
+        desk.session(parent=brief.id, ttl_seconds=61)
+
+
+def test_a_parent_that_is_about_to_expire_has_no_child(desk, monkeypatch):
+    parent = desk.session(ttl_seconds=2)
+    real = source.time.time_ns
+    monkeypatch.setattr(source.time, "time_ns", lambda: real() + 1_500_000_000)
+
+    with pytest.raises(UsageError, match=parent.id):
+        desk.session(parent=parent.id)
+
+
+@pytest.mark.parametrize("generations", [1, 2])
+def test_a_child_does_nothing_more_once_a_session_above_it_has_ended(tmp_path, generations):
+    witness = tmp_path / "witness"
+    write_project(tmp_path / "desk", ALLOW)
+    with Project.open(tmp_path / "desk") as project, Project.open(tmp_path / "desk") as elsewhere:
+        first = last = project.session()
+        for _ in range(generations):
+            last = begun(project, parent=last.id)
+        assert last.execute("ticket.note", note(witness)).status == "success"
+
+        elsewhere.session(session_id=first.id).end()
+
+        with pytest.raises(SessionEnded, match=first.id):
+            last.execute("ticket.note", note(witness))
+        with pytest.raises(SessionEnded, match=first.id):
+            last.resolve(GOAL)
+        with pytest.raises(SessionEnded, match=first.id):
+            elsewhere.session(session_id=last.id).execute("ticket.note", note(witness))
+        last.end()
+    assert runs(witness) == 1
+
+
+def test_a_child_goes_on_while_its_parent_does(desk):
+    parent = begun(desk)
+    child = begun(desk, parent=parent.id)
+
+    for _ in range(3):
+        assert parent.execute("ticket.read", {"id": 1}).status == "success"
+        assert child.execute("ticket.read", {"id": 1}).status == "success"

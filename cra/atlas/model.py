@@ -121,6 +121,8 @@ class HostExecutor:
     # Where it is defined, as `module:qualname`.
     origin: str
     function: Callable[..., Any] = field(compare=False)
+    # What tells two functions of one origin apart: two lambdas of a scope, say.
+    code: object
 
 
 Executor: TypeAlias = (

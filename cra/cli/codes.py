@@ -115,7 +115,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "The system failed to bring events to the disk; this writer makes no more promises.",
         "look at the disk, then run the command again",
     ),
-    "CRA-4003": ("A session that has ended accepts no event.", "cra session start"),
+    "CRA-4003": (
+        "A session that has ended accepts no event, and one whose parent has ended no call.",
+        "cra session start",
+    ),
     "CRA-4004": ("The session has to be ended before that.", "cra session end"),
     "CRA-4005": (
         "A key that is missing, unreadable, open to others, or not this ledger's.",
@@ -124,6 +127,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     "CRA-4006": (
         "The ledger could not be read, so nothing was decided on it.",
         "cra doctor looks at its permissions",
+    ),
+    "CRA-4007": (
+        "An action ran, and what came of it could not be recorded: its intent stays open.",
+        "look what the action did before you run it again; cra session show lists open intents",
     ),
     "CRA-5001": ("Policy does not allow the call.", "cra explain ACTION shows what would"),
     "CRA-5002": ("Policy asks for an approval that nobody has given.", "cra approvals list"),

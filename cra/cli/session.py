@@ -38,7 +38,12 @@ def start(
         list[str] | None,
         typer.Option("--scope", metavar="SCOPE", help="What it is limited to; can be repeated."),
     ] = None,
-    ttl: Annotated[str, typer.Option("--ttl", metavar="TIME", help="How long it is valid.")] = "1h",
+    ttl: Annotated[
+        str | None,
+        typer.Option(
+            "--ttl", metavar="TIME", help="How long it is valid; 1h, or what its parent has left."
+        ),
+    ] = None,
     parent: Annotated[
         str | None,
         typer.Option("--parent", metavar="SESSION", help="The session that it is part of."),
@@ -49,18 +54,17 @@ def start(
 ) -> None:
     """Begin a session and print its id.
 
-    Scopes only narrow: those of the agent in the configuration, and those of the parent.
+    Scopes only narrow: those of the agent in the configuration, and those of the parent. A session
+    is over no later than its parent.
 
       cra session start
       cra session start --agent reviewer --principal user:me --ttl 8h
       cra session start --parent last --scope tickets
     """
-    from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
+    from cra.runtime.scopes import narrowed
 
     config = open_config(project, trace_dir)
-    valid = seconds(ttl)
-    if not 1 <= valid <= MAX_TTL_SECONDS:
-        raise UsageError(f"expected a session of a second to a year, found {ttl}")
+    valid = seconds(ttl) if ttl is not None else None
     who = principal_of(principal) if principal is not None else None
     directory = config.trace_directory
     parent_id = session_id_of(find_session(directory, parent)) if parent is not None else None
@@ -71,11 +75,12 @@ def start(
             fix=f'name "{agent}" under agents in cra.config.json, with its scopes',
         )
     with open_ledger(config) as ledger:
+        bounds = narrowed(config, ledger, agent, parent_id, scopes=scopes, ttl_seconds=valid)
         session = ledger.start_session(
             agent,
             principal=who,
-            scopes=narrowed_scopes(config, ledger, agent, parent_id, scopes),
-            ttl_seconds=valid,
+            scopes=bounds.scopes,
+            ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent_id,
         )
         facts = ledger.first_event(session.id).payload or {}
@@ -98,14 +103,25 @@ def end(
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
     ] = "completed",
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="End it although an action has no outcome: it was broken off, or its outcome is "
+            "given up.",
+        ),
+    ] = False,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     as_json: Json = False,
 ) -> None:
     """End a session: its totals are recorded, and nothing can be added to it.
 
-    cra session end
-    cra session end last --reason "taken over by hand"
+    An action that runs in it, in whatever process, could not record its outcome any more: until
+    that is there, or is given up with --force, the session is not ended.
+
+      cra session end
+      cra session end last --reason "taken over by hand"
     """
     if not 1 <= len(reason) <= _MAX_REASON:
         raise UsageError(f"expected a reason of 1 to {_MAX_REASON} characters, found {len(reason)}")
@@ -115,7 +131,7 @@ def end(
         raise UsageError("expected a session of this project's ledger", where=str(path))
     session_id = session_id_of(path)
     with open_ledger(config) as ledger:
-        ledger.session(session_id).end(reason)
+        ledger.session(session_id).end(reason, force=force)
     last = outline(path).last
     facts = (last.payload or {}) if last else {}
     if as_json:

@@ -39,6 +39,8 @@ Environment
 
 A flag goes before a variable, a variable before the project's cra.config.json, that before your own
 configuration, and that before the default. `cra config show` prints where each value comes from.
+What runs without an approval is for the project's file alone to widen: a variable and your own
+configuration only make require_approval_for and default_risk_tier stricter.
 
   CRA_PROJECT           the project's directory (--project)
   CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own

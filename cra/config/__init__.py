@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from operator import gt
 from pathlib import Path
 from typing import (
     Annotated,
@@ -18,6 +19,7 @@ from typing import (
     Literal,
     NamedTuple,
     TypeAlias,
+    get_args,
     get_type_hints,
 )
 
@@ -198,7 +200,15 @@ class UserDirs:
         return self.config / "config.json"
 
 
-_Setting: TypeAlias = tuple[str, Any, Origin]
+class _Setting(NamedTuple):
+    """A value as one source states it, and where, for what all sources together show."""
+
+    name: str
+    value: Any
+    origin: Origin
+    offset: int
+    note: Note
+
 
 _SECTIONS: Final[Mapping[str, type]] = {
     "runtime": RuntimeConfig,
@@ -213,6 +223,31 @@ VARIABLES: Final[Mapping[str, str]] = {
     for key in fields(kind)
 }
 _PREFIXES: Final = tuple(f"CRA_{section}_".upper() for section in _SECTIONS)
+
+_RANK: Final[Mapping[Any, int]] = {tier: rank for rank, tier in enumerate(get_args(RiskTier))}
+
+
+def _is_later(tiers: tuple[str, ...], kept: tuple[str, ...]) -> bool:
+    lowest, other = (min(map(_rank, each), default=len(_RANK)) for each in (tiers, kept))
+    return lowest > other
+
+
+def _rank(tier: str) -> int:
+    return _RANK.get(tier, 0)
+
+
+# Settings that decide what runs unasked, and whether a value lets more run than another.
+_LOOSENS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "policies.default_risk_tier": lambda tier, kept: _RANK[tier] < _RANK[kept],
+    "policies.require_approval_for": _is_later,
+    "policies.request_tolerance_seconds": gt,
+    "policies.resolution_ttl_seconds": gt,
+    "policies.approval_ttl_seconds": gt,
+    # With no key anybody's word counts, and a key that is not among them is one too many.
+    "policies.approvers": lambda keys, kept: (
+        not (set(keys) <= set(kept) and bool(keys) == bool(kept))
+    ),
+}
 
 
 def find_project(start: Path) -> Path | None:
@@ -254,7 +289,8 @@ def read(
     """The configuration as far as it can be read, and what is wrong with it.
 
     A flag in `overrides` goes before the environment, that before the project's file, and that
-    before the user's. A file that is not there sets nothing.
+    before the user's. A file that is not there sets nothing. What runs without an approval is for
+    the project's file to widen: any other source may only make it less.
     """
     problems: list[Problem] = []
     found = list(_read_files(project, user_file, problems))
@@ -262,11 +298,33 @@ def read(
     for name, given in overrides.items():
         note = _noting(problems, f"the flag for {name}")
         value = read_value(_kinds()[name], Node(0, given), name, note)
-        found.append((name, value, Origin("flag")))
-    values = {name: value for name, value, _ in found}
+        found.append(_Setting(name, value, Origin("flag"), 0, note))
+    _note_loosening(found)
+    values = {setting.name: setting.value for setting in found}
     origins = {name: Origin("default") for name in _kinds()}
-    origins |= {name: origin for name, _, origin in found}
+    origins |= {setting.name: setting.origin for setting in found}
     return _assembled(values, project, origins), tuple(problems)
+
+
+def _note_loosening(found: list[_Setting]) -> None:
+    """Whoever starts a process chooses its environment, and nothing records that."""
+    for name, loosens in _LOOSENS.items():
+        stated = [each for each in found if each.name == name and each.value is not WRONG]
+        if any(each.origin.source == "project" for each in stated):
+            stated = [each for each in stated if each.origin.source != "user"]
+        section, _, key = name.partition(".")
+        kept = getattr(_SECTIONS[section](), key)
+        for each in stated:
+            if each.origin.source != "project" and loosens(each.value, kept):
+                expected = (
+                    f"nothing looser than {_words(kept)}: the project's file alone loosens it"
+                )
+                each.note(each.offset, name, expected, _words(each.value), None)
+            kept = each.value
+
+
+def _words(value: str | int | tuple[str, ...]) -> str:
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _assembled(
@@ -321,7 +379,9 @@ def _read_file(
             # A project comes from others: it does not choose where on this machine cra writes.
             if source == "project" and name == "trace.directory" and _leaves(value):
                 note(node.offset, name, "a path inside the project", shown(value), None)
-            yield name, value, Origin(source, f"{path}:{line}")
+            # What is noted of it later comes after the mistakes of this file alone.
+            later = _noting(problems, str(path), text)
+            yield _Setting(name, value, Origin(source, f"{path}:{line}"), node.offset, later)
     problems += sorted(own, key=lambda problem: (problem.line, problem.column))
 
 
@@ -356,8 +416,9 @@ def _read_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
             name = VARIABLES[variable]
             kind = _kinds()[name]
             node = Node(0, value_of_text(kind, environ[variable]))
-            value = read_value(kind, node, name, _noting(problems, variable))
-            yield name, value, Origin("environment", variable)
+            note = _noting(problems, variable)
+            value = read_value(kind, node, name, note)
+            yield _Setting(name, value, Origin("environment", variable), 0, note)
         elif variable.startswith(_PREFIXES):
             nearest = nearest_of(variable, {name: name for name in VARIABLES})
             note = _noting(problems, variable)

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from cra.errors import (
     NotFound,
     ReadFailed,
     SignerRefused,
+    UsageError,
     WriteFailed,
 )
 from cra.ledger import files
@@ -33,6 +34,7 @@ from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
+_OUTCOMES: Final = frozenset({"action.executed", "action.failed"})
 
 _open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
 
@@ -63,14 +65,25 @@ class Session(ChainWriter):
             on_lines=on_lines,
         )
 
-    def end(self, reason: str = "completed") -> None:
-        """Append session.ended with its totals, and close the session's record in the journal."""
+    def end(self, reason: str = "completed", *, force: bool = False) -> None:
+        """Append session.ended with its totals, and close the session's record in the journal.
+
+        Raises UsageError, unless by `force`, while an action has no outcome: one that still runs,
+        in whatever process, could not record its own any more.
+        """
         with self.batch(barrier=True):
             types: Counter[str] = Counter()
             started = None
+            intents: dict[str, Event] = {}
             for event in read_events(self.paths.data):
                 started = started or event.header["timestamp"]
                 types[event.event_type] += 1
+                if event.event_type == "action.approved":
+                    intents[event.header["span_id"]] = event
+                elif event.event_type in _OUTCOMES:
+                    intents.pop(event.header["span_id"], None)
+            if not force:
+                self._refuse_open(intents.values())
             duration = milliseconds_between(started or "", self._source.now()) if started else 0
             summary = {
                 "events": types.total() + 1,
@@ -82,6 +95,22 @@ class Session(ChainWriter):
                 "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
             )
         self._ledger.remember()
+
+    def _refuse_open(self, intents: Iterable[Event]) -> None:
+        payloads = [(event.sequence, event.payload or {}) for event in intents]
+        found = [
+            f"{payload.get('action_id')} (event {sequence})"
+            for sequence, payload in payloads
+            if not payload.get("simulated")
+        ]
+        if found:
+            more = f" and of {len(found) - 1} more" if len(found) > 1 else ""
+            raise UsageError(
+                "expected an outcome of each action in the session, "
+                f"found none of {found[0]}{more}, running or broken off",
+                where=str(self.paths.data),
+                fix=f"wait for it; if it was broken off: cra session end {self.id} --force",
+            )
 
     def _report(self, size: int, root: bytes) -> None:
         if not self._is_listed:
@@ -147,10 +176,16 @@ class Ledger:
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
     ) -> Session:
-        """Begin a session; when this returns it is on the disk and listed in the journal."""
+        """Begin a session; when this returns it is on the disk and listed in the journal.
+
+        Whatever its own time, it expires no later than its parent.
+        """
         trace_id = session_id = self.source.new_id()
+        expires_at = later(self.source.now(), ttl_seconds)
         if parent_session_id is not None:
-            trace_id = self.first_event(parent_session_id).header["trace_id"]
+            parent = self.first_event(parent_session_id)
+            trace_id = parent.header["trace_id"]
+            expires_at = min(expires_at, (parent.payload or {}).get("expires_at", expires_at))
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append(
@@ -160,7 +195,7 @@ class Ledger:
                     "principal": principal or {"type": "agent", "id": agent_id},
                     "scopes": list(scopes),
                     "ttl_seconds": ttl_seconds,
-                    "expires_at": later(self.source.now(), ttl_seconds),
+                    "expires_at": expires_at,
                     "parent_session_id": parent_session_id,
                     "ledger_id": self.id,
                     "signer": self._signer_name(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -95,7 +96,8 @@ def govern(
     nearest one upwards from the working directory at the first call. A call returns what the
     function returns and raises what it raises. It raises Denied or ApprovalPending if policy says
     so, ArgumentsRefused for arguments that do not fit the annotations, ConfigError without a
-    project. Raises UsageError for a function that cannot be governed.
+    project. Raises UsageError for a function that cannot be governed, and for one whose id another
+    function has: two lambdas of a scope need a `name` each.
     """
     if function is None:
         return lambda given: govern(
@@ -328,7 +330,10 @@ def _action_of(
         parameters_schema=form.schema,
         risk_tier=risk_tier,
         executor=HostExecutor(
-            f"{module}:{qualname}", lambda **found: _run_here(function, form, found)
+            f"{module}:{qualname}",
+            lambda **found: _run_here(function, form, found),
+            # Made anew by the same code, it is the same function.
+            getattr(inspect.unwrap(function), "__code__", function),
         ),
     )
 
@@ -362,7 +367,16 @@ def _unfit(function: Callable[..., Any], expected: str, found: str) -> UsageErro
 # Where the calls go
 
 _nearest: Final[dict[Path, Project]] = {}
-_opening: Final = threading.Lock()
+_opening = threading.Lock()
+
+
+def _after_fork() -> None:
+    """In a child: the thread that held the parent's lock may not exist."""
+    global _opening  # noqa: PLW0603  # a fork is a fact about the process
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Place:

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
@@ -21,7 +20,7 @@ from cra.atlas.manifest import atlas_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
-from cra.errors import ConfigError, UnknownAction, UsageError
+from cra.errors import ConfigError, UnknownAction
 from cra.ledger.opening import ledger_of
 from cra.ledger.source import later
 from cra.ledger.store import Ledger
@@ -34,7 +33,7 @@ from cra.protocol.events import Principal
 from cra.resolver.resolve import Caller, World, world_of
 from cra.runtime.host import id_taken, with_host
 from cra.runtime.reservations import Reservations
-from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
+from cra.runtime.scopes import narrowed
 from cra.runtime.session import GovernedSession
 from cra.runtime.state import SessionState
 
@@ -44,6 +43,8 @@ GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str
 _GIVEN_POLICIES: Final = "given.json"
 _HOST_AGENT: Final = "host"
 _HOST_TTL_SECONDS: Final = 86_400
+
+_projects: Final[weakref.WeakSet[Project]] = weakref.WeakSet()
 
 
 class Project:
@@ -63,20 +64,30 @@ class Project:
         self._read = self.snapshot = snapshot
         self._host_actions: dict[str, Action] = {}
         self.root = (config.project or Path()).resolve()
-        self.reservations = Reservations()
+        places = [config.trace_directory, *(Path(source.path) for source in config.atlases)]
+        found = (os.path.relpath(self.root / place, self.root) for place in places)
+        # What no file action touches: the trace, and where the atlases come from.
+        self.protected = tuple(place for place in found if not place.startswith(".."))
         self._dirs = dirs
         self._environ = environ
-        self._given_ledger = ledger
+        self._ledger = ledger
         self._schemas: dict[str, Schema] = {}
         self._sessions: dict[str, GovernedSession] = {}
-        self._opening = threading.Lock()
         # Both follow from the snapshot, and are made anew when it is another.
         self._compiled: tuple[Snapshot, Policy] | None = None
         self._world: World | None = None
-        self._declaring = threading.Lock()
         # With the time of the next one.
         self._host_session: tuple[GovernedSession, str] | None = None
         self._removal: Callable[[], object] | None = None
+        self.forget_threads()
+        _projects.add(self)
+
+    def forget_threads(self) -> None:
+        """Start with a free lock and count anew; in a child, the thread that held the parent's or
+        was in the middle of counting may not exist."""
+        # Held while the ledger or a session is opened, or an action declared.
+        self._lock = threading.RLock()
+        self.reservations = Reservations()
 
     @classmethod
     def open(cls, path: str | Path = ".", *, environ: Mapping[str, str] | None = None) -> Project:
@@ -180,29 +191,22 @@ class Project:
 
         A new one changes the snapshot: what was resolved before confers nothing any more.
         """
-        with self._declaring:
+        with self._lock:
             known = self._host_actions.get(action.action_id)
             if known == action:
                 return
             if known is not None:
-                raise id_taken(action.action_id, "for a function elsewhere or of another form")
+                raise id_taken(action.action_id, "for another function, or in another form,")
             declared = {**self._host_actions, action.action_id: action}
             self.snapshot = with_host(self._read, declared)
             self._host_actions = declared
 
-    @cached_property
+    @property
     def ledger(self) -> Ledger:
-        return self._given_ledger or ledger_of(self.config, self._dirs)
-
-    @cached_property
-    def protected(self) -> tuple[str, ...]:
-        """What no file action touches: the trace, and where the atlases come from."""
-        places = [
-            self.config.trace_directory,
-            *(Path(source.path) for source in self.config.atlases),
-        ]
-        found = (os.path.relpath(self.root / place, self.root) for place in places)
-        return tuple(place for place in found if not place.startswith(".."))
+        if self._ledger is None:
+            with self._lock:
+                self._ledger = self._ledger or ledger_of(self.config, self._dirs)
+        return self._ledger
 
     def session(  # what a session is begun with
         self,
@@ -211,25 +215,25 @@ class Project:
         session_id: str | None = None,
         principal: Principal | None = None,
         scopes: Sequence[str] | None = None,
-        ttl_seconds: int = 3600,
+        ttl_seconds: int | None = None,
         parent: str | None = None,
     ) -> GovernedSession:
         """A new session, or the one with an id, which may have been begun by another process.
 
-        Scopes only narrow: those of the agent in the configuration, and those of the parent.
+        Scopes only narrow: those of the agent in the configuration, and those of the parent. It is
+        valid for an hour unless stated, and no longer than its parent.
         """
-        if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
-            raise UsageError(
-                f"expected a session of 1 to {MAX_TTL_SECONDS} seconds, found {ttl_seconds}"
-            )
         if session_id is not None:
             return self._existing(session_id)
+        bounds = narrowed(
+            self.config, self.ledger, agent, parent, scopes=scopes, ttl_seconds=ttl_seconds
+        )
         state = SessionState()
         record = self.ledger.start_session(
             agent,
             principal=principal,
-            scopes=narrowed_scopes(self.config, self.ledger, agent, parent, scopes),
-            ttl_seconds=ttl_seconds,
+            scopes=bounds.scopes,
+            ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent,
             on_lines=state.read,
         )
@@ -239,7 +243,7 @@ class Project:
 
     def _existing(self, session_id: str) -> GovernedSession:
         # Two threads that open the same session share it, and the one fold that is told of it.
-        with self._opening:
+        with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
                 state = SessionState()
@@ -252,7 +256,7 @@ class Project:
 
         A program may run for long: when the time of one is over, another follows.
         """
-        with self._declaring:
+        with self._lock:
             now = self.ledger.source.now()
             if self._host_session is None or self._host_session[1] <= now:
                 session = self.session(_HOST_AGENT, ttl_seconds=_HOST_TTL_SECONDS)
@@ -291,8 +295,8 @@ class Project:
     def close(self) -> None:
         """Bring everything to the disk and let go of the files."""
         # Opened with the first session.
-        if "ledger" in self.__dict__:
-            self.ledger.close()
+        if self._ledger is not None:
+            self._ledger.close()
         self._sessions.clear()
         self._host_session = None
         if self._removal is not None:
@@ -354,3 +358,11 @@ def _remove(root: Path, ledger: Ledger, owner: int) -> None:
         ledger.close()
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _after_fork() -> None:
+    for project in list(_projects):
+        project.forget_threads()
+
+
+os.register_at_fork(after_in_child=_after_fork)

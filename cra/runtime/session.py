@@ -17,7 +17,14 @@ import orjson
 
 from cra import canonical
 from cra.atlas.model import Action
-from cra.errors import ArgumentsRefused, CraError, SessionEnded, UsageError, ValueRefused
+from cra.errors import (
+    ArgumentsRefused,
+    CraError,
+    OutcomeLost,
+    SessionEnded,
+    UsageError,
+    ValueRefused,
+)
 from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
@@ -34,6 +41,7 @@ from cra.resolver.resolve import call_for, resolve
 from cra.runtime.approval import Approvals, Refusal
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
+from cra.runtime.parents import Parents
 from cra.runtime.record import (
     Decided,
     FrozenCall,
@@ -89,6 +97,7 @@ class GovernedSession:
         self.project = project
         self._record = record
         self._state = state
+        self._parents = Parents(project.ledger.directory, state.started["parent_session_id"])
         self._source = project.ledger.source
         self.approvals = Approvals(project, record, state, self.caller.agent)
         self._is_full = project.config.trace.detail == "full"
@@ -310,9 +319,13 @@ class GovernedSession:
         with LedgerFile(self._record.paths.data) as stored:
             return [stored.line(sequence) for sequence in range(first, self._record.size)]
 
-    def end(self, reason: str = "completed") -> None:
-        """End the session: nothing can be added to it."""
-        self._record.end(reason)
+    def end(self, reason: str = "completed", *, force: bool = False) -> None:
+        """End the session: nothing can be added to it.
+
+        Raises UsageError while an action has no outcome, in whatever process. With `force` it is
+        ended all the same: an action that still runs raises OutcomeLost where it was called.
+        """
+        self._record.end(reason, force=force)
 
     def barrier(self) -> None:
         """Return when all that was recorded is on the disk and under a checkpoint."""
@@ -374,6 +387,7 @@ class GovernedSession:
                 f"expected a session that is valid, found that {self.id} expired at {expires_at}",
                 fix="cra session start",
             )
+        self._parents.check(now)
 
     def _check_new(self, request_id: str | None) -> None:
         if request_id in self._state.requests:
@@ -553,7 +567,15 @@ class GovernedSession:
         began = time.perf_counter_ns()
         outcome = _checked(call.action, self._run(call))
         duration = (time.perf_counter_ns() - began) // 1000
-        record_outcome(self._record, call, decided, outcome, duration)
+        try:
+            record_outcome(self._record, call, decided, outcome, duration)
+        except CraError as error:
+            raise OutcomeLost(
+                f"expected to record what came of {call.action.action_id}, which has run, "
+                f"found: {error.message}",
+                where=f"execution {decided.span_id}",
+                fix=f"look what it did; cra session show {self.id} lists it as an open intent",
+            ) from error
         if isinstance(outcome, Done):
             return replace(found, value=outcome.result, simulated=outcome.simulated)
         return replace(found, status="error", error=error_of(outcome))
