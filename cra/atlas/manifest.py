@@ -181,6 +181,7 @@ class _ManifestReader:
                     file=named.source.file.removeprefix(f"{self.label}/"),
                     place=named.source.place,
                     atlas_id=str(atlas_id),
+                    is_pinned=self.is_pinned,
                 )
 
     def _check_ids(self, entries: Iterable[_Entry], ids: Iterable[str], key: str) -> None:

@@ -30,7 +30,6 @@ from cra.ledger.outline import Outline, outline
 from cra.ledger.retention import is_due, plan_prune
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
-from cra.policy.lint import Remark, lint
 from cra.resolver.request import CARP_VERSION
 from cra.runtime.project import Project
 from cra.runtime.state import SessionState
@@ -103,13 +102,6 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
             yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
-
-
-def policy_remarks(project: Project) -> tuple[Remark, ...]:
-    """What is probably not meant in the rules of a project and of its atlases."""
-    snapshot = project.snapshot
-    rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
-    return lint(rules, project.policy.actions, project.policy.grants)
 
 
 def _runtime() -> HealthCheck:
@@ -283,7 +275,7 @@ def _atlases(around: Surroundings, root: Path) -> Iterator[HealthCheck]:
     try:
         snapshot = open_snapshot(root, around.config)
         project = Project(around.config, snapshot, dirs=around.dirs, environ=around.environ)
-        remarks = policy_remarks(project)
+        remarks = project.remarks()
     except AtlasError as error:
         first = error.message.partition("\n")[0]
         where = f" ({error.where})" if error.where else ""

@@ -1,11 +1,14 @@
-"""A project under governance: its atlases, its policy, its ledger, and the sessions in it."""
+"""A project under governance: its atlases, its policy, its ledger, and the sessions in it.
+
+A command that only looks at rules opens a project as well: what sessions, resolving and the ledger
+are made of is loaded by the methods that use it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,29 +16,26 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
-from cra.atlas.manifest import atlas_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
 from cra.errors import ConfigError, UnknownAction, UsageError
-from cra.ledger.opening import ledger_of
-from cra.ledger.source import later
-from cra.ledger.store import Ledger
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
 from cra.policy.schema import Schema, compile_schema
-from cra.protocol.events import Principal
-from cra.resolver.resolve import Caller, World, world_of
-from cra.runtime.host import id_taken, with_host
-from cra.runtime.reservations import Reservations
-from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
-from cra.runtime.session import GovernedSession
-from cra.runtime.state import SessionState
+
+if TYPE_CHECKING:
+    from cra.ledger.store import Ledger
+    from cra.policy.lint import Remark
+    from cra.protocol.events import Principal
+    from cra.resolver.resolve import Caller, World
+    from cra.runtime.reservations import Reservations
+    from cra.runtime.session import GovernedSession
 
 # A manifest, or a manifest and the other files of its atlas by their paths.
 GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, bytes]]
@@ -62,7 +62,6 @@ class Project:
         self._read = self.snapshot = snapshot
         self._host_actions: dict[str, Action] = {}
         self.root = (config.project or Path()).resolve()
-        self.reservations = Reservations()
         self._dirs = dirs
         self._environ = environ
         self._given_ledger = ledger
@@ -106,7 +105,12 @@ class Project:
         `agents` are the configuration's. Nothing of the user's is read or written, and the ledger
         is not signed. Raises AtlasError, ConfigError.
         """
-        root = Path(tempfile.mkdtemp(prefix="cra-")).resolve()
+        from tempfile import mkdtemp
+
+        from cra.atlas.manifest import atlas_of
+        from cra.ledger.store import Ledger
+
+        root = Path(mkdtemp(prefix="cra-")).resolve()
         try:
             settings = {"agents": agents or {}}
             (root / configuration.FILE_NAME).write_text(json.dumps(settings), encoding="utf-8")
@@ -114,7 +118,9 @@ class Project:
             rules = json.dumps([*policies])
             (root / POLICIES / _GIVEN_POLICIES).write_text(rules, encoding="utf-8")
             config = configuration.load(root, {}, None, {})
-            snapshot = snapshot_of(map(_given, atlases), read_policies(root))
+            given = (one if isinstance(one, tuple) else (one, {}) for one in atlases)
+            found = [atlas_of(manifest, files) for manifest, files in given]
+            snapshot = snapshot_of(found, read_policies(root))
             ledger = Ledger(config.trace_directory)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
@@ -150,6 +156,14 @@ class Project:
             default_tier=policies.default_risk_tier,
         )
 
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is probably not meant in the rules of the project and of its atlases."""
+        from cra.policy.lint import lint
+
+        read, policy = self.snapshot, self.policy
+        rules = [*read.policies, *(rule for atlas in read.atlases for rule in atlas.policies)]
+        return lint(rules, policy.actions, policy.grants)
+
     def schema_of(self, action: Action) -> Schema:
         """What an action's arguments have to meet."""
         schema = self._schemas.get(action.action_id)
@@ -161,6 +175,8 @@ class Project:
     def world(self) -> World:
         known, policy = self._world, self.policy
         if known is None or known.policy is not policy:
+            from cra.resolver.resolve import world_of
+
             snapshot, ttl_seconds = self.snapshot, self.config.policies.resolution_ttl_seconds
             known = self._world = world_of(snapshot, policy, ttl_seconds)
         return known
@@ -170,6 +186,8 @@ class Project:
 
         A new one changes the snapshot: what was resolved before confers nothing any more.
         """
+        from cra.runtime.host import id_taken, with_host
+
         with self._declaring:
             known = self._host_actions.get(action.action_id)
             if known == action:
@@ -182,7 +200,15 @@ class Project:
 
     @cached_property
     def ledger(self) -> Ledger:
+        from cra.ledger.opening import ledger_of
+
         return self._given_ledger or ledger_of(self.config, self._dirs)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from cra.runtime.reservations import Reservations
+
+        return Reservations()
 
     @cached_property
     def protected(self) -> tuple[str, ...]:
@@ -208,6 +234,10 @@ class Project:
 
         Scopes only narrow: those of the agent in the configuration, and those of the parent.
         """
+        from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
+        from cra.runtime.session import GovernedSession
+        from cra.runtime.state import SessionState
+
         if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
             raise UsageError(
                 f"expected a session of 1 to {MAX_TTL_SECONDS} seconds, found {ttl_seconds}"
@@ -228,6 +258,9 @@ class Project:
         return session
 
     def _existing(self, session_id: str) -> GovernedSession:
+        from cra.runtime.session import GovernedSession
+        from cra.runtime.state import SessionState
+
         # Two threads that open the same session share it, and the one fold that is told of it.
         with self._opening:
             session = self._sessions.get(session_id)
@@ -242,6 +275,8 @@ class Project:
 
         A program may run for long: when the time of one is over, another follows.
         """
+        from cra.ledger.source import later
+
         with self._declaring:
             now = self.ledger.source.now()
             if self._host_session is None or self._host_session[1] <= now:
@@ -252,6 +287,8 @@ class Project:
 
     def caller_of(self, started: Mapping[str, Any]) -> Caller:
         """Who acts in a session: its agent and scopes, and the roles that the project gives it."""
+        from cra.resolver.resolve import Caller
+
         agent = str(started["agent_id"])
         known = self.config.agents.get(agent)
         return Caller(
@@ -329,11 +366,6 @@ def _declared(atlas: Atlas) -> Iterator[Rule]:
                 origin,
                 Limit(action.rate_limit.max_calls, action.rate_limit.window_seconds),
             )
-
-
-def _given(atlas: GivenAtlas) -> Atlas:
-    manifest, files = atlas if isinstance(atlas, tuple) else (atlas, {})
-    return atlas_of(manifest, files)
 
 
 def _remove(root: Path, ledger: Ledger, owner: int) -> None:
