@@ -202,10 +202,10 @@ def forked(
 @pytest.mark.parametrize(
     ("call", "module", "function"),
     [
-        ("host session", "cra.runtime.project", "ledger_of"),
-        ("session", "cra.runtime.project", "ledger_of"),
-        ("session again", "cra.runtime.project", "ledger_of"),
-        ("declaring", "cra.runtime.project", "with_host"),
+        ("host session", "cra.ledger.opening", "ledger_of"),
+        ("session", "cra.ledger.opening", "ledger_of"),
+        ("session again", "cra.ledger.opening", "ledger_of"),
+        ("declaring", "cra.runtime.host", "with_host"),
         ("governed", "cra.runtime.project", "open_snapshot"),
     ],
 )

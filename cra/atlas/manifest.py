@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cra.atlas.executor import missing_function, mistakes_in
 from cra.atlas.model import Action, Atlas, PythonExecutor
@@ -22,8 +22,7 @@ from cra.policy.rule import Rule
 from cra.policy.schema import flaws_of
 
 
-@dataclass(frozen=True)
-class ReadAtlas:
+class ReadAtlas(NamedTuple):
     """What a package says. The atlas is None if anything in it is wrong."""
 
     atlas: Atlas | None
@@ -31,8 +30,7 @@ class ReadAtlas:
     warnings: tuple[AtlasProblem, ...]
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A value of the manifest, or of a file that it names, and its name in messages."""
 
     source: SourceText
@@ -181,6 +179,7 @@ class _ManifestReader:
                     file=named.source.file.removeprefix(f"{self.label}/"),
                     place=named.source.place,
                     atlas_id=str(atlas_id),
+                    is_pinned=self.is_pinned,
                 )
 
     def _check_ids(self, entries: Iterable[_Entry], ids: Iterable[str], key: str) -> None:

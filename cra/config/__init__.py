@@ -171,8 +171,7 @@ class Problem:
         return f"{self.key}: expected {self.expected}, found {self.found}{nearest}"
 
 
-@dataclass(frozen=True)
-class UserDirs:
+class UserDirs(NamedTuple):
     """Where a user keeps what is no project's (the XDG base directories)."""
 
     config: Path

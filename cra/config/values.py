@@ -31,8 +31,7 @@ WRONG: Final = object()
 UNREAD: Final = "unread"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a value has to meet beside its type: in words, and as keywords of JSON Schema."""
 
     words: str
@@ -65,8 +64,7 @@ class Limits:
         }
 
 
-@dataclass(frozen=True)
-class Alias:
+class Alias(NamedTuple):
     """Another key for a field; `kind` and `convert` if its value is written differently too."""
 
     field: str

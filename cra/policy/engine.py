@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from cra.config import RiskTier
@@ -210,7 +210,7 @@ def plan_of(policy: Policy, call: Call) -> Plan:
 def _with_approvers(rule: Rule, approvers: tuple[str, ...]) -> Rule:
     if rule.type != "require_approval" or rule.approvers or not approvers:
         return rule
-    return replace(rule, approvers=approvers)
+    return rule._replace(approvers=approvers)
 
 
 def _index(ladder: Sequence[Rule]) -> tuple[dict[str, list[int]], list[int]]:
