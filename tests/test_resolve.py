@@ -135,6 +135,20 @@ def test_the_denylist_holds_what_is_denied_to_this_caller_whatever_it_states(con
     assert [one["pattern"] for one in found["denylist"]] == ["*"] * is_listed
 
 
+@pytest.mark.parametrize(
+    ("actions", "listed"),
+    [(["*.delete"], ["ticket.delete"]), (["mail.*"], []), (None, ["ticket.read", "ticket.delete"])],
+)
+def test_the_denylist_denies_nothing_that_a_rule_of_another_atlas_is_not_about(actions, listed):
+    deny = {"policy_id": "no", "type": "deny"} | ({"actions": actions} if actions else {})
+    tickets = atlas(actions=[TICKETS[0], TICKETS[2]], policies=[deny])
+    mail = atlas("com.b", actions=[action("mail.delete")])
+    found = resolve(world(tickets, mail), CLI, task_of("x"))
+
+    assert "mail.delete" in offered(found)
+    assert [one["pattern"] for one in found["denylist"]] == listed
+
+
 def test_what_is_decided_at_the_call_is_named_as_a_constraint():
     rules = [
         ALLOW,

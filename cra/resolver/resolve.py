@@ -15,6 +15,7 @@ from cra.errors import NotFound
 from cra.policy.call import Call
 from cra.policy.engine import Policy, decide
 from cra.policy.ladder import Constraint, Ruling
+from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
 from cra.protocol.carp import AllowedAction, ContextBlock, DeniedAction, DenyPattern, PendingRule
 from cra.resolver.documents import documents, pack_key
@@ -214,13 +215,23 @@ def _refusal(action: Action, decision: Ruling) -> DeniedAction:
 
 def _denylist(snapshot: Snapshot, atlases: Sequence[Atlas], caller: Caller) -> list[DenyPattern]:
     """The patterns that are denied to this caller whatever it states."""
-    rules = [*snapshot.policies, *(rule for atlas in atlases for rule in atlas.policies)]
+    rules: list[tuple[Rule, Atlas | None]] = [(rule, None) for rule in snapshot.policies]
+    rules += [(rule, atlas) for atlas in atlases for rule in atlas.policies]
     return [
         {"pattern": pattern, "reason": rule.reason}
-        for rule in rules
+        for rule, atlas in rules
         if rule.type == "deny" and _is_about(rule, caller)
-        for pattern in (map(str, rule.patterns) if rule.patterns is not None else ("*",))
+        for pattern in _denied_by(rule, atlas)
     ]
+
+
+def _denied_by(rule: Rule, atlas: Atlas | None) -> list[str]:
+    """A rule's patterns; of an atlas's rule the actions, for it says nothing about others'."""
+    patterns = (Pattern("*"),) if rule.patterns is None else rule.patterns
+    if atlas is None:
+        return [pattern.text for pattern in patterns]
+    ids = [action.action_id for action in atlas.actions]
+    return [one for one in ids if any(pattern.matches(one) for pattern in patterns)]
 
 
 def _is_about(rule: Rule, caller: Caller) -> bool:
