@@ -206,7 +206,7 @@ def test_a_dry_run_consumes_no_grant(desk, note):
     approval_id = asked(desk, note)
     desk.approvals.grant(approval_id, BY)
 
-    assert desk.execute(*note, dry_run=True).status == "success"
+    assert desk.simulate(*note).status == "success"
     assert desk.approvals.standing(approval_id) == "granted"
     assert runs(note) == 0
 
@@ -544,7 +544,7 @@ def test_an_approver_is_asked_for_what_waits_alone(desk, note):
         raise AssertionError
 
     assert desk.execute("ticket.read", {"id": 1}, approver=never).status == "success"
-    assert desk.execute(*note, approver=never, dry_run=True).status == "pending_approval"
+    assert desk.simulate(*note).status == "pending_approval"
     desk.approvals.grant(asked(desk, note), BY)
     assert desk.execute(*note, approver=never).status == "success"
 

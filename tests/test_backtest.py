@@ -156,7 +156,7 @@ def test_what_policy_did_not_decide_is_left_out_and_counted(place):
         session = project.session()
         session.execute(*READ)  # nothing was resolved yet
         session.resolve("read a ticket")
-        session.execute(*READ, dry_run=True)
+        session.simulate(*READ)
 
     assert backtested(place)[1] == {
         "calls": 0,

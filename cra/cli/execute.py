@@ -97,21 +97,17 @@ def execute(
             action = given.action_id
         arguments = _arguments(opened, working, action, parameters or [], file, given)
         make = partial(
-            working.execute,
-            action,
-            arguments,
-            resolution_id=resolution,
-            idempotency_key=key,
-            dry_run=dry_run,
+            working.execute, action, arguments, resolution_id=resolution, idempotency_key=key
         )
         try:
-            done = make(approval_id=approval)
-            if done.status == "pending_approval" and done.approval_id is not None:
-                if patience:
-                    is_decided = _awaited(working, done.approval_id, patience)
-                else:
-                    is_decided = not as_json and ask_for(opened, working, done.approval_id)
-                done = make() if is_decided else done
+            if dry_run:
+                done = working.simulate(
+                    action, arguments, resolution_id=resolution, approval_id=approval
+                )
+            else:
+                done = make(approval_id=approval)
+                if _is_decided(opened, working, done, patience, asks=not as_json):
+                    done = make()
         finally:
             working.barrier()
     if as_json:
@@ -134,6 +130,17 @@ def _arguments(
         return dict(working.approvals.find(given.approval_id).arguments)
     found = opened.snapshot.actions.get(action)
     return parameters_of(words, file, found[1].parameters_schema if found is not None else {})
+
+
+def _is_decided(
+    opened: Project, working: GovernedSession, done: ExecutionResult, patience: int, *, asks: bool
+) -> bool:
+    """Whether a call that waits is worth making again: somebody granted or denied it meanwhile."""
+    if done.status != "pending_approval" or done.approval_id is None:
+        return False
+    if patience:
+        return _awaited(working, done.approval_id, patience)
+    return asks and ask_for(opened, working, done.approval_id)
 
 
 def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:

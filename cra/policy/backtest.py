@@ -61,12 +61,10 @@ def backtest(policy: Policy, calls: Iterable[PastCall]) -> Iterator[Flip]:
 
 def _place(counted: Counted, past: PastCall) -> tuple[str, str]:
     """Whose share it is: a session's limit begins anew in each."""
-    assert counted.rule.limit is not None
-    own = past.session_id if counted.rule.limit.per == "session" else ""
+    own = past.session_id if counted.limit.per == "session" else ""
     return counted.key, own
 
 
 def _within(uses: list[tuple[int, int]], counted: Counted, now: int) -> int:
-    assert counted.rule.limit is not None
-    since = now - counted.rule.limit.window_seconds
+    since = now - counted.limit.window_seconds
     return sum(amount for when, amount in uses if when > since)

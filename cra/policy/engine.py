@@ -28,7 +28,7 @@ from cra.policy.ladder import (
     holds,
 )
 from cra.policy.pattern import Pattern
-from cra.policy.rule import LADDER, Rule
+from cra.policy.rule import LADDER, Limit, Rule
 
 # Callers whose rules are kept sorted out; beyond, all are forgotten.
 MAX_PLANS: Final = 4096
@@ -40,6 +40,11 @@ class Counted(NamedTuple):
     rule: Rule
     key: str
     amount: int
+
+    @property
+    def limit(self) -> Limit:
+        assert self.rule.limit is not None
+        return self.rule.limit
 
 
 @dataclass(frozen=True, eq=False)

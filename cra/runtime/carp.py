@@ -28,15 +28,20 @@ def answer(session: GovernedSession, text: str) -> Mapping[str, Any]:
         return session.resolve_task(request.stated_task(), request.request_id).document
     call = request.execution
     assert call is not None  # read_request refuses a request to execute nothing
+    arguments, resolution_id, request_id = call.parameters, call.resolution_id, request.request_id
     try:
-        done = session.execute(
-            call.action_id,
-            call.parameters,
-            resolution_id=call.resolution_id,
-            idempotency_key=call.idempotency_key,
-            request_id=request.request_id,
-            dry_run=request.operation == "validate",
-        )
+        if request.operation == "validate":
+            done = session.simulate(
+                call.action_id, arguments, resolution_id=resolution_id, request_id=request_id
+            )
+        else:
+            done = session.execute(
+                call.action_id,
+                arguments,
+                resolution_id=resolution_id,
+                idempotency_key=call.idempotency_key,
+                request_id=request_id,
+            )
     except (UnknownAction, ArgumentsRefused) as refused:
         return _refusal(session, request, call.action_id, refused)
     return done.document()

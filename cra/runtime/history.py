@@ -15,8 +15,8 @@ from cra.ledger.index import LedgerFile, session_files, session_id_of
 from cra.policy.backtest import PastCall
 from cra.policy.call import Call, Granted, Moment
 from cra.policy.ladder import Outcome
+from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.project import Project
-from cra.runtime.session import NO_RESOLUTION
 from cra.runtime.state import SessionState
 
 _OUTCOMES: dict[str, Outcome] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -30,15 +29,13 @@ from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
 from cra.ledger.writer import ChainWriter
-from cra.policy.call import Call, Granted, Moment
-from cra.policy.engine import Counted, decide, limits_of
 from cra.policy.ladder import Outcome as Answer
-from cra.policy.ladder import Ruling
 from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
 from cra.resolver.request import MAX_KEY, Task, task_of
 from cra.resolver.resolve import call_for, resolve
-from cra.runtime.approval import Approvals, Refusal
+from cra.runtime.approval import Approvals
+from cra.runtime.decision import Grounds
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.parents import Parents
@@ -57,7 +54,7 @@ from cra.runtime.record import (
     record_resolution,
 )
 from cra.runtime.result import ExecutionResult, Resolution
-from cra.runtime.state import Execution, Held, SessionState
+from cra.runtime.state import Execution, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -81,9 +78,6 @@ _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
 _MAX_NAME: Final = 256
 
-# What decides where policy allows, and no resolution does.
-NO_RESOLUTION: Final = "default:no-resolution"
-
 
 class GovernedSession:
     """A session of a project. Threads and tasks may share it; each call has its own span."""
@@ -100,6 +94,7 @@ class GovernedSession:
         self._parents = Parents(project.ledger.directory, state.started["parent_session_id"])
         self._source = project.ledger.source
         self.approvals = Approvals(project, record, state, self.caller.agent)
+        self._grounds = Grounds(project, record, state, self.caller, self.approvals)
         self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
@@ -189,23 +184,37 @@ class GovernedSession:
         request_id: str | None = None,
         approval_id: str | None = None,
         approver: Approving | None = None,
-        dry_run: bool = False,
     ) -> ExecutionResult:
         """Carry out an action, if policy allows it now, and record both.
 
         Without a resolution, the latest valid one that contains the action is used; without an
         approval, any grant for the call. If one has to be asked for, `approver` is: it returns True
-        to grant this call, False to refuse it, None to leave it waiting. A dry run is decided and
-        recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which are recorded
-        as denials, and UsageError for an idempotency key that stands for another call or a request
-        id that the session has seen.
+        to grant this call, False to refuse it, None to leave it waiting. Raises UnknownAction or
+        ArgumentsRefused, which are recorded as denials, and UsageError for an idempotency key that
+        stands for another call or a request id that the session has seen.
         """
-        call = self._call(action_id, arguments, idempotency_key, request_id, dry_run=dry_run)
+        call = self._call(action_id, arguments, idempotency_key, request_id)
         found = self._attempt(call, resolution_id, approval_id)
         if approver is None or found.approval_id is None or found.status != "pending_approval":
             return found
         answer = approver(self.approvals.find(found.approval_id))
         return self._follow(call, found, answer, approver)
+
+    def simulate(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        resolution_id: str | None = None,
+        request_id: str | None = None,
+        approval_id: str | None = None,
+    ) -> ExecutionResult:
+        """What `execute` would be answered, decided fully and recorded as simulated.
+
+        Nothing runs, no limit and no grant is consumed, and nobody is asked.
+        """
+        call = self._call(action_id, arguments, None, request_id)
+        return self._attempt(replace(call, is_dry_run=True), resolution_id, approval_id)
 
     async def execute_async(  # what a call may state
         self,
@@ -236,16 +245,10 @@ class GovernedSession:
         arguments: Mapping[str, Any] | None,
         idempotency_key: str | None,
         request_id: str | None,
-        *,
-        dry_run: bool = False,
     ) -> FrozenCall:
         _check_key(idempotency_key)
-        return replace(
-            self._freeze(action_id, arguments or {}, request_id),
-            idempotency_key=idempotency_key,
-            request_id=request_id,
-            is_dry_run=dry_run,
-        )
+        frozen = self._freeze(action_id, arguments or {}, request_id)
+        return replace(frozen, idempotency_key=idempotency_key, request_id=request_id)
 
     def _attempt(
         self,
@@ -262,7 +265,7 @@ class GovernedSession:
             if earlier is None:
                 if is_new:
                     self._check_new(call.request_id)
-                decided = self._decide(call, resolution_id, approval_id, now)
+                decided = self._grounds.decide(call, resolution_id, approval_id, now)
                 if self._is_full:
                     self._record_request(writer, call, decided)
                 decided = self._record_decision(call, decided, now)
@@ -396,129 +399,6 @@ class GovernedSession:
                 fix="give each request an id of its own",
             )
 
-    def _decide(
-        self, call: FrozenCall, resolution_id: str | None, approval_id: str | None, now: str
-    ) -> Decided:
-        """What policy says comes first: a denial names its rule, whatever else is missing."""
-        held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
-        reserves = objection is None and not call.is_dry_run
-        decided = self._judge(call, held, now, approval_id, reserves=reserves)
-        if objection is not None and decided.ruling.outcome != "deny":
-            return replace(decided, ruling=Ruling("deny", NO_RESOLUTION, objection))
-        return decided
-
-    def _judge(
-        self,
-        call: FrozenCall,
-        held: Held | None,
-        now: str,
-        approval_id: str | None,
-        *,
-        reserves: bool,
-    ) -> Decided:
-        """The ruling, and what of which limit the call takes, reserved where others count too."""
-        policy, span_id = self.project.policy, self._source.new_id()
-        counted = limits_of(policy, self._asked(call, held, now, {}))
-        used = {one.key: self._used(one, now) for one in counted if _per(one) == "session"}
-        shared = [one for one in counted if one.key not in used]
-        if not shared:
-            asked = self._asked(call, held, now, used)
-            return self._approved(
-                call,
-                Decided(decide(policy, asked), span_id, asked, held, counted),
-                approval_id,
-                now,
-            )
-        with self.project.reservations.locked(self.project.ledger.journal) as reservations:
-            used |= {one.key: reservations.used(one.key, now) for one in shared}
-            asked = self._asked(call, held, now, used)
-            decided = self._approved(
-                call,
-                Decided(decide(policy, asked), span_id, asked, held, counted),
-                approval_id,
-                now,
-            )
-            if decided.ruling.outcome == "allow" and reserves:
-                for one in shared:
-                    reservations.reserve(one, now, self.id)
-        return decided
-
-    def _approved(
-        self, call: FrozenCall, decided: Decided, approval_id: str | None, now: str
-    ) -> Decided:
-        """What is decided once a grant, or a refusal, of a person is looked at."""
-        asking, moment = decided.ruling, decided.asked.moment
-        assert moment is not None
-        if asking.outcome != "requires_approval":
-            return decided
-        found = self.approvals.answer_to(call, asking, now, approval_id)
-        if found is None:
-            return decided
-        if isinstance(found, Refusal):
-            denied = asking._replace(outcome="deny", reason=found.reason)
-            return replace(decided, ruling=denied, approval_id=found.approval_id)
-        granted = moment._replace(approval=Granted(found.key))
-        asked = decided.asked._replace(moment=granted)
-        ruling = decide(self.project.policy, asked)
-        is_lifted = ruling.outcome == "allow"
-        return replace(
-            decided,
-            ruling=ruling,
-            asked=asked,
-            approval_id=found.approval_id if is_lifted else None,
-        )
-
-    def _asked(
-        self, call: FrozenCall, held: Held | None, now: str, used: Mapping[str, int]
-    ) -> Call:
-        """The call as policy sees it, under what the task of its resolution stated."""
-        caller = self.caller
-        return Call(
-            call.action.action_id,
-            caller.agent,
-            caller.roles,
-            caller.scopes,
-            held.risk_tier if held else None,
-            caller.context,
-            held.context if held else {},
-            moment=Moment(call.arguments, _seconds(now), used),
-        )
-
-    def _used(self, counted: Counted, now: str) -> int:
-        assert counted.rule.limit is not None
-        since = later(now, -counted.rule.limit.window_seconds)
-        uses = self._state.uses.get(counted.key, ())
-        return sum(use.amount for use in uses if use.timestamp > since)
-
-    def _resolution_for(
-        self, action_id: str, resolution_id: str | None, now: str
-    ) -> tuple[Held | None, str | None]:
-        """The resolution that a call stands on, or what is wrong with it."""
-        if resolution_id is not None:
-            held = self._state.resolutions.get(resolution_id)
-            if held is None:
-                return None, f"this session has no resolution {resolution_id[:64]}"
-            return held, self._objection(held, action_id, now)
-        objection = None
-        for held in reversed(self._state.newest.values()):
-            found = self._objection(held, action_id, now)
-            if found is None:
-                return held, None
-            objection = objection or found
-        return None, objection or "nothing was resolved in this session yet: resolve a goal first"
-
-    def _objection(self, held: Held, action_id: str, now: str) -> str | None:
-        if action_id not in held.allowed:
-            return f"the resolution {held.resolution_id} does not contain it"
-        if held.expires_at <= now:
-            return f"the resolution {held.resolution_id} expired at {held.expires_at}"
-        if held.snapshot != self.project.snapshot.digest:
-            return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
-        covered = self._record.covered_size()
-        if not all(self._state.is_attested(at, covered) for at in (held.sequence, held.rests_on)):
-            return f"nobody vouches for the resolution {held.resolution_id}: resolve again"
-        return None
-
     def _earlier(self, call: FrozenCall) -> Execution | None:
         """The call that an idempotency key stands for; None for a new key or none."""
         key = call.idempotency_key
@@ -635,15 +515,6 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
 def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
     is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
     return is_grave and not call.is_dry_run
-
-
-def _per(counted: Counted) -> str:
-    assert counted.rule.limit is not None
-    return counted.rule.limit.per
-
-
-def _seconds(timestamp: str) -> int:
-    return int(datetime.fromisoformat(timestamp).timestamp())
 
 
 def _check_key(key: object) -> None:
