@@ -40,6 +40,7 @@ ENTRANCES = [
     ("doctor", 0, SIGNED | {"asyncio"}),
     ("explain CRA-3010", 0, LEDGER),
     ("policy check", 1, LEDGER | {"asyncio"}),
+    ("conformance", 0, LEDGER | {"asyncio"}),
     ("config show", 0, LEDGER),
     ("config validate", 0, LEDGER | {"pydantic"}),
     ("session start", 0, SIGNED),
