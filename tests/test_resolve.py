@@ -15,8 +15,8 @@ from cra.errors import NotFound, RequestRefused
 from cra.policy.document import read_rules
 from cra.policy.engine import compile_policy
 from cra.policy.ladder import ActionFacts
-from cra.resolver.request import MAX_GOAL, task_of
-from cra.resolver.resolve import MAX_ACTIONS, MAX_TOKENS, Caller, World, resolve, world_of
+from cra.resolver.request import MAX_GOAL, Caller, task_of
+from cra.resolver.resolve import MAX_ACTIONS, MAX_TOKENS, World, resolve, world_of
 
 CLI = Caller("cli")
 ALLOW = {"policy_id": "all", "type": "allow"}

@@ -64,6 +64,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "config show": ("cra.cli.config:show", "Show every setting and where it comes from"),
     "config validate": ("cra.cli.config:validate", "Check the configuration"),
     "schema": ("cra.cli.schema:schema", "Print or write the JSON Schemas of cra's formats"),
+    "conformance": (
+        "cra.cli.conformance:conformance",
+        "Run the cases that every implementation answers alike",
+    ),
 }
 
 GROUPS: Final[dict[str, str]] = {
@@ -81,7 +85,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
         "Begin": ("init", "doctor"),
         "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
-        "Set up": ("atlas", "policy", "config", "schema"),
+        "Set up": ("atlas", "policy", "config", "schema", "conformance"),
     },
     "approvals": {"Commands": ("list", "show", "grant", "deny", "key")},
     "session": {"Commands": ("start", "list", "show", "end")},

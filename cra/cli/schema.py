@@ -12,6 +12,7 @@ from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
+from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
@@ -27,6 +28,10 @@ SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
     "carp-resolution": (
         "what CARP/1.0 answers to a request to resolve",
         lambda: document(ResolutionDocument, "carp-resolution", "An answer to resolve"),
+    ),
+    "conformance-report": (
+        "what cra conformance --json prints",
+        lambda: document(ConformanceReport, "conformance-report", "A run of the conformance cases"),
     ),
     "cra-config": (
         f"the project's {FILE_NAME}, and a user's config.json",

@@ -29,7 +29,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "approval.consumed": "{action_id} ({approval_id})",
     "action.requested": "{action_id} {arguments}",
     "action.approved": "{action_id} {arguments}",
-    "action.denied": "{action_id}: {reason}[ ({policy_id})]",
+    "action.denied": "{action_id}: {reason}[ ({policy_id})][; possible again at {possible_at}]",
     "action.executed": "{action_id} in {duration_us}: {result}",
     "action.failed": "{action_id} after {duration_us}[: {error.code}][: {error.message}]",
     "ledger.recovered": "{reason}[: events {unattested}][: kept as {removed.kept_as}]"

@@ -123,6 +123,8 @@ class ResultDocument(TypedDict):
     reason: str
     policy_id: str | None
     approval_id: str | None
+    # When a limit that denies the call has room again.
+    possible_at: str | None
     error: ErrorDocument | None
     # Whether nothing was done: a dry run, or an action that says of itself that it pretends.
     simulated: bool

@@ -207,6 +207,8 @@ class ActionDenied(TypedDict):
     request_id: NotRequired[str]
     # That a person refused.
     approval_id: NotRequired[str]
+    # When the limit that denies it has room again.
+    possible_at: NotRequired[str]
     simulated: NotRequired[bool]
 
 

@@ -43,6 +43,16 @@ _Goal: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True)
+class Caller:
+    """Who asks, as the configuration or the host program says; never as the request says."""
+
+    agent: str
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Task:
     """What is to be done, and what narrows it."""
 

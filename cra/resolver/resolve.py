@@ -7,7 +7,7 @@ whoever records it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cra.atlas.model import Action, Atlas, ContextPack, Snapshot
@@ -20,7 +20,7 @@ from cra.policy.rule import Rule
 from cra.protocol.carp import AllowedAction, ContextBlock, DeniedAction, DenyPattern, PendingRule
 from cra.resolver.documents import documents, pack_key
 from cra.resolver.relevance import Relevance
-from cra.resolver.request import Task
+from cra.resolver.request import Caller, Task
 
 # What an agent is shown at most; what is left out is counted in `omitted`.
 MAX_ACTIONS: Final = 64
@@ -47,16 +47,6 @@ _MERGE_RULES: Final = {
     "denylist": "union",
     "ttl_seconds": "minimum",
 }
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as the configuration or the host program says; never as the request says."""
-
-    agent: str
-    roles: frozenset[str] = frozenset()
-    scopes: frozenset[str] = frozenset()
-    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

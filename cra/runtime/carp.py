@@ -77,6 +77,7 @@ def _refusal(
         "reason": refused.message,
         "policy_id": None,
         "approval_id": None,
+        "possible_at": None,
         "error": {"code": refused.code, "message": refused.message},
         "simulated": request.operation == "validate",
         "repeated": False,

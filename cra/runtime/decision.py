@@ -14,13 +14,13 @@ from cra.ledger.store import Session as Record
 from cra.policy.call import Call, Granted, Moment
 from cra.policy.engine import Counted, decide, limits_of
 from cra.policy.ladder import Ruling
-from cra.resolver.resolve import Caller
 from cra.runtime.approval import Approvals, Refusal
 from cra.runtime.limits import Share, free_at
 from cra.runtime.record import Decided, FrozenCall
 from cra.runtime.state import Held, SessionState, Use
 
 if TYPE_CHECKING:
+    from cra.resolver.request import Caller
     from cra.runtime.project import Project
 
 # What decides where policy allows, and no resolution does.
@@ -127,9 +127,7 @@ class Grounds:
         for one in decided.counted:
             if one.rule is ruling.rule and ruling.outcome == "deny":
                 at = free_at(self._shares(one, now), now, one.limit, one.amount)
-                if at is not None:
-                    told = ruling._replace(reason=f"{ruling.reason}; possible again at {at}")
-                    return replace(decided, ruling=told)
+                return replace(decided, possible_at=at)
         return decided
 
     def _shares(self, counted: Counted, now: str) -> Sequence[Share]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from cra.ledger.store import Ledger
     from cra.policy.lint import Remark
     from cra.protocol.events import Principal
-    from cra.resolver.resolve import Caller, World
+    from cra.resolver.request import Caller
+    from cra.resolver.resolve import World
     from cra.runtime.reservations import Reservations
     from cra.runtime.session import GovernedSession
 
@@ -304,7 +305,7 @@ class Project:
 
     def caller_of(self, started: Mapping[str, Any]) -> Caller:
         """Who acts in a session: its agent and scopes, and the roles that the project gives it."""
-        from cra.resolver.resolve import Caller
+        from cra.resolver.request import Caller
 
         agent = str(started["agent_id"])
         known = self.config.agents.get(agent)

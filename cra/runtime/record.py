@@ -47,6 +47,8 @@ class Decided:
     counted: tuple[Counted, ...] = ()
     # The approval that the call waits for, stands on, or was refused by.
     approval_id: str | None = None
+    # When a limit that denies it has room again.
+    possible_at: str | None = None
 
     @property
     def parent(self) -> str | None:
@@ -140,6 +142,8 @@ def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
     }
     if decided.approval_id is not None:
         payload["approval_id"] = decided.approval_id
+    if decided.possible_at is not None:
+        payload["possible_at"] = decided.possible_at
     if call.is_dry_run:
         payload["simulated"] = True
     _append(writer, "action.denied", payload, call, decided)

@@ -46,6 +46,7 @@ class ExecutionResult:
     reason: str = ""
     policy_id: str | None = None
     approval_id: str | None = None
+    possible_at: str | None = None
     error: ErrorDocument | None = None
     simulated: bool = False
     # Whether this is the recorded outcome of an earlier call with the same idempotency key.
@@ -89,6 +90,7 @@ class ExecutionResult:
             "reason": self.reason,
             "policy_id": self.policy_id,
             "approval_id": self.approval_id,
+            "possible_at": self.possible_at,
             "error": self.error,
             "simulated": self.simulated,
             "repeated": self.is_repeated,

@@ -33,7 +33,6 @@ from cra.policy.ladder import Outcome as Answer
 from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
 from cra.resolver.request import MAX_KEY, Task, task_of
-from cra.resolver.resolve import call_for, resolve
 from cra.runtime.approval import Approvals
 from cra.runtime.decision import Grounds
 from cra.runtime.executors import run
@@ -124,6 +123,9 @@ class GovernedSession:
 
     def resolve_task(self, task: Task, request_id: str) -> Resolution:
         """`resolve` for a task that a request states. Raises UsageError for a known request id."""
+        # Relevance is 10 ms to import, and whoever only executes has no use for it.
+        from cra.resolver.resolve import resolve
+
         began = time.perf_counter_ns()
         stated = task.document()
         world = self.project.world
@@ -167,6 +169,8 @@ class GovernedSession:
         return Resolution(document, is_cached=known is not None)
 
     def _record_details(self, writer: ChainWriter, task: Task, document: Mapping[str, Any]) -> None:
+        from cra.resolver.resolve import call_for
+
         for action in (*document["allowed_actions"], *document["denied_actions"]):
             call = call_for(self.caller, task, action["action_id"])
             record_evaluation(writer, self.project.policy, call, document["span_id"])
@@ -285,6 +289,7 @@ class GovernedSession:
             policy_id=ruling.policy_id,
             # Nobody is asked for what is only tried.
             approval_id=None if call.is_dry_run else decided.approval_id,
+            possible_at=decided.possible_at,
             simulated=call.is_dry_run,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
