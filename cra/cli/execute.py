@@ -158,7 +158,7 @@ def _show(done: ExecutionResult) -> None:
         case "denied":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
-            output.tell(f"fix: cra explain {done.action_id}")
+            output.tell(f"fix: {output.safe(done.fix or '')}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")

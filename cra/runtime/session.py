@@ -48,6 +48,7 @@ from cra.runtime.record import (
     record_request,
     record_resolution,
 )
+from cra.runtime.remedy import NO_RESOLUTION, remedy_of
 from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, Held, SessionState
 
@@ -72,9 +73,6 @@ _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
 _MAX_NAME: Final = 256
-
-# What decides where policy allows, and no resolution does.
-NO_RESOLUTION: Final = "default:no-resolution"
 
 
 class GovernedSession:
@@ -274,10 +272,16 @@ class GovernedSession:
             # Nobody is asked for what is only tried.
             approval_id=None if call.is_dry_run else decided.approval_id,
             simulated=call.is_dry_run,
+            fix=self._remedy(call, decided) if ruling.outcome == "deny" else None,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
         return self._carry_out(call, decided, found)
+
+    def _remedy(self, call: FrozenCall, decided: Decided) -> str:
+        known = self.project.config.agents.get(self.caller.agent)
+        configured = known.scopes if known else ()
+        return remedy_of(decided.ruling, call, decided.asked, self.project.policy, configured)
 
     def _follow(
         self,
