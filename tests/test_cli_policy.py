@@ -354,6 +354,17 @@ def test_a_rule_that_cannot_be_read_is_an_error_with_every_mistake(project):
     assert "actions: expected at least one value" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["policy", "check"], ["resolve", "--goal", "refund"]])
+def test_a_rule_that_cannot_be_read_leads_no_command_back_to_itself(project, command):
+    (project / "policies/bad.json").write_text('{"policy_id": "a", "type": "denny"}')
+
+    done = cra(project, *command)
+
+    assert done.returncode == 2
+    assert f"cra {' '.join(command[:2])}" not in done.stderr
+    assert "fix: write it as expected; until then nothing is resolved" in done.stderr
+
+
 # policy test
 
 

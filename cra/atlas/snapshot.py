@@ -125,7 +125,8 @@ def _project_rules(project: Path) -> tuple[tuple[Rule, ...], dict[str, str]]:
             note = source.noting(Fault.MALFORMED)
             rules += read_rules(node, note, file=file, place=source.place, atlas_id=None)
     if problems.errors:
-        raise refusal("policies", problems.errors, "mend them; cra policy check says more")
+        fix = "write it as expected; until then nothing is resolved or executed"
+        raise refusal("policies", problems.errors, fix)
     return tuple(rules), digests
 
 
