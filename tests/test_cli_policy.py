@@ -336,11 +336,39 @@ def test_a_finding_names_the_rule_and_where_it_stands(project):
     assert done.returncode == 1
     assert done.stdout == (
         "policies/idle.json:1:1: matches-nothing\n"
-        "  idle: no.such matches no action of any atlas\n"
+        "  idle: no.such matches no action of any atlas; functions that a program governs\n"
+        "  are not looked at\n"
         "1 finding in 5 rules\n"
     )
     (finding,) = facts["findings"]
     assert (finding["policy_id"], finding["where"]) == ("idle", "policies/idle.json:1:1")
+
+
+def test_an_allow_rule_for_a_function_of_a_program_is_noted_and_is_no_finding(project):
+    rule = {"policy_id": "parcels", "type": "allow", "actions": ["parcel.pack"]}
+    (project / "policies/parcels.json").write_text(json.dumps(rule))
+
+    done = cra(project, "policy", "check")
+    facts = json.loads(cra(project, "policy", "check", "--json").stdout)
+    health = json.loads(cra(project, "doctor", "--json").stdout)["checks"]
+
+    assert done.returncode == 0
+    assert done.stdout == (
+        "policies/parcels.json:1:1: note, allows-nothing\n"
+        "  parcels: parcel.pack matches no action of any atlas; functions that a program\n"
+        "  governs are not looked at\n"
+        "no finding in 5 rules\n"
+    )
+    assert facts["findings"] == []
+    assert [note["policy_id"] for note in facts["notes"]] == ["parcels"]
+    assert {check["state"] for check in health if check["name"] == "policies"} == {"OK"}
+
+
+def test_an_unknown_action_may_be_a_function_of_a_program(project):
+    done = cra(project, "explain", "parcel.pack")
+
+    assert done.returncode == 2
+    assert "a function that a program governs is known to it alone" in done.stderr
 
 
 def test_a_rule_that_cannot_be_read_is_an_error_with_every_mistake(project):

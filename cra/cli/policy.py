@@ -39,7 +39,8 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
 
     Patterns that match no action, rules that never decide or are never reached, allow rules of an
     atlas beyond what it was granted, and a project that allows nothing. The exit code is 1 if any
-    is found, and 2 if a rule cannot be read at all.
+    is found, and 2 if a rule cannot be read at all. An allow rule of the project that matches
+    nothing is only noted: it opens nothing, and may be about functions of your own programs.
 
       cra policy check
       cra policy check --json
@@ -49,19 +50,21 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
     with open_project(project) as opened:
         remarks = policy_remarks(opened)
         rules = len(opened.policy.rules)
-        found = [_remark_facts(opened, remark) for remark in remarks]
+        notes = [_remark_facts(opened, remark) for remark in remarks if remark.is_note]
+        found = [_remark_facts(opened, remark) for remark in remarks if not remark.is_note]
     if as_json:
-        output.answer_json({"rules": rules, "findings": found})
+        output.answer_json({"rules": rules, "findings": found, "notes": notes})
     else:
-        for facts in found:
+        for facts in [*notes, *found]:
             place = output.style(output.safe(facts["where"]), "accent")
-            output.answer(f"{place}: {facts['kind']}")
+            kind = f"note, {facts['kind']}" if facts in notes else facts["kind"]
+            output.answer(f"{place}: {kind}")
             output.answer(output.wrapped(facts["message"], indent="  "))
         what = f"{rules} rule{'s' * (rules != 1)}"
-        count = f"{len(remarks)} finding{'s' * (len(remarks) != 1)}"
-        verdict = output.style(count, "warn") if remarks else output.style("no finding", "good")
+        count = f"{len(found)} finding{'s' * (len(found) != 1)}"
+        verdict = output.style(count, "warn") if found else output.style("no finding", "good")
         output.answer(f"{verdict} in {what}")
-    return ExitCode.NO if remarks else ExitCode.OK
+    return ExitCode.NO if found else ExitCode.OK
 
 
 def run_tests(
