@@ -428,6 +428,50 @@ def test_the_atlases_of_a_project_are_listed_and_shown(added):
     assert "com.example.desk" in answer(added, "atlas", "list")
 
 
+def test_a_rule_is_shown_with_its_conditions_and_its_limit(project, desk):
+    rules = [
+        {"policy_id": "all", "type": "allow"},
+        {
+            "policy_id": "many",
+            "type": "deny",
+            "actions": ["ticket.find"],
+            "conditions": {
+                "roles": ["guest"],
+                "parameters": {"properties": {"limit": {"type": "integer", "minimum": 9}}},
+            },
+        },
+        {
+            "policy_id": "pace",
+            "type": "rate_limit",
+            "actions": ["ticket.find"],
+            "parameters": {"max_calls": 5, "window_seconds": 60},
+        },
+        {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]},
+    ]
+    write_atlas(desk, KEEPS, policies=rules, tests=[])
+
+    said = answer(project, "atlas", "add", desk, "--yes").splitlines()
+    shown = facts(project, "atlas", "show", "com.example.desk")
+
+    assert said[said.index("  Rules:") + 1 : said.index("  Context:")] == [
+        "    all: allow everything",
+        "    many: deny ticket.find for the role guest, if the arguments fit a schema",
+        "    pace: rate_limit ticket.find to 5 in 60 s per session",
+        "    kept: deny *.delete",
+    ]
+    assert said[said.index("  Its own rules may allow:") + 1 :][:2] == [
+        "    ticket.delete, which kept denies in any case",
+        "    ticket.find",
+    ]
+    assert [rule["conditions"] for rule in shown["policies"]] == [
+        [],
+        ["for the role guest", "if the arguments fit a schema"],
+        [],
+        [],
+    ]
+    assert shown["grants"] == ["ticket.delete", "ticket.find"]
+
+
 def test_actions_and_context_are_listed_for_all_atlases_or_one(added):
     told = facts(added, "atlas", "actions")["actions"]
     packs = facts(added, "atlas", "context", "--atlas", "com.example.desk")["context_packs"]

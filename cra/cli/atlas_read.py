@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cra.atlas.model import Action, Atlas, ContextPack, Pin, Snapshot
     from cra.atlas.problem import AtlasProblem
     from cra.policy.lint import Remark
+    from cra.policy.rule import Rule
     from cra.resolver.scenario import Scenario
 
 AtlasPath = Annotated[
@@ -257,6 +258,8 @@ def open_atlases(project: Path | None) -> Snapshot:
 
 
 def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
+    from cra.policy.condition import words_of_conditions
+
     return {
         "atlas_id": atlas.atlas_id,
         "version": atlas.version,
@@ -286,6 +289,7 @@ def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
                 "policy_id": rule.policy_id,
                 "type": rule.type,
                 "actions": None if rule.patterns is None else list(map(str, rule.patterns)),
+                "conditions": list(words_of_conditions(rule.conditions)),
                 "reason": rule.reason,
                 "where": str(rule.origin),
             }
@@ -335,15 +339,11 @@ def print_atlas(atlas: Atlas, pin: Pin) -> None:
     if atlas.certification is not None:
         output.answer("  says of itself that it is certified, which nothing here checks")
     _print_list("Actions", [_action_line(action) for action in atlas.actions])
-    rules = [
-        f"{rule.policy_id}: {rule.type} "
-        + ("everything" if rule.patterns is None else ", ".join(map(str, rule.patterns)))
-        for rule in atlas.policies
-    ]
-    _print_list("Rules", rules)
+    _print_list("Rules", [_rule_line(rule) for rule in atlas.policies])
     packs = [f"{pack.pack_id}: {', '.join(pack.files)}" for pack in atlas.context_packs]
     _print_list("Context", packs)
-    _print_list("Its own rules may allow", [pattern.text for pattern in pin.grants])
+    grants = [_grant_line(atlas, pattern.text) for pattern in pin.grants]
+    _print_list("Its own rules may allow", grants)
     _print_list("It can reach", pin.reach)
 
 
@@ -443,6 +443,26 @@ def _action_line(action: Action) -> str:
     runs = action.executor.TYPE if action.executor else "nothing: declared, not executable"
     arguments = ", ".join(_arguments(action)) or "no arguments"
     return f"{action.action_id}({arguments}) {action.risk_tier or 'default'} risk, runs {runs}"
+
+
+def _rule_line(rule: Rule) -> str:
+    from cra.policy.condition import words_of_conditions
+
+    about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
+    limit = rule.limit
+    amount = f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}" if limit else ""
+    words = [rule.type, about, amount, ", ".join(words_of_conditions(rule.conditions))]
+    return f"{rule.policy_id}: {' '.join(filter(None, words))}"
+
+
+def _grant_line(atlas: Atlas, action_id: str) -> str:
+    """An action that is granted, and the atlas's own rule that denies it to everybody."""
+    for rule in atlas.policies:
+        patterns = rule.patterns
+        is_about = patterns is None or any(pattern.matches(action_id) for pattern in patterns)
+        if rule.type == "deny" and rule.is_unconditional and is_about:
+            return f"{action_id}, which {rule.policy_id} denies in any case"
+    return action_id
 
 
 def _action_row(action: Action) -> tuple[str | Cell, ...]:

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from cra.policy.engine import foreign_to, in_order
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
-from cra.policy.rule import Conditions, Rule, RuleOrigin
+from cra.policy.rule import Rule, RuleOrigin
 
 Kind: TypeAlias = Literal[
     "no-allow",
@@ -42,10 +42,6 @@ class _Reach(NamedTuple):
 
     rule: Rule
     actions: frozenset[str]
-
-    @property
-    def is_unconditional(self) -> bool:
-        return self.rule.conditions == Conditions()
 
 
 def lint(
@@ -138,7 +134,7 @@ def _shadowed(reaches: Sequence[_Reach]) -> Iterator[Remark]:
                 )
                 yield Remark("shadowed", message, rule.policy_id, rule.origin)
                 break
-        if reach.is_unconditional:
+        if reach.rule.is_unconditional:
             earlier.append(reach)
 
 
@@ -150,7 +146,7 @@ def _replaces(first: Rule, rule: Rule) -> bool:
 
 def _unreachable(reaches: Sequence[_Reach]) -> Iterator[Remark]:
     """Rules whose every action an unconditional rule denies."""
-    denies = [one for one in reaches if one.rule.type == "deny" and one.is_unconditional]
+    denies = [one for one in reaches if one.rule.type == "deny" and one.rule.is_unconditional]
     denied = frozenset(name for one in denies for name in one.actions)
     for rule, actions in reaches:
         if rule.type == "deny" or not actions or not actions <= denied:
