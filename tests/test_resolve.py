@@ -173,6 +173,23 @@ def test_the_decision_says_whether_approvals_are_needed(tiers, expected):
     ]
 
 
+def test_the_next_steps_begin_with_what_needs_no_approval_and_then_with_what_is_relevant():
+    actions = [
+        action("ticket.escalate", "Escalate a ticket", risk_tier="critical"),
+        action("ticket.read", "Read a ticket"),
+        action("ticket.close", "Close a ticket before others escalate"),
+    ]
+
+    found = resolve(world(atlas(actions=actions)), CLI, task_of("escalate a ticket"))
+
+    assert offered(found)[0] == "ticket.escalate"
+    assert found["next_steps"] == [
+        "cra execute ticket.close",
+        "cra execute ticket.read",
+        "cra execute ticket.escalate",
+    ]
+
+
 def test_the_task_can_raise_the_tier_and_never_lower_it():
     risky, calm = (
         resolve(world(atlas(actions=TICKETS)), CLI, task_of("close", risk_tier=tier))

@@ -99,7 +99,7 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
         "constraints": _constraints([*shown, *refused]),
         "omitted": {"allowed": len(allowed) - len(shown), "denied": len(denied) - len(refused)},
         "merge_rules": _MERGE_RULES,
-        "next_steps": _next_steps([action for action, _, _ in shown]),
+        "next_steps": _next_steps(shown),
         "confidence": _share(world.relevance.confidence(task.goal, matched)),
         "ttl_seconds": world.ttl_seconds,
     }
@@ -272,7 +272,9 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
     return stated
 
 
-def _next_steps(actions: Sequence[Action]) -> list[str]:
+def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]]) -> list[str]:
+    """The calls to begin with: the most relevant ones, and first what needs no approval."""
+    in_order = sorted(allowed, key=lambda one: one[2].outcome == "requires_approval")
     return [
         " ".join(
             [
@@ -281,7 +283,7 @@ def _next_steps(actions: Sequence[Action]) -> list[str]:
                 *(f"--param {name}=…" for name in action.parameters_schema.get("required", ())),
             ]
         )
-        for action in actions[:3]
+        for action, _, _ in in_order[:3]
     ]
 
 
