@@ -347,6 +347,37 @@ def test_confidence_falls_with_what_nothing_knows():
 
 
 @pytest.mark.parametrize(
+    ("rules", "kind", "counts"),
+    [
+        ([ALLOW], "allow", "3 allowed"),
+        ([ALLOW, {**ALLOW, "type": "require_approval", "policy_id": "ask"}],
+         "requires_approval", "3 to be approved"),
+        ([ALLOW, {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]},
+          {"policy_id": "ask", "type": "require_approval", "actions": ["*.close"]}],
+         "partial", "1 allowed, 1 denied, 1 to be approved"),
+    ],
+)  # fmt: skip
+def test_a_goal_of_which_nothing_is_found_is_said_to_be_one(rules, kind, counts):
+    known = world(atlas(actions=TICKETS), rules=rules)
+    lost, found = (resolve(known, CLI, task_of(goal)) for goal in ("play chess", "close a ticket"))
+
+    assert (lost["confidence"], lost["decision"]) == (
+        0,
+        {"type": kind, "reason": f"none of the goal's words was found; all actions: {counts}"},
+    )
+    assert (found["decision"]["type"], "words" in found["decision"]["reason"]) == (kind, False)
+
+
+def test_a_word_that_only_a_denied_action_has_was_found():
+    kept = {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]}
+
+    found = resolve(world(atlas(actions=TICKETS), rules=[ALLOW, kept]), CLI, task_of("delete"))
+
+    assert found["confidence"] == 0
+    assert found["decision"]["reason"] == "2 allowed, 1 denied"
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ({"goal": ""}, "the goal"),
