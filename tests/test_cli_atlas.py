@@ -187,7 +187,7 @@ MISTAKES = [
     ({**FINDS, "expct": {}}, "CRA-2102", "nearest: expect"),
     ({**FINDS, "resolve": {}}, "CRA-2102", "a goal of 1 to"),
     ({**FINDS, "expect": {"allowed": ["ticket.fnd"]}}, "CRA-2104", "nearest: ticket.find"),
-    ({**FINDS, "expect": {"denied": {"ticket.x": "y"}}}, "CRA-2104", "an action of the atlas"),
+    ({**FINDS, "expect": {"denied": {"ticket.x": "y"}}}, "CRA-2104", "an action of an atlas"),
     ({**FINDS, "expect": {"decision": "perhaps"}}, "CRA-2102", "perhaps"),
     ({**KEEPS, "roles": "reader"}, "CRA-2102", "roles"),
     ({**KEEPS, "trusted_context": []}, "CRA-2102", "an object"),

@@ -409,7 +409,9 @@ def put_tests(file: Path, *cases: dict[str, Any]) -> None:
 def test_the_tests_beside_the_policies_are_run(project):
     large = case("large ones are denied", "deny", "cap", parameters={"amount": 120})
     small = case("clerks refund", "allow", "clerks", parameters={"amount": 5}, roles=["clerk"])
-    spent = case("three", "deny", "pace", roles=["clerk"], used={"pace": 3}, parameters={})
+    spent = case(
+        "three", "deny", "pace", roles=["clerk"], used={"pace": 3}, parameters={"amount": 5}
+    )
     put_tests(project / "tests/policies/a.json", large, small)
     put_tests(project / "tests/policies/b.yaml", spent)
 
@@ -437,6 +439,23 @@ def test_a_failure_says_what_was_expected_and_found(project):
     assert done.stdout.endswith("1 failed: 0 of 1 tests passed\n")
     assert (facts["passed"], facts["failed"]) == (0, 1)
     assert facts["tests"][0]["found"]["policy_id"] == "cap"
+
+
+def test_a_call_that_is_none_passes_no_test_of_what_is_denied(project):
+    put_tests(
+        project / "one.json",
+        case("misspelt", "deny", action="refund.mak"),
+        case("misfit", "deny", parameters={"note": "much"}),
+        case("unknown", "deny", "default:unknown-action", action="parcel.pack"),
+    )
+
+    found = json.loads(cra(project, "policy", "test", "one.json", "--json").stdout)
+    misspelt, misfit, unknown = (test["problem"] for test in found["tests"])
+
+    assert misspelt.endswith('found "refund.mak"; nearest: refund.make')
+    assert "fit the schema of refund.make, found amount: expected a value" in misfit
+    assert unknown is None
+    assert found["failed"] == 2
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,9 @@ def test_a_long_list_in_a_finding_is_cut():
 # Tests beside policies.
 
 
+AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
+
+
 def cases(document: Any) -> tuple[tuple[Case, ...], list[tuple[str, str, str]]]:
     notes: list[tuple[str, str, str]] = []
 
@@ -329,6 +332,25 @@ def case(asked: dict[str, Any], decision: str, policy_id: str | None = None) -> 
         ({"time": "2026-01-10T23:59:59Z"}, "deny", "weekend", None),
         ({"time": "2026-01-12T00:30:00+02:00"}, "deny", "weekend", None),
         ({"action": "gone.away"}, "deny", "default:unknown-action", None),
+        (
+            {"action": "refund.make"},
+            "deny",
+            "default:unknown-action",
+            "expected deny by default:unknown-action, found allow by yes: yes allows it",
+        ),
+        (
+            {"action": "refund.mak"},
+            "deny",
+            None,
+            'action: expected an action of an atlas, found "refund.mak"; nearest: refund.make',
+        ),
+        (
+            {"parameters": {"amount": "1"}},
+            "deny",
+            None,
+            "parameters: expected arguments that fit the schema of refund.make, found amount: "
+            'expected number, found "1"',
+        ),
     ],
 )
 def test_a_case_passes_if_the_decision_is_the_expected_one(asked, decision, policy_id, problem):
@@ -343,7 +365,7 @@ def test_a_case_passes_if_the_decision_is_the_expected_one(asked, decision, poli
     )
     read, notes = cases({"tests": [case(asked, decision, policy_id)]})
 
-    (found,) = run_cases(policy, read)
+    (found,) = run_cases(policy, dict.fromkeys(ACTIONS, AMOUNT), read)
 
     assert notes == []
     assert found.problem == problem

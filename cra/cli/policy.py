@@ -87,7 +87,8 @@ def run_tests(
     `agent`, `roles`, `scopes`, `context`, `trusted_context`, `risk_tier`, `time` (a Monday at noon
     unless stated) and `used` (by policy_id, how much of a limit is used); expect has a `decision`
     (allow, requires_approval or deny) and may have a `policy_id`. The exit code is 1 if a test
-    fails. Nothing is recorded.
+    fails, and one fails whose call is none: no such action, or arguments that do not fit. Nothing
+    is recorded.
 
       cra policy test
       cra policy test tests/policies/refunds.json
@@ -95,10 +96,14 @@ def run_tests(
     from cra.policy.fixture import run_cases
 
     with open_project(project) as opened:
+        schemas = {
+            action_id: action.parameters_schema
+            for action_id, (_, action) in opened.snapshot.actions.items()
+        }
         results = [
             (file, result)
             for file, cases in _read_files(files or _files_of(opened))
-            for result in run_cases(opened.policy, cases)
+            for result in run_cases(opened.policy, schemas, cases)
         ]
     failed = sum(result.problem is not None for _, result in results)
     if as_json:
