@@ -420,11 +420,11 @@ def test_the_tests_beside_the_policies_are_run(project):
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "tests/policies/a.json\n"
-        "  ok      large ones are denied\n"
-        "  ok      clerks refund\n"
+        "  passed  large ones are denied\n"
+        "  passed  clerks refund\n"
         "tests/policies/b.yaml\n"
-        "  ok      three\n"
-        "passed: 3 of 3 tests passed\n"
+        "  passed  three\n"
+        "3 passed, 0 failed\n"
     )
 
 
@@ -436,7 +436,7 @@ def test_a_failure_says_what_was_expected_and_found(project):
 
     assert done.returncode == 1
     assert "expected allow by any rule, found deny by cap" in done.stdout
-    assert done.stdout.endswith("1 failed: 0 of 1 tests passed\n")
+    assert done.stdout.endswith("0 passed, 1 failed\n")
     assert (facts["passed"], facts["failed"]) == (0, 1)
     assert facts["tests"][0]["found"]["policy_id"] == "cap"
 

@@ -16,6 +16,7 @@ from cra.cli import output
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir, user_dirs
+from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -239,9 +240,7 @@ def run_tests(
         rows = [_result_facts(*result) for result in results]
         output.answer_json({"passed": len(results) - failed, "failed": failed, "scenarios": rows})
     else:
-        for _, scenario, problems in results:
-            _print_result(scenario, problems)
-        output.answer(f"{len(results) - failed} passed, {failed} failed")
+        show_tested([_told(scenario, problems) for _, scenario, problems in results])
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -550,10 +549,6 @@ def _result_facts(atlas: Atlas, scenario: Scenario, problems: Sequence[str]) -> 
     }
 
 
-def _print_result(scenario: Scenario, problems: Sequence[str]) -> None:
-    verdict = output.style("failed", "bad") if problems else output.style("passed", "good")
-    output.answer(f"{verdict}  {output.safe(scenario.name)}")
-    for problem in problems:
-        output.answer(f"  {output.safe(problem)}")
-    if problems:
-        output.answer(f"  {output.safe(scenario.where)}")
+def _told(scenario: Scenario, problems: Sequence[str]) -> Tested:
+    file, _, _ = scenario.where.rsplit(":", 2)
+    return Tested(file, scenario.name, [*problems, scenario.where] if problems else [])

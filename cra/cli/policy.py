@@ -11,6 +11,7 @@ import typer
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
+from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, Fault, NotFound
 
 if TYPE_CHECKING:
@@ -111,7 +112,12 @@ def run_tests(
         facts = {"tests": tests, "passed": len(results) - failed, "failed": failed}
         output.answer_json(facts)
     else:
-        _print_results(results, failed)
+        show_tested(
+            [
+                Tested(file, result.case.name, [result.problem] if result.problem else [])
+                for file, result in results
+            ]
+        )
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -145,23 +151,6 @@ def _read_files(paths: list[Path]) -> list[tuple[str, tuple[Case, ...]]]:
     if problems.errors:
         raise refusal("tests", problems.errors, "cra policy test --help says what a test holds")
     return found
-
-
-def _print_results(results: list[tuple[str, Result]], failed: int) -> None:
-    last = ""
-    for file, result in results:
-        if file != last:
-            output.answer(output.style(output.safe(file), "accent"))
-            last = file
-        name = output.safe(result.case.name)
-        if result.problem is None:
-            output.answer(f"  {output.style('ok', 'good')}      {name}")
-        else:
-            output.answer(f"  {output.style('FAILED', 'bad')}  {name}")
-            output.answer(output.wrapped(result.problem, indent=" " * 10))
-    passed = len(results) - failed
-    verdict = output.style(f"{failed} failed", "bad") if failed else output.style("passed", "good")
-    output.answer(f"{verdict}: {passed} of {len(results)} tests passed")
 
 
 def _remark_facts(opened: Project, remark: Remark) -> dict[str, Any]:
