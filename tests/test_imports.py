@@ -116,7 +116,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     tests = folder / "tests" / "policies"
     tests.mkdir(parents=True)
-    stays = {"name": "stays", "call": {"action": "ticket.delete"}, "expect": {"decision": "deny"}}
+    deleting = {"action": "ticket.delete", "parameters": {"id": 1042}}
+    stays = {"name": "stays", "call": deleting, "expect": {"decision": "deny"}}
     (tests / "tickets.json").write_text(json.dumps({"tests": [stays]}), encoding="utf-8")
     begun = [
         "init --no-sign",
