@@ -688,7 +688,7 @@ def test_a_limit_of_a_project_holds_across_sessions_threads_and_openings(tmp_pat
 def test_a_limit_of_an_agent_is_each_agents_own(tmp_path, witness):
     write_project(tmp_path, ALLOW, limit("one-each", "agent", 1))
     with Project.open(tmp_path) as project:
-        for agent in ("anna", "bert"):
+        for agent in ("first", "second"):
             first, second = (begun(project, agent=agent) for _ in range(2))
             assert first.execute("ticket.note", note(witness)).status == "success"
             assert second.execute("ticket.note", note(witness)).policy_id == "one-each"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
-from cra.cli.project import open_config
+from cra.cli.project import open_config, project_dir
 from cra.cli.select import SessionName, open_session, short_length
 from cra.cli.trace_read import (
     Limit,
@@ -19,9 +20,13 @@ from cra.cli.trace_read import (
     tell_none,
     tell_rest,
 )
-from cra.ledger.index import session_files
+from cra.errors import AtlasError
+from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import Source
+
+if TYPE_CHECKING:
+    from cra.runtime.limits import LimitUse
 
 # How many open intents are printed; `--json` has all.
 _MAX_INTENTS: Final = 20
@@ -74,20 +79,61 @@ def show(
     found, totals = outline(path), read_totals([path])
     facts = _facts(found, Source().now())
     intents = totals.open_intents
+    limits = _limits(found, project, trace_dir)
     if as_json:
         opened = [intent._asdict() for intent in intents]
-        output.answer_json(facts | {"totals": totals.types, "open_intents": opened})
+        rows = [_limit_facts(one) for one in limits]
+        output.answer_json(facts | {"totals": totals.types, "open_intents": opened, "limits": rows})
         return
     for name, value in facts.items():
         if value is not None:
             output.answer(f"{name.replace('_', ' '):<17}  {output.safe(_words(value) or 'none')}")
     for kind, count in sorted(totals.types.items()):
         output.answer(f"  {output.safe(kind):<27}  {count}")
+    for one in limits:
+        shown = output.style("limit", "warn" if not one.left else "accent")
+        output.answer(f"{shown}              {output.safe(one.words())}")
     for intent in intents[:_MAX_INTENTS]:
         words = f"event {intent.sequence}, {intent.action_id}"
         output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")
     if totals.open_count > _MAX_INTENTS:
         output.answer(f"and {totals.open_count - _MAX_INTENTS} more open intents")
+
+
+def _limits(session: Outline, project: Path | None, trace_dir: Path | None) -> list[LimitUse]:
+    """The limits of a session that is open, as the rules of its project are now."""
+    now = Source().now()
+    if session.state(now) != "open" or trace_dir is not None:
+        return []
+    root = project_dir(project, required=False)
+    if root is None or session.path.parent != open_config(root).trace_directory:
+        return []
+    from cra.cli.governed import open_project
+    from cra.runtime.limits import limits_in_force
+    from cra.runtime.state import folded
+
+    try:
+        with open_project(root) as opened, LedgerFile(session.path) as lines:
+            state, reservations = folded(lines), opened.reservations
+            reservations.read_on(session.path.with_name(JOURNAL_FILE))
+            caller = opened.caller_of(state.started)
+            return list(limits_in_force(opened.policy, caller, state, reservations, now))
+    except AtlasError as error:
+        output.tell(f"limits are not shown: {error.code}: {output.safe(error.message)}")
+        return []
+
+
+def _limit_facts(one: LimitUse) -> dict[str, Any]:
+    return {
+        "policy_id": one.rule.policy_id,
+        "type": one.rule.type,
+        "per": one.limit.per,
+        "maximum": one.limit.maximum,
+        "window_seconds": one.limit.window_seconds,
+        "used": one.used,
+        "left": one.left,
+        "free_at": one.free_at,
+    }
 
 
 def _facts(session: Outline, now: str) -> dict[str, Any]:

@@ -28,18 +28,26 @@ class Check(NamedTuple):
     test: Test
 
 
+def caller_miss(
+    wanted: Conditions, agent: str, roles: frozenset[str], scopes: frozenset[str]
+) -> str | None:
+    """The first condition on who calls that does not hold, whatever is called."""
+    if wanted.agents and agent not in wanted.agents:
+        return "agents"
+    if wanted.roles and not wanted.roles & roles:
+        return "roles"
+    return "scopes" if wanted.scopes and not wanted.scopes & scopes else None
+
+
 def fixed_miss(rule: Rule, call: Call, tiers: frozenset[RiskTier]) -> str | None:
     """The first condition on who calls that does not hold.
 
     `tiers` are the action's own and the effective one.
     """
     wanted = rule.conditions
-    if wanted.agents and call.agent not in wanted.agents:
-        return "agents"
-    if wanted.roles and not wanted.roles & call.roles:
-        return "roles"
-    if wanted.scopes and not wanted.scopes & call.scopes:
-        return "scopes"
+    missed = caller_miss(wanted, call.agent, call.roles, call.scopes)
+    if missed is not None:
+        return missed
     if wanted.risk_tiers:
         fits = tiers <= wanted.risk_tiers if rule.type == "allow" else tiers & wanted.risk_tiers
         if not fits:

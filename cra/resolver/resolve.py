@@ -13,6 +13,7 @@ from typing import Any, Final
 from cra.atlas.model import Action, Atlas, ContextPack, Snapshot
 from cra.errors import NotFound
 from cra.policy.call import Call
+from cra.policy.condition import caller_miss
 from cra.policy.engine import Policy, decide
 from cra.policy.ladder import Constraint, Ruling
 from cra.policy.pattern import Pattern
@@ -247,12 +248,7 @@ def _is_about(rule: Rule, caller: Caller) -> bool:
 
 def _fits(rule: Rule, caller: Caller) -> bool:
     """Whether a rule is about a caller, as far as that is a matter of who it is."""
-    wanted = rule.conditions
-    return (
-        (not wanted.agents or caller.agent in wanted.agents)
-        and (not wanted.roles or bool(wanted.roles & caller.roles))
-        and (not wanted.scopes or bool(wanted.scopes & caller.scopes))
-    )
+    return caller_miss(rule.conditions, caller.agent, caller.roles, caller.scopes) is None
 
 
 def _constraints(judged: Sequence[tuple[Action, Atlas, Ruling]]) -> list[PendingRule]:

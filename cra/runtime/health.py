@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,8 +30,9 @@ from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
 from cra.protocol.carp import CARP_VERSION
+from cra.runtime.limits import limits_in_force
 from cra.runtime.project import Project
-from cra.runtime.state import folded
+from cra.runtime.state import SessionState, folded
 
 Health: TypeAlias = Literal["OK", "WARN", "FAIL"]
 # What `cra doctor --fix` does by itself.
@@ -78,6 +80,32 @@ class Surroundings:
         return self.config.trace_directory
 
     @cached_property
+    def running(self) -> tuple[dict[str, SessionState], int]:
+        """The sessions that have not ended, as far as there is time to read them, and how many
+        there is none for."""
+        found: dict[str, SessionState] = {}
+        unread, room = 0, _MAX_FOLDED
+        for one in self.outlines:
+            if one.state(self.now) not in ("open", "expired"):
+                continue
+            size = one.path.stat().st_size
+            if size > room:
+                unread += 1
+                continue
+            room -= size
+            # What is no event of this format, the verdict on the ledger tells of.
+            with suppress(IntegrityError, ValueError, KeyError), LedgerFile(one.path) as lines:
+                found[one.id] = folded(lines)
+        return found, unread
+
+    @cached_property
+    def opened(self) -> Project:
+        """The project. Raises AtlasError or ConfigError."""
+        assert self.project is not None
+        snapshot = open_snapshot(self.project, self.config)
+        return Project(self.config, snapshot, dirs=self.dirs, environ=self.environ)
+
+    @cached_property
     def outlines(self) -> tuple[Outline, ...]:
         return tuple(map(outline, session_files(self.directory)))
 
@@ -93,11 +121,12 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
     yield from _trace(around)
     yield _git(around.directory, around.environ)
     yield _space(around.directory)
-    yield from _atlases(around, around.project)
+    yield from _atlases(around)
     if around.directory.is_dir() and os.access(around.directory, os.R_OK | os.X_OK):
         try:
             yield from _ledger(around)
             yield _intents(around)
+            yield from _limits(around)
             yield from _retention(around)
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
@@ -268,13 +297,13 @@ def _space(directory: Path) -> HealthCheck:
     return HealthCheck("space", "OK", message)
 
 
-def _atlases(around: Surroundings, root: Path) -> Iterator[HealthCheck]:
+def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
     """The atlases against the lock, and what is odd in the rules."""
     if around.problems:
         return
     try:
-        snapshot = open_snapshot(root, around.config)
-        project = Project(around.config, snapshot, dirs=around.dirs, environ=around.environ)
+        project = around.opened
+        snapshot = project.snapshot
         remarks = [remark for remark in project.remarks() if not remark.is_note]
     except AtlasError as error:
         first = error.message.partition("\n")[0]
@@ -353,17 +382,12 @@ def _unverified(sizes: Mapping[str, int], memory: Memory, ledger_id: str) -> int
 
 def _intents(around: Surroundings) -> HealthCheck:
     """Actions of open sessions that began and whose outcome nobody recorded."""
-    found: list[str] = []
-    unread, room = 0, _MAX_FOLDED
-    for one in around.outlines:
-        if one.state(around.now) not in ("open", "expired"):
-            continue
-        size = one.path.stat().st_size
-        if size > room:
-            unread += 1
-            continue
-        room -= size
-        found += [f"{one.id}: {name}" for name in _open_intents(one.path)]
+    sessions, unread = around.running
+    found = [
+        f"{session_id}: {execution.action_id}"
+        for session_id, state in sessions.items()
+        for execution in state.open_intents()
+    ]
     were = "session was" if unread == 1 else "sessions were"
     left_out = f"; {unread} long {were} not read" if unread else ""
     if not found:
@@ -379,13 +403,35 @@ def _intents(around: Surroundings) -> HealthCheck:
     )
 
 
-def _open_intents(path: Path) -> list[str]:
+def _limits(around: Surroundings) -> Iterator[HealthCheck]:
+    """What is left of the limits that open sessions are under."""
     try:
-        with LedgerFile(path) as ledger:
-            state = folded(ledger)
-    except (IntegrityError, ValueError, KeyError):
-        return []  # no event of this format: the verdict on the ledger tells of it
-    return [execution.action_id for execution in state.open_intents()]
+        project = around.opened
+        rules = [one.rule for one in project.policy.rules if one.rule.limit is not None]
+    except CraError:
+        return  # the atlases and the policies have said why
+    if not rules:
+        return
+    journal = around.directory / JOURNAL_FILE
+    if journal.exists():
+        project.reservations.read_on(journal)
+    found = [
+        use.words()
+        for state in around.running[0].values()
+        if state.started and not state.is_ended and state.started["expires_at"] > around.now
+        for use in limits_in_force(
+            project.policy,
+            project.caller_of(state.started),
+            state,
+            project.reservations,
+            around.now,
+        )
+        if use.used
+    ]
+    listed = [*dict.fromkeys(found)]
+    shown = "; ".join(listed[:_MAX_LISTED]) + ("; …" if len(listed) > _MAX_LISTED else "")
+    message = f"{_count(rules, 'limit')} in force"
+    yield HealthCheck("limits", "OK", f"{message}; {shown}" if shown else message)
 
 
 def _retention(around: Surroundings) -> Iterator[HealthCheck]:

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -33,7 +34,7 @@ class Reservations:
         """Hold the journal's lock: what is counted here stays true until the end of the block."""
         with journal.batch():
             self._journal = journal
-            self._read_on(journal)
+            self.read_on(journal.paths.data)
             try:
                 yield self
             finally:
@@ -58,8 +59,9 @@ class Reservations:
         }
         self._journal.append("limit.reserved", payload)
 
-    def _read_on(self, journal: ChainWriter) -> None:
-        fd = files.open_for_reading(journal.paths.data)
+    def read_on(self, journal: Path) -> None:
+        """Take in what the journal has gained; without its lock, what counts then may have more."""
+        fd = files.open_for_reading(journal)
         try:
             for lines in Lines(fd, self._offset):
                 for line in lines:
