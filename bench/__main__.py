@@ -22,6 +22,7 @@ from bench.child import ROOT
 from bench.decide import measure_decide
 from bench.governed import measure_governed
 from bench.read import measure_read
+from bench.redaction import measure_redaction
 from bench.relevance import measure_relevance
 from bench.report import Table, as_facts, as_text, machine
 from bench.startup import measure_startup
@@ -49,6 +50,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
     "startup": Benchmark(measure_startup, "commands beside an empty interpreter"),
     "relevance": Benchmark(measure_relevance, "what has to do with a goal: index and query"),
+    "redaction": Benchmark(measure_redaction, "secrets found, and what looking costs"),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal, NamedTuple
 
-Unit = Literal["/s", "s", "B"]
+Unit = Literal["/s", "s", "B", "share"]
 
 COLUMNS: Final = ("what", "ours", "spread", "ceiling", "ratio", "budget", "met?")
 BESIDE_COLUMNS: Final = ("beside it", "kind", "measured", "spread", "of our", "ours is")
@@ -20,6 +20,7 @@ _SCALES: Final[dict[Unit, tuple[tuple[float, float, str, int], ...]]] = {
     "/s": ((0, 1, " /s", 0),),
     "s": ((1, 1, " s", 2), (1e-3, 1e3, " ms", 2), (0, 1e6, " µs", 2)),
     "B": ((0, 1e-6, " MB", 1),),
+    "share": ((0, 100, " %", 1),),
 }
 
 
@@ -148,7 +149,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _times(ours: Measured, other: Measured) -> str:
-    noun = {"/s": "rate", "s": "time", "B": "memory"}[ours.unit]
+    noun = {"/s": "rate", "s": "time", "B": "memory", "share": "share"}[ours.unit]
     return f"{ours.median / other.median:.2f}x its {noun}"
 
 

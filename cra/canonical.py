@@ -76,7 +76,8 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """The value that `wrap` was given, tuples having become lists."""
+    """The value that `wrap` was given, tuples having become lists. Raises ValueRefused for one that
+    was redacted, in whole or in part: what is gone cannot be restored."""
     return _transform(value, _unwrap_one)
 
 
@@ -250,12 +251,14 @@ def _unwrap_one(value: Any, todo: _Todo) -> Any:
         return _copy_array(value, todo)
     if not isinstance(value, dict):
         return value
+    if "$redacted" in value:
+        raise ValueRefused("expected a value that can be restored, found a part that is redacted")
     if len(value) == 1:
         marker, content = next(iter(value.items()))
         if marker == "$obj":
             restored: dict[str, Any] = {}
             for key, item in content:
-                name = key if isinstance(key, str) else _UNWRAP["$wtf8"](key["$wtf8"])
+                name = _unwrap_one(key, todo)
                 restored[name] = None
                 todo(item, partial(restored.__setitem__, name))
             return restored

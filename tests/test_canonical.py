@@ -227,6 +227,26 @@ def test_a_marker_that_is_not_one_of_ours_is_left_alone():
     assert canonical.unwrap({"$blob": "x"}) == {"$blob": "x"}
 
 
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"$redacted": "card", "mac": "00"},
+        [{"a": {"$text": ["pay ", {"$redacted": "card", "mac": "00"}]}}],
+        {"$obj": [[{"$redacted": "card", "mac": "00"}, 1]]},
+    ],
+    ids=str,
+)
+def test_what_was_redacted_is_refused_instead_of_unwrapped(stored):
+    with pytest.raises(ValueRefused, match="found a part that is redacted"):
+        canonical.unwrap(stored)
+
+
+def test_a_value_that_looks_redacted_is_wrapped_and_restored():
+    value = {"$redacted": "card", "mac": "00", "said": {"$text": []}}
+
+    assert canonical.unwrap(canonical.wrap(value)) == value
+
+
 def test_very_deep_output_is_wrapped_and_written_without_recursion():
     deep: list = []
     for _ in range(100_000):
