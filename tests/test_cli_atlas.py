@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,111 @@ def test_on_a_terminal_the_question_decides(project, desk, reply, is_added):
     assert b"ticket.find" in done.stdout
     assert "Add com.example.desk, with all that it may do? [y/N]" in said
     assert (written(project)[1] is not None) is is_added
+
+
+def with_id(folder: Path, number: int) -> Path:
+    """A small atlas of its own."""
+    action = {"action_id": f"number{number}.read", "executor": {"type": "static", "result": number}}
+    changes = {"policies": [], "tests": [], "context_packs": [], "actions": [action]}
+    return write_atlas(folder, atlas_id=f"com.example.number{number}", **changes)
+
+
+def accepted(project: Path) -> tuple[list[str], list[str]]:
+    """The ids in the lock, and the sources in the configuration."""
+    lock = json.loads((project / "cra.atlases.lock").read_text())
+    config = json.loads((project / "cra.config.json").read_text())
+    return sorted(lock["atlases"]), sorted(config.get("atlases", []))
+
+
+def test_atlases_that_are_added_at_once_are_all_in_the_project(project):
+    folders = [with_id(project / f"atlases/number{number}", number) for number in range(6)]
+    command = [sys.executable, "-m", "cra", "atlas", "add", "--yes"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    adding = [
+        subprocess.Popen([*command, folder], cwd=project, env=environ, stdout=subprocess.DEVNULL)
+        for folder in folders
+    ]
+
+    assert [one.wait(60) for one in adding] == [0] * 6
+    assert accepted(project) == (
+        [f"com.example.number{number}" for number in range(6)],
+        [f"atlases/number{number}" for number in range(6)],
+    )
+    assert not list(project.glob("*.tmp"))
+    with Project.open(project) as opened:
+        assert len(opened.snapshot.actions) == 6
+
+
+def answered_late(project: Path, *arguments: str, meanwhile: tuple[str, ...]) -> tuple[int, str]:
+    """Another command runs between the question of a first one and its answer, which is yes."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "cra", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as first:
+        os.close(theirs)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 65_536)
+        done = cra(project, *meanwhile)
+        os.write(ours, b"y\n")
+        # A terminal that nobody holds any more is an error to read from.
+        with suppress(OSError):
+            while more := os.read(ours, 65_536):
+                said += more
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    return first.returncode, said.decode()
+
+
+def test_what_is_added_while_a_question_waits_is_kept(added):
+    first, second = (with_id(added / f"atlases/number{number}", number) for number in (1, 2))
+
+    code, _ = answered_late(
+        added, "atlas", "add", str(first), meanwhile=("atlas", "add", str(second), "--yes")
+    )
+    assert code == 0
+    code, _ = answered_late(
+        added,
+        *("atlas", "remove", "com.example.desk"),
+        meanwhile=("atlas", "remove", "com.example.number2", "--yes"),
+    )
+    assert code == 0
+    assert accepted(added) == (["com.example.number1"], ["atlases/number1"])
+
+
+def test_two_atlases_that_do_not_go_together_are_not_both_added(project, desk):
+    other = write_atlas(project / "atlases" / "other", atlas_id="com.example.other")
+
+    code, said = answered_late(
+        project, "atlas", "add", str(other), meanwhile=("atlas", "add", str(desk), "--yes")
+    )
+
+    assert (code, "ticket.find" in said) == (2, True)
+    assert accepted(project) == (["com.example.desk"], ["atlases/desk"])
+
+
+def test_a_change_is_accepted_only_as_it_was_shown(added, desk):
+    write_atlas(desk, **with_notes())
+
+    code, said = answered_late(
+        added, "atlas", "lock", meanwhile=("atlas", "remove", "com.example.desk", "--yes")
+    )
+
+    assert (code, "cra atlas lock" in said) == (2, True)
+    assert accepted(added) == ([], [])
+
+
+def test_adding_in_a_copy_without_a_trace_leaves_nothing_that_git_would_take(project, desk):
+    shutil.rmtree(project / "cra.trace")
+
+    answer(project, "atlas", "add", desk, "--yes")
+
+    assert (project / "cra.trace" / ".gitignore").read_text() == "*\n"
 
 
 def test_a_zip_is_added_and_removed_like_a_directory(project, desk):
