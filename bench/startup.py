@@ -15,14 +15,23 @@ from bench.child import ROOT
 from bench.measure import Sample, alternate, elapsed
 from bench.report import Budget, Measured, Row, Table
 from bench.workload import EVENT_TYPE, PAYLOADS, Setting
+from cra.atlas.lock import pin_of, write_lock
+from cra.atlas.manifest import load_atlas
+from cra.atlas.package import read_package
 from cra.config import FILE_NAME, UserDirs
 from cra.ledger.keys import create_key
 from cra.ledger.store import Ledger
 
 EVENTS: Final = 20
 EMPTY: Final = "python -c pass"
+ATLASES: Final = ROOT / "examples" / "atlases"
 # The lines of the script that an installation makes.
 SCRIPT: Final = "import sys\nfrom cra.__main__ import main\nsys.exit(main())\n"
+POLICY_TEST: Final = {
+    "name": "tickets stay",
+    "call": {"action": "ticket.delete"},
+    "expect": {"decision": "deny"},
+}
 
 
 class Command(NamedTuple):
@@ -38,6 +47,17 @@ COMMANDS: Final[dict[str, Command]] = {
     "cra trace show last": Command(("trace", "show", "last"), 9),
     "cra trace verify": Command(("trace", "verify"), 9),
     "cra trace verify, signed": Command(("trace", "verify"), 9, is_signed=True),
+    "cra atlas list": Command(("atlas", "list"), 15),
+    "cra explain": Command(("explain", "ticket.close"), 15),
+    "cra policy test": Command(("policy", "test"), 15),
+    "cra doctor": Command(("doctor",), 15),
+    "cra resolve": Command(("resolve", "--agent", "bench", "--goal", "greet somebody"), 15),
+    "cra execute": Command(
+        ("execute", "--agent", "bench", "greeting.say", "--param", "name=Ada"), 15
+    ),
+    "cra resolve, signed": Command(
+        ("resolve", "--agent", "bench", "--goal", "greet somebody"), 15, is_signed=True
+    ),
 }
 
 
@@ -83,14 +103,27 @@ def _make_project(directory: Path, *, is_signed: bool) -> Project:
     directory.mkdir()
     home = directory / "home"
     key = create_key(UserDirs.of({}, home).signing_key) if is_signed else None
-    settings = {"keys": [str(key.key)]} if key else {}
+    atlases = [str(ATLASES / name) for name in ("hello-world", "support-desk")]
+    settings = {"keys": [str(key.key)] if key else [], "atlases": atlases}
     (directory / FILE_NAME).write_text(json.dumps(settings), encoding="utf-8")
+    found = {path: load_atlas(read_package(Path(path)), path) for path in atlases}
+    write_lock(directory, [pin_of(atlas, path) for path, atlas in found.items()])
+    tests = directory / "tests" / "policies"
+    tests.mkdir(parents=True)
+    (tests / "tickets.json").write_text(json.dumps({"tests": [POLICY_TEST]}), encoding="utf-8")
     ledger = Ledger(directory / "cra.trace", signer=key)
     session = ledger.start_session("bench")
     for payload in PAYLOADS[:EVENTS]:
         session.append(EVENT_TYPE, payload)
     ledger.close()
-    return Project(directory, {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT)})
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        # An installation has compiled modules, whatever is set where the benchmarks run.
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+    return Project(directory, environment)
 
 
 def _start(words: list[str], project: Project) -> int:

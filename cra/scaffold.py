@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra.atlas.lock import LOCK_NAME
 from cra.config import FILE_NAME, UserDirs
+from cra.shipped import shipped
 
 if TYPE_CHECKING:
     from cra.ledger.checkpoint import Signer
@@ -94,16 +95,9 @@ def _render(name: str, values: Mapping[str, Any]) -> str:
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader(_templates()),
+        loader=FileSystemLoader(shipped("templates")),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
     )
     return environment.get_template(name).render(values)
-
-
-def _templates() -> Path:
-    """The templates inside the installed package, or at the top of a checkout."""
-    here = Path(__file__).resolve().parent
-    shipped = here / "_templates"
-    return shipped if shipped.is_dir() else here.parent / "templates"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,7 @@ def test_the_line_reads_back(ledger, trust):
         format_anchor(OTHER) + " ",
         format_anchor(OTHER).upper(),
         format_anchor(OTHER).replace(":7:", ":07:"),
-        format_anchor(replace(OTHER, size=0)),
+        format_anchor(OTHER._replace(size=0)),
     ],
 )
 def test_a_line_with_another_spelling_is_refused(line):
@@ -87,7 +86,7 @@ def test_a_line_with_another_spelling_is_refused(line):
 
 def test_anchors_are_found_between_other_words(tmp_path):
     log = tmp_path / "ci.log"
-    second = replace(OTHER, size=8)
+    second = OTHER._replace(size=8)
     log.write_text(
         f"2026-11-20 \x1b[32mok\x1b[0m {format_anchor(OTHER)}\n"
         f"again {format_anchor(OTHER)}, and ({format_anchor(second)})\n"

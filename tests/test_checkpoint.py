@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -114,14 +113,14 @@ def test_a_key_line_that_is_none_or_weak_is_refused(text):
         (seal(HEAD, None), Code.SIGNATURE_MISSING),
         (seal(HEAD, BOB), Code.SIGNATURE_MISSING),
         (seal(HEAD, signer(1, "other.name")), Code.SIGNATURE_MISSING),
-        (seal(replace(HEAD, origin="cra.local/else"), ALICE), Code.CHECKPOINT_FOREIGN),
+        (seal(HEAD._replace(origin="cra.local/else"), ALICE), Code.CHECKPOINT_FOREIGN),
         (seal(HEAD, ALICE).replace(b"\n7\n", b"\n8\n"), Code.SIGNATURE_WRONG),
         (seal(HEAD, ALICE)[:-2] + b"\n", Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE)[:-1], Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE).replace(b"\n7\n", b"\n07\n"), Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE).replace(b"\n7\n", b"\n9999999999999999\n"), Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE).replace(b"\n7\n", b"\n7 \n"), Code.CHECKPOINT_MALFORMED),
-        (seal(replace(HEAD, root=bytes(31)), ALICE), Code.CHECKPOINT_MALFORMED),
+        (seal(HEAD._replace(root=bytes(31)), ALICE), Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE).replace(b"AAA=\n", b"AAB=\n"), Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE).replace(b"resume", b"\nresume"), Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE) + "\u2014 cra.local AAAA\n".encode(), Code.CHECKPOINT_MALFORMED),
@@ -130,7 +129,7 @@ def test_a_key_line_that_is_none_or_weak_is_refused(text):
         (b"one\ntwo\n\n", Code.CHECKPOINT_MALFORMED),
         (b"", Code.CHECKPOINT_MALFORMED),
         (seal(HEAD, ALICE) + "\u2014 x.y AAAAAAAA\n".encode() * 16, Code.CHECKPOINT_MALFORMED),
-        (seal(replace(HEAD, extensions=("x" * 70_000,)), ALICE), Code.CHECKPOINT_MALFORMED),
+        (seal(HEAD._replace(extensions=("x" * 70_000,)), ALICE), Code.CHECKPOINT_MALFORMED),
     ],
 )
 def test_a_checkpoint_that_cannot_be_trusted_says_why(note, code):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
-import subprocess
-import sys
 import zipfile
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cra.cli.project import user_dirs
 from cra.runtime.project import Project
-from tests.program import ROOT, answer, cra
+from tests.program import answer, at_terminal, cra
 
 DESK = {
     "atlas_version": "1.0",
@@ -254,24 +251,11 @@ def test_what_an_atlas_may_do_is_shown_before_it_is_added(project):
 
 @pytest.mark.parametrize(("reply", "is_added"), [("y", True), ("n", False), ("", False)])
 def test_on_a_terminal_the_question_decides(project, desk, reply, is_added):
-    ours, theirs = pty.openpty()
-    os.write(ours, f"{reply}\n".encode())
-    done = subprocess.run(
-        [sys.executable, "-m", "cra", "atlas", "add", str(desk)],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        check=True,
-        timeout=60,
-    )
-    said = os.read(ours, 65_536).decode()
-    os.close(ours)
-    os.close(theirs)
+    code, screen = at_terminal(project, "atlas", "add", desk, typed=f"{reply}\n")
 
-    assert b"ticket.find" in done.stdout
-    assert "Add com.example.desk, with all that it may do? [y/N]" in said
+    assert code == 0, screen
+    assert "ticket.find" in screen
+    assert "Add com.example.desk, with all that it may do? [y/N]" in screen
     assert (written(project)[1] is not None) is is_added
 
 
@@ -291,14 +275,10 @@ def accepted(project: Path) -> tuple[list[str], list[str]]:
 
 def test_atlases_that_are_added_at_once_are_all_in_the_project(project):
     folders = [with_id(project / f"atlases/number{number}", number) for number in range(6)]
-    command = [sys.executable, "-m", "cra", "atlas", "add", "--yes"]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    adding = [
-        subprocess.Popen([*command, folder], cwd=project, env=environ, stdout=subprocess.DEVNULL)
-        for folder in folders
-    ]
+    with ThreadPoolExecutor(6) as pool:
+        said = pool.map(lambda folder: answer(project, "atlas", "add", folder, "--yes"), folders)
+        assert all("added" in one for one in said)
 
-    assert [one.wait(60) for one in adding] == [0] * 6
     assert accepted(project) == (
         [f"com.example.number{number}" for number in range(6)],
         [f"atlases/number{number}" for number in range(6)],
@@ -308,43 +288,21 @@ def test_atlases_that_are_added_at_once_are_all_in_the_project(project):
         assert len(opened.snapshot.actions) == 6
 
 
-def answered_late(project: Path, *arguments: str, meanwhile: tuple[str, ...]) -> tuple[int, str]:
-    """Another command runs between the question of a first one and its answer, which is yes."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "cra", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=theirs,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    ) as first:
-        os.close(theirs)
-        said = b""
-        while b"[y/N]" not in said:
-            said += os.read(ours, 65_536)
-        done = cra(project, *meanwhile)
-        os.write(ours, b"y\n")
-        # A terminal that nobody holds any more is an error to read from.
-        with suppress(OSError):
-            while more := os.read(ours, 65_536):
-                said += more
-    os.close(ours)
-    assert done.returncode == 0, done.stderr
-    return first.returncode, said.decode()
-
-
 def test_what_is_added_while_a_question_waits_is_kept(added):
     first, second = (with_id(added / f"atlases/number{number}", number) for number in (1, 2))
 
-    code, _ = answered_late(
-        added, "atlas", "add", str(first), meanwhile=("atlas", "add", str(second), "--yes")
+    code, _ = at_terminal(
+        added,
+        *("atlas", "add", first),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "add", second, "--yes"),
     )
     assert code == 0
-    code, _ = answered_late(
+    code, _ = at_terminal(
         added,
         *("atlas", "remove", "com.example.desk"),
-        meanwhile=("atlas", "remove", "com.example.number2", "--yes"),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "remove", "com.example.number2", "--yes"),
     )
     assert code == 0
     assert accepted(added) == (["com.example.number1"], ["atlases/number1"])
@@ -353,22 +311,28 @@ def test_what_is_added_while_a_question_waits_is_kept(added):
 def test_two_atlases_that_do_not_go_together_are_not_both_added(project, desk):
     other = write_atlas(project / "atlases" / "other", atlas_id="com.example.other")
 
-    code, said = answered_late(
-        project, "atlas", "add", str(other), meanwhile=("atlas", "add", str(desk), "--yes")
+    code, screen = at_terminal(
+        project,
+        *("atlas", "add", other),
+        typed="y\n",
+        meanwhile=lambda: answer(project, "atlas", "add", desk, "--yes"),
     )
 
-    assert (code, "ticket.find" in said) == (2, True)
+    assert (code, "ticket.find" in screen.partition("[y/N]")[2]) == (2, True)
     assert accepted(project) == (["com.example.desk"], ["atlases/desk"])
 
 
 def test_a_change_is_accepted_only_as_it_was_shown(added, desk):
     write_atlas(desk, **with_notes())
 
-    code, said = answered_late(
-        added, "atlas", "lock", meanwhile=("atlas", "remove", "com.example.desk", "--yes")
+    code, screen = at_terminal(
+        added,
+        *("atlas", "lock"),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "remove", "com.example.desk", "--yes"),
     )
 
-    assert (code, "cra atlas lock" in said) == (2, True)
+    assert (code, "fix: cra atlas lock" in screen) == (2, True)
     assert accepted(added) == ([], [])
 
 

@@ -427,13 +427,13 @@ def give_scopes(project: Path, agent: str, *scopes: str) -> None:
 
 def test_a_session_starts_and_ends(project):
     give_scopes(project, "reviewer", "a", "b", "c")
-    arguments = ("--agent", "reviewer", "--principal", "user:alice", "--ttl", "90m")
+    arguments = ("--agent", "reviewer", "--principal", "user:me", "--ttl", "90m")
     session_id = answer(project, "session", "start", *arguments, "--scope", "a", "--scope", "b")
     [started] = list(read_events(project / "cra.trace" / f"{session_id}.trace.jsonl"))
     facts = started.payload or {}
 
     assert facts["agent_id"] == "reviewer"
-    assert facts["principal"] == {"type": "user", "id": "alice"}
+    assert facts["principal"] == {"type": "user", "id": "me"}
     assert facts["scopes"] == ["a", "b"]
     assert facts["ttl_seconds"] == 5400
     assert facts["signer"].startswith("cra.local+")
@@ -504,7 +504,7 @@ def test_an_agents_scopes_are_bounded_by_the_configuration(project):
         ("--ttl", "never"),
         ("--ttl", "400d"),
         ("--ttl", "0s"),
-        ("--principal", "alice"),
+        ("--principal", "me"),
         ("--principal", "robot:x"),
         ("--principal", "user:"),
         ("--parent", "none"),

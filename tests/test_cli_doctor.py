@@ -239,11 +239,15 @@ def test_an_intact_ledger_is_told_with_its_level(project):
     ("is_verified", "said"),
     [(True, "read from where it was last verified"), (False, "the journal alone, ")],
 )
-def test_of_a_large_ledger_it_is_said_what_was_not_read(unsigned, monkeypatch, is_verified, said):
+@pytest.mark.parametrize("limit", ["_MAX_VERIFIED", "_PER_SESSION"])
+def test_of_a_large_ledger_it_is_said_what_was_not_read(
+    unsigned, monkeypatch, limit, is_verified, said
+):
     answer(unsigned, "session", "start")
     if is_verified:
         answer(unsigned, "trace", "verify")
-    monkeypatch.setattr(health, "_MAX_VERIFIED", 64)
+    # Sessions that are too long, or too many of them.
+    monkeypatch.setattr(health, limit, {"_MAX_VERIFIED": 64, "_PER_SESSION": 1 << 30}[limit])
     monkeypatch.setattr(health, "_MAX_FOLDED", 64)
     dirs = UserDirs.of(os.environ, Path.home())
     around = health.Surroundings(

@@ -162,7 +162,7 @@ def test_the_topic_environment_names_every_variable_of_a_setting():
     ("line", "completions"),
     [
         ("cra trace v", ["verify", "verify-proof"]),
-        ("cra con", ["config"]),
+        ("cra con", ["config", "conformance"]),
         ("cra config show --js", ["--json"]),
         ("cra --ins", ["--install-completion"]),
     ],

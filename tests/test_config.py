@@ -19,6 +19,7 @@ from cra.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 KEY = "cra.local+50b0137e+Af5XZmM0DQB7UDU7hU+iRA9ud9jVguHk9oV78ewwzu0K"
+OTHER_KEY = "cra.local+00000000+A" + "A" * 43
 
 FULL: dict[str, Any] = {
     "cra_version": "0.1.0",
@@ -34,8 +35,10 @@ FULL: dict[str, Any] = {
     "policies": {
         "default_risk_tier": "high",
         "require_approval_for": ["critical"],
+        "request_tolerance_seconds": 60,
         "resolution_ttl_seconds": 0,
         "approval_ttl_seconds": 60,
+        "approvers": [KEY],
     },
     "agents": {"reviewer": {"roles": ["reader"], "scopes": ["ticket.*"]}, "cli": {}},
     "keys": [KEY],
@@ -331,6 +334,13 @@ def test_a_wrong_variable_is_a_mistake_named_after_it(project, variable, text, e
         ({}, "CRA_POLICIES_DEFAULT_RISK_TIER", "low"),
         ({"require_approval_for": ["low"]}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "medium,high"),
         ({"default_risk_tier": "critical"}, "CRA_POLICIES_DEFAULT_RISK_TIER", "high"),
+        ({}, "CRA_POLICIES_APPROVAL_TTL_SECONDS", "3601"),
+        ({}, "CRA_POLICIES_RESOLUTION_TTL_SECONDS", "86400"),
+        ({}, "CRA_POLICIES_REQUEST_TOLERANCE_SECONDS", "301"),
+        ({}, "CRA_POLICIES_APPROVERS", KEY),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", OTHER_KEY),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", f"{KEY},{OTHER_KEY}"),
+        ({"approvers": [KEY]}, "CRA_POLICIES_APPROVERS", ""),
     ],
 )
 def test_the_environment_loosens_no_approval(project, policies, variable, text):
@@ -349,6 +359,8 @@ def test_the_environment_loosens_no_approval(project, policies, variable, text):
         ({}, "CRA_POLICIES_DEFAULT_RISK_TIER", "critical"),
         ({"require_approval_for": []}, "CRA_POLICIES_REQUIRE_APPROVAL_FOR", "critical"),
         ({"default_risk_tier": "low"}, "CRA_POLICIES_DEFAULT_RISK_TIER", "low"),
+        ({}, "CRA_POLICIES_APPROVAL_TTL_SECONDS", "60"),
+        ({"approvers": [KEY, OTHER_KEY]}, "CRA_POLICIES_APPROVERS", KEY),
     ],
 )
 def test_the_environment_may_ask_for_more_approvals(project, policies, variable, text):

@@ -1,17 +1,28 @@
-"""The examples are what they say: each atlas is valid, and passes its own scenarios."""
+"""The examples are what they say: each is valid, passes its own tests, and does what it shows."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from cra import Project
+from tests.console import blocks, follow
 from tests.program import ROOT, answer
 
-ATLASES = sorted(path.parent for path in (ROOT / "examples" / "atlases").glob("*/atlas.json"))
+EXAMPLES = ROOT / "examples"
+ATLASES = sorted(path.parent for path in EXAMPLES.glob("atlases/*/atlas.json"))
+of_each_atlas = pytest.mark.parametrize("atlas", ATLASES, ids=lambda path: path.name)
+
+# What each page leads through, from an empty directory to a proof.
+JOURNEY = ["init", "atlas add", "resolve", "execute", "trace verify", "atlas test", "policy test"]
 
 
-@pytest.mark.parametrize("atlas", ATLASES, ids=lambda path: path.name)
+@of_each_atlas
 def test_an_example_passes_its_own_scenarios(tmp_path, atlas):
     found = json.loads(answer(tmp_path, "atlas", "test", atlas, "--json"))
 
@@ -19,8 +30,113 @@ def test_an_example_passes_its_own_scenarios(tmp_path, atlas):
     assert found["passed"] >= 2
 
 
-@pytest.mark.parametrize("atlas", ATLASES, ids=lambda path: path.name)
+@of_each_atlas
 def test_an_example_has_no_warning(tmp_path, atlas):
     found = json.loads(answer(tmp_path, "atlas", "validate", atlas, "--json"))
 
     assert found["warnings"] == []
+
+
+@of_each_atlas
+def test_the_page_of_an_example_is_true(tmp_path, atlas):
+    """Output that is shown is what comes, and the exit code is 0 unless another is stated."""
+    page = (atlas / "README.md").read_text()
+
+    ran = follow(tmp_path, *blocks(page, "console"))
+
+    stated = [re.search(r"# exit code (\d)$", step.command) for step in ran]
+    codes = [int(found[1]) if found else 0 for found in stated]
+    assert [(step.command, step.done.returncode, step.seen) for step in ran] == [
+        (step.command, code, step.shown) for step, code in zip(ran, codes, strict=True)
+    ]
+
+
+@of_each_atlas
+def test_the_page_of_an_example_leads_the_whole_way(atlas):
+    """One execution with a result, one denied by a rule that has a name."""
+    commands = "\n".join(blocks((atlas / "README.md").read_text(), "console"))
+
+    assert [step for step in JOURNEY if f"\n$ cra {step}" not in f"\n{commands}"] == []
+    assert re.search(r"^\$ cra execute [^#\n]*\n[{\"]", commands, re.MULTILINE)
+    assert re.search(r"^DENIED: .* \([a-z-]+\)$", commands, re.MULTILINE)
+
+
+def added(place: Path, name: str) -> Path:
+    """A project with one of the examples."""
+    shutil.copytree(EXAMPLES / "atlases" / name, place / name)
+    answer(place, "init")
+    answer(place, "atlas", "add", name, "--yes")
+    return place
+
+
+def test_the_desk_is_one_file_of_the_project_wherever_its_commands_are_run(tmp_path):
+    shop = added(tmp_path, "support-desk")
+    answer(shop, "resolve", "--goal", "answer the ticket about the printer")
+    answer(shop / "support-desk", "execute", "ticket.close", "--param", "id=1042")
+
+    [ticket] = json.loads(answer(shop, "execute", "ticket.list"))
+
+    assert ticket["id"] == 1043
+    assert list(shop.rglob("desk.db")) == [shop / "desk.db"]
+
+
+def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
+    [ran] = follow(
+        added(tmp_path, "support-desk"), "$ python /path/to/cra/examples/governed_script.py\n"
+    )
+
+    assert ran.done.stdout.endswith(
+        "not packed: parcel.pack: no rule allows it (default:no-rule-allows)\n"
+    )
+
+
+@pytest.fixture
+def repository(tmp_path):
+    page = (EXAMPLES / "atlases" / "devops" / "README.md").read_text()
+    follow(tmp_path, blocks(page, "console")[0].partition("$ cra init")[0])
+    return added(tmp_path, "devops")
+
+
+def git(place: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=place, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_an_agent_commits_on_its_own_branch_and_changes_no_other(repository):
+    begun = git(repository, "rev-parse", "main")
+    (repository / "notes.txt").write_text("Water the plants.")
+    with Project.open(repository) as project:
+        session = project.session()
+        session.resolve("commit the change of the notes on a branch")
+
+        for action_id, arguments in [
+            ("git.branch.create", {"name": "agent/plants"}),
+            ("git.add", {"path": "notes.txt"}),
+            ("git.commit", {"message": "Remember the plants; echo $(id)"}),
+        ]:
+            assert session.execute(action_id, arguments).status == "success"
+
+    assert git(repository, "log", "-1", "--format=%an: %s", "agent/plants") == (
+        "An agent: Remember the plants; echo $(id)\n"
+    )
+    assert git(repository, "rev-parse", "main", "agent/plants~1") == begun * 2
+
+
+@pytest.mark.parametrize(
+    ("action_id", "arguments"),
+    [
+        ("git.diff", {"path": "--output=notes.txt"}),
+        ("git.add", {"path": "--force"}),
+        ("git.commit", {"message": "--amend --no-edit"}),
+    ],
+)
+def test_no_argument_of_an_agent_becomes_an_option_of_git(repository, action_id, arguments):
+    with Project.open(repository) as project:
+        session = project.session()
+        session.resolve("commit the change of the notes on a branch")
+
+        result = session.execute(action_id, arguments)
+
+    assert result.error is not None
+    assert result.error["code"] == "refused"

@@ -332,7 +332,28 @@ def test_a_key_is_made_once_and_kept_private(tmp_path):
     assert caught.value.fix == f"chmod 600 {path}"
 
 
-@pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\nxx\n"])
+def test_a_key_signs_the_same_however_its_file_is_written(tmp_path):
+    path = tmp_path / "key"
+    made, usual = create_key(path), path.read_bytes()
+
+    for content in (usual.replace(b"\n", b"\r\n"), b"# my key\n" + usual, usual.rstrip(b"\n")):
+        path.write_bytes(content)
+        read = load_key(path)
+        assert read.key == made.key
+        assert read.sign(b"text") == made.sign(b"text")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"-----BEGIN PRIVATE KEY-----\nxx\n",
+        # Of the length of an Ed25519 key, and of X25519.
+        b"-----BEGIN PRIVATE KEY-----\n"
+        b"MC4CAQAwBQYDK2VuBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n"
+        b"-----END PRIVATE KEY-----\n",
+    ],
+)
 def test_a_file_that_is_no_key_is_refused(tmp_path, content):
     path = tmp_path / "key"
     path.write_bytes(content)

@@ -421,6 +421,18 @@ def test_rules_that_cannot_be_held_are_no_policy(rules, error, message):
         compile_policy(rules, ACTIONS, {}, require_approval_for=(), default_tier="low")
 
 
+@pytest.mark.parametrize("rule_type", ["allow", "deny"])
+def test_a_schema_that_is_found_wrong_when_it_is_used_denies(rule_type):
+    bad = made(type=rule_type, conditions=Conditions(parameters={"type": "intger"}))
+    rules = [bad, made(policy_id="z", type="allow")]
+    policy = compile_policy(rules, ACTIONS, {}, require_approval_for=(), default_tier="low")
+
+    decision = decide(policy, call(**at(arguments={})))
+
+    assert (decision.outcome, decision.policy_id) == ("deny", "r")
+    assert "r cannot be evaluated: the schema, type: expected what JSON Schema" in decision.reason
+
+
 def test_no_number_of_callers_makes_a_policy_grow_without_end():
     policy = policy_of(rule("r", "allow", conditions={"agents": ["a7"]}))
 

@@ -145,6 +145,7 @@ def noted(document: Any) -> list[tuple[str, str, str, str | None]]:
         ({"actions": [5]}, "actions[0]", "", "5", None),
         ({"actions": ["*", "Db.*"]}, "actions[1]", "a glob like ticket.*", "'Db.*'", None),
         ({"actions": ["db.d*"]}, "actions[0]", "whole segments", "'db.d*'", None),
+        ({"actions": ["db"]}, "actions[0]", "whole segments", "'db'", None),
         ({"actions": ["db.**"]}, "actions[0]", "whole segments", "'db.**'", None),
         ({"actions": ["!db.drop"]}, "actions[0]", "whole segments", "'!db.drop'", None),
         ({"actions": ["db.drop\n"]}, "actions[0]", "whole segments", "'db.drop\\n'", None),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,8 +168,8 @@ def test_an_edited_line_does_not_hold(ledger, session, trust, change, code):
     assert refusal(replace(proof, line=change(proof.line)), trust) == code
 
 
-def resigned(checkpoint: Checkpoint, signer: Signer | None, **changes: object) -> bytes:
-    return seal(replace(checkpoint, **changes), signer)  # type: ignore[arg-type]
+def resigned(checkpoint: Checkpoint, signer: Signer | None, **changes: Any) -> bytes:
+    return seal(checkpoint._replace(**changes), signer)
 
 
 @pytest.mark.parametrize("changes", [{"size": 17}, {"size": 8}, {"size": 5}, {"root": bytes(32)}])
@@ -310,12 +311,12 @@ def test_a_proof_of_another_past_does_not_hold(ledger, trust):
     other = "019a0000-0000-7000-8000-000000000000"
 
     for wrong in (
-        replace(proof, anchor=replace(anchored, root=bytes(32))),
-        replace(proof, anchor=replace(anchored, size=anchored.size - 1)),
+        replace(proof, anchor=anchored._replace(root=bytes(32))),
+        replace(proof, anchor=anchored._replace(size=anchored.size - 1)),
         replace(proof, path=proof.path[:-1]),
     ):
         assert refusal(wrong, trust) == Code.PROOF_INVALID
-    foreign = replace(proof, anchor=replace(anchored, ledger_id=other))
+    foreign = replace(proof, anchor=anchored._replace(ledger_id=other))
     assert refusal(foreign, trust) == Code.CHECKPOINT_FOREIGN
 
 
@@ -337,7 +338,7 @@ def test_a_journal_that_was_rolled_back_has_no_proof(ledger, trust):
 
 
 def test_a_journal_with_another_past_has_no_proof(ledger, trust):
-    anchored = replace(anchor_of(ledger), root=bytes(32))
+    anchored = anchor_of(ledger)._replace(root=bytes(32))
     ledger.start_session("later").end()
 
     with pytest.raises(IntegrityError) as caught:

@@ -15,8 +15,8 @@ from cra.errors import NotFound, RequestRefused
 from cra.policy.document import read_rules
 from cra.policy.engine import compile_policy
 from cra.policy.ladder import ActionFacts
-from cra.resolver.request import MAX_GOAL, task_of
-from cra.resolver.resolve import MAX_ACTIONS, MAX_TOKENS, Caller, World, resolve, world_of
+from cra.resolver.request import MAX_GOAL, Caller, task_of
+from cra.resolver.resolve import MAX_ACTIONS, MAX_TOKENS, World, resolve, world_of
 
 CLI = Caller("cli")
 ALLOW = {"policy_id": "all", "type": "allow"}
@@ -133,6 +133,20 @@ def test_the_denylist_holds_what_is_denied_to_this_caller_whatever_it_states(con
     found = resolve(world(atlas(actions=TICKETS), rules=[ALLOW, deny]), caller, task_of("x"))
 
     assert [one["pattern"] for one in found["denylist"]] == ["*"] * is_listed
+
+
+@pytest.mark.parametrize(
+    ("actions", "listed"),
+    [(["*.delete"], ["ticket.delete"]), (["mail.*"], []), (None, ["ticket.read", "ticket.delete"])],
+)
+def test_the_denylist_denies_nothing_that_a_rule_of_another_atlas_is_not_about(actions, listed):
+    deny = {"policy_id": "no", "type": "deny"} | ({"actions": actions} if actions else {})
+    tickets = atlas(actions=[TICKETS[0], TICKETS[2]], policies=[deny])
+    mail = atlas("com.b", actions=[action("mail.delete")])
+    found = resolve(world(tickets, mail), CLI, task_of("x"))
+
+    assert "mail.delete" in offered(found)
+    assert [one["pattern"] for one in found["denylist"]] == listed
 
 
 def test_what_is_decided_at_the_call_is_named_as_a_constraint():

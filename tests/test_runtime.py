@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -202,10 +203,10 @@ def forked(
 @pytest.mark.parametrize(
     ("call", "module", "function"),
     [
-        ("host session", "cra.runtime.project", "ledger_of"),
-        ("session", "cra.runtime.project", "ledger_of"),
-        ("session again", "cra.runtime.project", "ledger_of"),
-        ("declaring", "cra.runtime.project", "with_host"),
+        ("host session", "cra.ledger.opening", "ledger_of"),
+        ("session", "cra.ledger.opening", "ledger_of"),
+        ("session again", "cra.ledger.opening", "ledger_of"),
+        ("declaring", "cra.runtime.host", "with_host"),
         ("governed", "cra.runtime.project", "open_snapshot"),
     ],
 )
@@ -249,12 +250,14 @@ def test_a_temporary_project_names_the_mistakes_of_what_it_is_given():
     with pytest.raises(AtlasError, match="atlas_id"):
         Project.temporary([{"name": "nothing else"}])
     with pytest.raises(ConfigError, match="rolls"):
-        Project.temporary(agents={"bot": {"rolls": ["admin"]}})
+        Project.temporary(config={"agents": {"bot": {"rolls": ["admin"]}}})
 
 
 def test_agents_have_the_roles_that_a_temporary_project_gives_them():
     admins = rule("admins", "allow", conditions={"roles": ["admin"]})
-    with Project.temporary([DESK], [admins], agents={"boss": {"roles": ["admin"]}}) as project:
+    with Project.temporary(
+        [DESK], [admins], config={"agents": {"boss": {"roles": ["admin"]}}}
+    ) as project:
         assert begun(project, agent="boss").execute("ticket.read", {"id": 1}).status == "success"
         assert begun(project, agent="bot").execute("ticket.read", {"id": 1}).status == "denied"
 
@@ -395,15 +398,13 @@ def test_a_dry_run_runs_and_consumes_nothing(witness):
         session = begun(project)
 
         for _ in range(3):
-            tried = session.execute(
-                "ticket.note", note(witness), dry_run=True, idempotency_key="key"
-            )
+            tried = session.simulate("ticket.note", note(witness))
             assert (tried.status, tried.simulated) == ("success", True)
         assert runs(witness) == 0
         assert session.execute("ticket.note", note(witness), idempotency_key="key").status == (
             "success"
         )
-        tried = session.execute("ticket.note", note(witness), dry_run=True)
+        tried = session.simulate("ticket.note", note(witness))
 
         assert (tried.status, tried.policy_id) == ("denied", "once")
         simulated = [payload_of(one).get("simulated", False) for one in events(session)[-6:]]
@@ -639,7 +640,7 @@ def test_an_outcome_that_the_disk_refuses_is_said_to_be_lost(desk, witness, monk
 
 def test_what_was_only_tried_does_not_keep_a_session_open(desk, witness):
     session = begun(desk)
-    session.execute("ticket.note", note(witness), dry_run=True)
+    session.simulate("ticket.note", note(witness))
     session.execute("ticket.fail", {"why": "no paper"})
 
     session.end()
@@ -704,6 +705,35 @@ def test_a_budget_counts_what_actions_cost(witness):
         for _ in range(2):
             assert session.execute("ticket.read", {"id": 1}).status == "success"
         assert session.execute("ticket.read", {"id": 1}).policy_id == "purse"
+
+
+@pytest.mark.parametrize("per", ["session", "agent", "project"])
+def test_a_refusal_by_a_limit_says_when_the_call_will_be_possible(witness, monkeypatch, per):
+    with Project.temporary([DESK], [ALLOW, limit("two", per, 2)]) as project:
+        session = begun(project)
+        session.execute("ticket.note", note(witness))
+        first = events(session, "action.approved")[0].header["timestamp"]
+        session.execute("ticket.note", note(witness))
+        refused = session.execute("ticket.note", note(witness))
+
+        assert (refused.status, refused.policy_id) == ("denied", "two")
+        assert refused.possible_at is not None
+        at = datetime.fromisoformat(refused.possible_at)
+        waits = (at - datetime.fromisoformat(first)).total_seconds()
+        assert 599.9 < waits <= 600
+        now = source.time.time_ns()
+        monkeypatch.setattr(source.time, "time_ns", lambda: now + 601 * 10**9)
+        assert session.execute("ticket.note", note(witness)).status == "success"
+
+
+def test_what_costs_more_than_its_budget_is_never_possible(witness):
+    parameters = {"max_cost": 4, "window_seconds": 600, "per": "session"}
+    budget = rule("small", "budget", "ticket.pay", parameters=parameters)
+    with Project.temporary([DESK], [ALLOW, budget]) as project:
+        refused = begun(project).execute("ticket.pay", note(witness))
+
+        assert (refused.status, refused.policy_id) == ("denied", "small")
+        assert refused.possible_at is None
 
 
 def test_what_is_denied_takes_nothing_of_a_shared_limit(tmp_path, witness):
@@ -848,12 +878,12 @@ def test_a_dry_run_that_needs_an_approval_is_recorded_and_asks_nobody(desk, witn
     risky = session.resolve(GOAL, risk_tier="critical").resolution_id
     call = ("ticket.note", {"file": str(witness)})
 
-    tried = session.execute(*call, resolution_id=risky, dry_run=True)
+    tried = session.simulate(*call, resolution_id=risky)
     meant = session.execute(*call, resolution_id=risky)
 
     assert (tried.status, tried.approval_id) == ("pending_approval", None)
     [first, second] = events(session, "approval.requested")
-    assert payload_of(first)["details"]["simulated"] is True
+    assert payload_of(first)["simulated"] is True
     assert payload_of(second)["approval_id"] == meant.approval_id
 
 

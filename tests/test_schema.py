@@ -37,7 +37,7 @@ STARTED: dict[str, Any] = {
     "cra_version": "0.1.0",
 }
 RECOVERED: dict[str, Any] = {"reason": "accepted", "boot_id": ""}
-POLICY = ("action_id", "policy_id", "outcome", "reason")
+POLICY = ("action_id", "policy_id", "type", "reason")
 BLOB = {"$blob": "0" * 64, "bytes": 70_000}
 
 
@@ -194,7 +194,9 @@ def test_an_event_as_it_is_stored_is_accepted(events, event_type, payload):
 def test_every_line_that_a_ledger_writes_is_accepted(events, tmp_path):
     ledger = Ledger(tmp_path)
     session = ledger.start_session("cli", scopes=("ticket.*",))
-    session.append("policy.evaluated", dict.fromkeys(POLICY, "x" * 100_000))
+    session.append(
+        "policy.evaluated", dict.fromkeys(POLICY, "x" * 100_000) | {"outcome": "applies"}
+    )
     session.end()
     ledger.close()
 
@@ -306,7 +308,7 @@ def test_a_schema_that_does_not_exist_is_an_error():
     answer = cra_schema("trace-evnt")
 
     assert answer.returncode == 2
-    assert "expected one of atlas-manifest, cra-config, trace-event" in answer.stderr
+    assert "expected one of atlas-manifest, carp-execution-result," in answer.stderr
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):

@@ -82,6 +82,22 @@ def test_a_head_that_was_seen_gives_level_two_and_keeps_the_key(ledger, memory):
     assert levels(ledger, Trust(), memory=memory) == "L2"
 
 
+def test_what_is_remembered_already_is_not_written_again(ledger, memory, tmp_path):
+    def files() -> set[tuple[str, int]]:
+        # Each writing is a new file under the old name.
+        return {(path.name, path.stat().st_ino) for path in (tmp_path / "state").rglob("*.json")}
+
+    verify_ledger(ledger.directory, Trust(), memory=memory)
+    kept = files()
+    verify_ledger(ledger.directory, Trust(), memory=memory)
+    assert len(kept) == 3
+    assert files() == kept
+
+    ledger.start_session("tester").end()
+    verify_ledger(ledger.directory, Trust(), memory=memory)
+    assert len(files() - kept) == 2
+
+
 def test_an_anchor_gives_level_three_and_finds_a_rollback(ledger):
     trust = Trust((ledger.signer.key,))
     report = verify_ledger(ledger.directory, trust)

@@ -45,13 +45,25 @@ def program(
     return home / "bin" / "cra"
 
 
-@pytest.mark.parametrize("name", ["cra/_specs/verify.py", "cra/_specs/PROTOCOL.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cra/_specs/verify.py",
+        "cra/_specs/PROTOCOL.md",
+        "cra/_specs/conformance/CONFORMANCE.md",
+    ],
+)
 def test_the_wheel_carries_the_specification(wheel, name):
     assert name in zipfile.ZipFile(wheel).namelist()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"), [("--version", cra.__version__), ("trace --help", "verify")]
+    ("arguments", "expected"),
+    [
+        ("--version", cra.__version__),
+        ("trace --help", "verify"),
+        ("conformance", "conformance level full"),
+    ],
 )
 def test_the_installed_program_answers(program, tmp_path, arguments, expected):
     # -P and an empty folder: nothing of the checkout is importable.

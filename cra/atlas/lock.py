@@ -23,7 +23,7 @@ from cra.atlas.problem import Problems, read_source, refusal
 from cra.config.values import WRONG, Limits, read_value
 from cra.errors import AtlasError, Fault
 from cra.ledger import files
-from cra.policy.pattern import Pattern
+from cra.policy.pattern import MAX_ACTION_ID, PATTERN, Pattern
 
 LOCK_NAME: Final = "cra.atlases.lock"
 # It names every file of every atlas, and cra writes it, not a person.
@@ -34,8 +34,8 @@ _Pattern: TypeAlias = Annotated[
     str,
     Limits(
         "an action id or a glob like ticket.*",
-        pattern=r"(?:\*|[a-z][a-z0-9_]*)(?:\.(?:\*|[a-z][a-z0-9_]*))*",
-        max_length=256,
+        pattern=PATTERN.pattern.removesuffix(r"\Z"),
+        max_length=MAX_ACTION_ID,
     ),
 ]
 _Path: TypeAlias = Annotated[str, Limits("a path", pattern=r"[^\x00]+")]

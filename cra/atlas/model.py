@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from cra.atlas.fields import (
     ActionId,
@@ -32,6 +33,8 @@ from cra.config import RiskTier
 from cra.config.values import Limits
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -186,8 +189,7 @@ class Capability:
     context_packs: tuple[Name, ...] = ()
 
 
-@dataclass(frozen=True)
-class Atlas:
+class Atlas(NamedTuple):
     """A whole package: the manifest, normalised, and the bytes of every file it consists of."""
 
     atlas_id: str
@@ -206,15 +208,14 @@ class Atlas:
     license: str = ""
     homepage: str = ""
     repository: str = ""
-    adapters: Mapping[str, str] = field(default_factory=dict)
+    adapters: Mapping[str, str] = _NONE
     # Scenario files, which `cra atlas test` runs.
     tests: tuple[str, ...] = ()
     certification: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Pin:
+class Pin(NamedTuple):
     """What `cra.atlases.lock` says of one atlas: exactly these bytes, with these grants."""
 
     atlas_id: str
@@ -225,12 +226,11 @@ class Pin:
     # The patterns of actions that its own allow rules may allow.
     grants: tuple[Pattern, ...]
     # The SHA-256 of each file, and what its executors reach: what a later change is told by.
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = _NONE
     reach: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Everything a project's atlases say, read once; the digest names exactly this."""
 
     atlases: tuple[Atlas, ...]

@@ -22,10 +22,9 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cra.errors import AtlasError, Fault
 
@@ -53,8 +52,7 @@ _ENCRYPTED: Final = 0x41
 _UTF_8_NAME: Final = 0x800
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """Every file by its path, and their digest."""
 
     files: Mapping[str, bytes]

@@ -13,7 +13,6 @@ from cra import canonical
 from cra.config import Problem
 from cra.config.text import MAX_BYTES, Node, Note, parse, plain
 from cra.config.values import shown
-from cra.config.yaml_text import parse_yaml
 from cra.errors import AtlasError, Fault, ValueRefused
 
 YAML_SUFFIXES: Final = (".yaml", ".yml")
@@ -76,6 +75,8 @@ def read_source(
         note(offset, "the file", "UTF-8", "other bytes", None)
         return source, None
     if file.endswith(YAML_SUFFIXES):
+        from cra.config.yaml_text import parse_yaml
+
         root = parse_yaml(text, note)
     else:
         root = parse(text, note, max_bytes=max_bytes)

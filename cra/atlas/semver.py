@@ -22,9 +22,10 @@ _BUILD: Final = r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
 VERSION_PATTERN: Final = (
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}{_PRERELEASE.replace('-(', '-(?:')}{_BUILD}"
 )
-_VERSION: Final = re.compile(rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER}){_PRERELEASE}{_BUILD}\Z")
+# `re` compiles these for the atlases that depend on others; an import would do it for all.
+_VERSION: Final = rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER}){_PRERELEASE}{_BUILD}\Z"
 _PART: Final = rf"({_NUMBER}|[xX*])"
-_COMPARISON: Final = re.compile(
+_COMPARISON: Final = (
     rf"(\^|~|>=|<=|>|<|=)? *{_PART}(?:\.{_PART}(?:\.{_PART}{_PRERELEASE}{_BUILD})?)?\Z"
 )
 
@@ -53,7 +54,7 @@ class Version:
 
 def parse_version(text: str) -> Version:
     """Raises ValueRefused for anything but a version like 1.2.3 or 1.2.3-rc.1."""
-    match = _VERSION.match(text)
+    match = re.match(_VERSION, text)
     if match is None:
         raise ValueRefused(f"expected a version like 1.2.3, found {text!r:.80}")
     major, minor, patch, prerelease = match.groups()
@@ -88,7 +89,7 @@ def parse_range(text: str) -> VersionRange:
 
 
 def _bound(part: str, text: str) -> _Bound:
-    match = _COMPARISON.match(part)
+    match = re.match(_COMPARISON, part)
     if match is None:
         raise ValueRefused(
             f"expected a range of versions like ^1.2, ~1.2.3, >=1,<2 or 1.x, found {text!r:.80}"

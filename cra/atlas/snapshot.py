@@ -21,7 +21,7 @@ from cra.atlas.model import Action, Atlas, Pin, Snapshot
 from cra.atlas.package import read_package
 from cra.atlas.problem import AtlasProblem, Problems, read_source, refusal
 from cra.config import Config
-from cra.errors import AtlasError, Fault
+from cra.errors import AtlasError, Fault, NotFound
 from cra.policy.document import read_rules
 from cra.policy.rule import Rule
 
@@ -29,6 +29,7 @@ POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
 _DOMAIN: Final = b"cra snapshot 1\n"
 _LOCK: Final = "cra atlas lock"
+_MEND: Final = "mend them; cra policy check says more"
 
 
 def open_snapshot(project: Path, config: Config) -> Snapshot:
@@ -55,7 +56,7 @@ def open_snapshot(project: Path, config: Config) -> Snapshot:
         _pinned(load_atlas(package, pin.source, is_pinned=True), pin)
         for pin, package in zip(pins.values(), packages, strict=True)
     ]
-    rules, digests = _project_rules(project)
+    rules, digests = _rules_in(project / POLICIES, POLICIES)
     return _assembled(atlases, pins, rules, digests, on_request)
 
 
@@ -70,7 +71,25 @@ def snapshot_of(atlases: Iterable[Atlas], policies: Iterable[Rule] = ()) -> Snap
 
 def read_policies(project: Path) -> tuple[Rule, ...]:
     """The project's own rules, of every file in `policies/`. Raises AtlasError."""
-    return _project_rules(project)[0]
+    return _rules_in(project / POLICIES, POLICIES)[0]
+
+
+def policies_at(path: Path) -> tuple[Rule, ...]:
+    """The rules of a file, or of every file in a directory. Raises AtlasError or NotFound."""
+    if not path.exists():
+        raise NotFound("expected a file of rules, or a directory, found none", where=str(path))
+    if path.is_dir():
+        return _rules_in(path, str(path))[0]
+    return rules_of(str(path), path.read_bytes())
+
+
+def rules_of(file: str, data: bytes) -> tuple[Rule, ...]:
+    """The rules that a file holds. Raises AtlasError."""
+    problems = Problems()
+    rules = _rules_of(file, data, problems)
+    if problems.errors:
+        raise refusal("policies", problems.errors, _MEND)
+    return rules
 
 
 def _matched(project: Path, config: Config, pins: Mapping[str, Pin]) -> frozenset[str]:
@@ -109,27 +128,31 @@ def _pinned(atlas: Atlas, pin: Pin) -> Atlas:
     return atlas
 
 
-def _project_rules(project: Path) -> tuple[tuple[Rule, ...], dict[str, str]]:
-    """The rules in `policies/`, and the digest of each file."""
-    folder = project / POLICIES
+def _rules_in(folder: Path, label: str) -> tuple[tuple[Rule, ...], dict[str, str]]:
+    """The rules in a directory, and the digest of each file, by its path below a label."""
     if not os.path.lexists(folder):
         return (), {}
     problems = Problems()
     rules: list[Rule] = []
     digests: dict[str, str] = {}
-    for name, data in _rule_files(folder, problems):
-        file = f"{POLICIES}/{name}"
+    for name, data in _rule_files(folder, label, problems):
+        file = f"{label}/{name}"
         digests[file] = hashlib.sha256(data).hexdigest()
-        source, node = read_source(file, data, problems)
-        if node is not None:
-            note = source.noting(Fault.MALFORMED)
-            rules += read_rules(node, note, file=file, place=source.place, atlas_id=None)
+        rules += _rules_of(file, data, problems)
     if problems.errors:
-        raise refusal("policies", problems.errors, "mend them; cra policy check says more")
+        raise refusal("policies", problems.errors, _MEND)
     return tuple(rules), digests
 
 
-def _rule_files(folder: Path, problems: Problems) -> Iterator[tuple[str, bytes]]:
+def _rules_of(file: str, data: bytes, problems: Problems) -> tuple[Rule, ...]:
+    source, node = read_source(file, data, problems)
+    if node is None:
+        return ()
+    note = source.noting(Fault.MALFORMED)
+    return read_rules(node, note, file=file, place=source.place, atlas_id=None)
+
+
+def _rule_files(folder: Path, label: str, problems: Problems) -> Iterator[tuple[str, bytes]]:
     """The files that hold rules. A rule in a file that is passed over would protect nobody, so
     only what cannot be meant as one is."""
     for name, data in read_package(folder).files.items():
@@ -137,7 +160,7 @@ def _rule_files(folder: Path, problems: Problems) -> Iterator[tuple[str, bytes]]
             yield name, data
         elif not name.startswith(".") and not name.endswith(".md"):
             expected = "rules in *.json and *.yaml, and notes in *.md, without directories"
-            file = f"{POLICIES}/{name}"
+            file = f"{label}/{name}"
             problems.errors.append(
                 AtlasProblem(file, 0, 0, "the file", expected, "another", fault=Fault.MALFORMED)
             )

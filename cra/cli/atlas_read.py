@@ -6,7 +6,6 @@ What a command works with is imported when it runs: its help is read more often 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -515,7 +514,7 @@ def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
     if problems.errors:
         raise refusal("scenarios", problems.errors, f"mend them; cra atlas validate {label}")
     # Its rules are about its own actions, so the atlases that it needs decide nothing here.
-    alone = snapshot_of([replace(atlas, dependencies={})])
+    alone = snapshot_of([atlas._replace(dependencies={})])
     world = Project(Config(), alone, dirs=user_dirs(), environ={}).world
     return [(scenario, run_scenario(world, scenario)) for scenario in scenarios]
 

@@ -14,8 +14,24 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "execute": ("cra.cli.execute:execute", "Carry out an action, if policy allows it"),
     "doctor": ("cra.cli.doctor:doctor", "Check that everything here is in order"),
     "explain": ("cra.cli.explain:explain", "Say why an action is allowed or denied"),
+    "approvals list": (
+        "cra.cli.approvals:list_approvals",
+        "List the calls that wait for an approval",
+    ),
+    "approvals show": ("cra.cli.approvals:show", "Show all there is to know of an approval"),
+    "approvals grant": ("cra.cli.approvals:grant", "Let a call be made that waits"),
+    "approvals deny": ("cra.cli.approvals:deny", "Refuse a call that waits"),
+    "approvals key": ("cra.cli.approvals:make_key", "Make a key for an approver"),
     "policy check": ("cra.cli.policy:check", "Look for rules that are probably not meant so"),
     "policy test": ("cra.cli.policy:run_tests", "Run the tests of the project's policies"),
+    "policy backtest": (
+        "cra.cli.backtest:backtest",
+        "Decide recorded calls again under other rules",
+    ),
+    "policy suggest": (
+        "cra.cli.backtest:suggest",
+        "Print the narrowest rules that cover what was done",
+    ),
     "session start": ("cra.cli.session:start", "Begin a session"),
     "session list": ("cra.cli.session_read:list_sessions", "List the sessions of the ledger"),
     "session show": (
@@ -48,10 +64,15 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "config show": ("cra.cli.config:show", "Show every setting and where it comes from"),
     "config validate": ("cra.cli.config:validate", "Check the configuration"),
     "schema": ("cra.cli.schema:schema", "Print or write the JSON Schemas of cra's formats"),
+    "conformance": (
+        "cra.cli.conformance:conformance",
+        "Run the cases that every implementation answers alike",
+    ),
 }
 
 GROUPS: Final[dict[str, str]] = {
     "": "cra records what an agent may do and what it did, and proves it.",
+    "approvals": "Look at, grant and deny the calls that wait for a person",
     "session": "Begin, look at and end sessions",
     "trace": "Read, check, prove and mend what is recorded",
     "atlas": "Write, check, accept and look at atlases: actions, rules and context",
@@ -63,9 +84,10 @@ GROUPS: Final[dict[str, str]] = {
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
         "Begin": ("init", "doctor"),
-        "Work": ("resolve", "execute", "explain", "session", "trace"),
-        "Set up": ("atlas", "policy", "config", "schema"),
+        "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
+        "Set up": ("atlas", "policy", "config", "schema", "conformance"),
     },
+    "approvals": {"Commands": ("list", "show", "grant", "deny", "key")},
     "session": {"Commands": ("start", "list", "show", "end")},
     "trace": {
         "Read": ("list", "show", "tail", "stats", "export"),
@@ -77,12 +99,13 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "Write": ("create", "validate", "test"),
         "Change the project": ("add", "lock", "remove"),
     },
-    "policy": {"Commands": ("check", "test")},
+    "policy": {"Commands": ("check", "test", "backtest", "suggest")},
     "config": {"Commands": ("show", "validate")},
 }
 
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "": ("cra init", "cra session start", "cra trace show last", "cra trace verify"),
+    "approvals": ("cra approvals list", "cra approvals grant last"),
     "session": ("cra session start --agent reviewer", "cra session end last"),
     "trace": ("cra trace tail last", "cra trace show last --json", "cra trace verify last"),
     "atlas": (

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cra.cli import output
-from cra.cli.arguments import parameters_of
+from cra.cli.approvals import ask_for, find_approval
+from cra.cli.arguments import parameters_of, seconds
 from cra.cli.governed import Agent, SessionOption, no_session, open_project, session_id_for
 from cra.cli.options import Json, ProjectDir
-from cra.errors import ExitCode
+from cra.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from cra.runtime.project import Project
     from cra.runtime.result import ExecutionResult
+    from cra.runtime.session import GovernedSession
+    from cra.runtime.state import Approval
+
+_POLL_SECONDS: Final = 0.25
 
 
 def execute(
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="The action's id.")],
+    action: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ACTION",
+            help="The action's id; the approval's if left out.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     parameters: Annotated[
         list[str] | None,
@@ -33,6 +48,14 @@ def execute(
     resolution: Annotated[
         str | None,
         typer.Option("--resolution", metavar="ID", help="The resolution; the latest valid one."),
+    ] = None,
+    approval: Annotated[
+        str | None,
+        typer.Option("--approval", metavar="ID", help="Make the call that was asked for."),
+    ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="TIME", help="How long to wait for an approval: 90s, 15m."),
     ] = None,
     key: Annotated[
         str | None,
@@ -51,34 +74,86 @@ def execute(
     """Carry out an action of an earlier resolution, if policy allows it now, and record both.
 
     The exit code is 0 if it succeeded, 1 if it was denied, 4 if it needs an approval, 5 if it
-    failed.
+    failed. On a terminal you are asked for the approval.
 
       cra execute ticket.read --param id=4
       cra execute ticket.close --params arguments.json --dry-run
+      cra execute --approval last
     """
+    patience = seconds(wait) if wait is not None else 0
     with open_project(project) as opened:
+        given = None
+        if approval is not None:
+            found = find_approval(opened.config, approval, standing="granted")
+            session, approval = session or found.session_id, found.approval.approval_id
+            given = found.approval
         session_id = session_id_for(opened.config.trace_directory, session, agent)
         if session_id is None:
             raise no_session(agent)
-        found = opened.snapshot.actions.get(action)
-        schema = found[1].parameters_schema if found is not None else {}
-        arguments = parameters_of(parameters or [], file, schema)
         working = opened.session(session_id=session_id)
+        if action is None:
+            if given is None:
+                raise UsageError("expected an action, found none", fix="cra atlas actions")
+            action = given.action_id
+        arguments = _arguments(opened, working, action, parameters or [], file, given)
+        make = partial(
+            working.execute, action, arguments, resolution_id=resolution, idempotency_key=key
+        )
         try:
-            done = working.execute(
-                action,
-                arguments,
-                resolution_id=resolution,
-                idempotency_key=key,
-                dry_run=dry_run,
-            )
+            if dry_run:
+                done = working.simulate(
+                    action, arguments, resolution_id=resolution, approval_id=approval
+                )
+            else:
+                done = make(approval_id=approval)
+                if _is_decided(opened, working, done, patience, asks=not as_json):
+                    done = make()
         finally:
             working.barrier()
     if as_json:
-        output.answer_json(done.facts())
+        output.answer_json(done.document())
     else:
         _show(done)
     return done.exit_code
+
+
+def _arguments(
+    opened: Project,
+    working: GovernedSession,
+    action: str,
+    words: list[str],
+    file: str | None,
+    given: Approval | None,
+) -> dict[str, Any]:
+    """The arguments that are stated, or else those that the approval was asked for with."""
+    if given is not None and not words and file is None:
+        return dict(working.approvals.find(given.approval_id).arguments)
+    found = opened.snapshot.actions.get(action)
+    return parameters_of(words, file, found[1].parameters_schema if found is not None else {})
+
+
+def _is_decided(
+    opened: Project, working: GovernedSession, done: ExecutionResult, patience: int, *, asks: bool
+) -> bool:
+    """Whether a call that waits is worth making again: somebody granted or denied it meanwhile."""
+    if done.status != "pending_approval" or done.approval_id is None:
+        return False
+    if patience:
+        return _awaited(working, done.approval_id, patience)
+    return asks and ask_for(opened, working, done.approval_id)
+
+
+def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:
+    """Whether an approval is decided within some seconds. No lock is held meanwhile."""
+    output.tell(f"waiting for the approval {approval_id}")
+    working.barrier()
+    end = time.monotonic() + patience
+    while working.approvals.standing(approval_id) == "pending":
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(_POLL_SECONDS, left))
+    return True
 
 
 def _show(done: ExecutionResult) -> None:
@@ -90,13 +165,17 @@ def _show(done: ExecutionResult) -> None:
         case "denied":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
+            if done.possible_at is not None:
+                output.tell(f"possible again at {done.possible_at}")
             output.tell(f"fix: cra explain {done.action_id}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")
+            if done.approval_id is not None:
+                output.tell(f"next: cra approvals grant {done.approval_id}")
         case "error":
-            error = done.error or {}
-            words = f"{error.get('code')}: {error.get('message')}"
+            assert done.error is not None
+            words = f"{done.error['code']}: {done.error['message']}"
             output.answer(f"{output.style('FAILED', 'bad')}: {output.safe(words)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]

@@ -44,10 +44,8 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
       cra policy check
       cra policy check --json
     """
-    from cra.runtime.health import policy_remarks
-
     with open_project(project) as opened:
-        remarks = policy_remarks(opened)
+        remarks = opened.remarks()
         rules = len(opened.policy.rules)
         found = [_remark_facts(opened, remark) for remark in remarks]
     if as_json:

@@ -12,11 +12,27 @@ from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
+from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
+from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
+from cra.resolver.request import request_schema
 
 SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
     "atlas-manifest": ("an atlas's atlas.json or atlas.yaml", manifest_schema),
+    "carp-execution-result": (
+        "what CARP/1.0 answers to a request to execute",
+        lambda: document(ResultDocument, "carp-execution-result", "An answer to execute"),
+    ),
+    "carp-request": ("a request of CARP/1.0", request_schema),
+    "carp-resolution": (
+        "what CARP/1.0 answers to a request to resolve",
+        lambda: document(ResolutionDocument, "carp-resolution", "An answer to resolve"),
+    ),
+    "conformance-report": (
+        "what cra conformance --json prints",
+        lambda: document(ConformanceReport, "conformance-report", "A run of the conformance cases"),
+    ),
     "cra-config": (
         f"the project's {FILE_NAME}, and a user's config.json",
         lambda: document(ConfigFile, "cra-config", f"The configuration of cra ({FILE_NAME})"),

@@ -58,7 +58,7 @@ def start(
     is over no later than its parent.
 
       cra session start
-      cra session start --agent reviewer --principal user:alice --ttl 8h
+      cra session start --agent reviewer --principal user:me --ttl 8h
       cra session start --parent last --scope tickets
     """
     from cra.runtime.scopes import narrowed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from operator import gt
 from pathlib import Path
 from typing import (
     Annotated,
@@ -89,8 +90,12 @@ class AtlasSource:
 class PolicyConfig:
     default_risk_tier: RiskTier = "medium"
     require_approval_for: tuple[RiskTier, ...] = ("high", "critical")
+    # How far the time of a request may be from the time it comes at.
+    request_tolerance_seconds: _Seconds = 300
     resolution_ttl_seconds: _Seconds = 3_600
     approval_ttl_seconds: _Seconds = 3_600
+    # The keys that approve where a rule names none; if there are none, a person's word does.
+    approvers: tuple[_Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,8 +171,7 @@ class Problem:
         return f"{self.key}: expected {self.expected}, found {self.found}{nearest}"
 
 
-@dataclass(frozen=True)
-class UserDirs:
+class UserDirs(NamedTuple):
     """Where a user keeps what is no project's (the XDG base directories)."""
 
     config: Path
@@ -220,11 +224,27 @@ VARIABLES: Final[Mapping[str, str]] = {
 _PREFIXES: Final = tuple(f"CRA_{section}_".upper() for section in _SECTIONS)
 
 _RANK: Final[Mapping[Any, int]] = {tier: rank for rank, tier in enumerate(get_args(RiskTier))}
-# Settings that decide what runs unasked, and how strict a value is.
-_STRICTNESS: Final[Mapping[str, Callable[[Any], int]]] = {
-    "policies.default_risk_tier": lambda tier: _RANK[tier],
-    "policies.require_approval_for": lambda tiers: (
-        -min((_RANK.get(tier, 0) for tier in tiers), default=len(_RANK))
+
+
+def _is_later(tiers: tuple[str, ...], kept: tuple[str, ...]) -> bool:
+    lowest, other = (min(map(_rank, each), default=len(_RANK)) for each in (tiers, kept))
+    return lowest > other
+
+
+def _rank(tier: str) -> int:
+    return _RANK.get(tier, 0)
+
+
+# Settings that decide what runs unasked, and whether a value lets more run than another.
+_LOOSENS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "policies.default_risk_tier": lambda tier, kept: _RANK[tier] < _RANK[kept],
+    "policies.require_approval_for": _is_later,
+    "policies.request_tolerance_seconds": gt,
+    "policies.resolution_ttl_seconds": gt,
+    "policies.approval_ttl_seconds": gt,
+    # With no key anybody's word counts, and a key that is not among them is one too many.
+    "policies.approvers": lambda keys, kept: (
+        not (set(keys) <= set(kept) and bool(keys) == bool(kept))
     ),
 }
 
@@ -287,21 +307,23 @@ def read(
 
 def _note_loosening(found: list[_Setting]) -> None:
     """Whoever starts a process chooses its environment, and nothing records that."""
-    for name, strictness in _STRICTNESS.items():
+    for name, loosens in _LOOSENS.items():
         stated = [each for each in found if each.name == name and each.value is not WRONG]
         if any(each.origin.source == "project" for each in stated):
             stated = [each for each in stated if each.origin.source != "user"]
         section, _, key = name.partition(".")
         kept = getattr(_SECTIONS[section](), key)
         for each in stated:
-            if each.origin.source != "project" and strictness(each.value) < strictness(kept):
-                expected = f"no less than {_words(kept)}, which the project's file alone loosens"
+            if each.origin.source != "project" and loosens(each.value, kept):
+                expected = (
+                    f"nothing looser than {_words(kept)}: the project's file alone loosens it"
+                )
                 each.note(each.offset, name, expected, _words(each.value), None)
             kept = each.value
 
 
-def _words(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else ", ".join(value) or "none"
+def _words(value: str | int | tuple[str, ...]) -> str:
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _assembled(

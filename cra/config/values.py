@@ -31,8 +31,7 @@ WRONG: Final = object()
 UNREAD: Final = "unread"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a value has to meet beside its type: in words, and as keywords of JSON Schema."""
 
     words: str
@@ -65,8 +64,7 @@ class Limits:
         }
 
 
-@dataclass(frozen=True)
-class Alias:
+class Alias(NamedTuple):
     """Another key for a field; `kind` and `convert` if its value is written differently too."""
 
     field: str
@@ -92,7 +90,7 @@ class Spelling:
 
 
 Spellings = Mapping[type, Spelling]
-_PLAIN: Final = Spelling()
+PLAIN: Final = Spelling()
 _NONE: Final[Spellings] = MappingProxyType({})
 
 
@@ -103,7 +101,7 @@ def read_value(kind: Any, node: Node, name: str, note: Note, spellings: Spelling
 
 def value_of_text(kind: Any, text: str) -> Any:
     """What the text of a variable stands for where JSON would have a number, a truth or a list."""
-    kind = _known(kind).kind
+    kind = known_type(kind).kind
     if kind is int and re.fullmatch("-?[0-9]{1,18}", text):
         return int(text)
     if kind is bool:
@@ -135,13 +133,13 @@ class _Reader:
     spellings: Spellings
 
     def value(self, kind: Any, node: Node, name: str) -> Any:
-        known = _known(kind)
+        known = known_type(kind)
         value = node.value
         if known.limits is UNREAD:
             return node
         if value is None and known.is_nullable:
             return None
-        if known.origin in _UNIONS:
+        if known.origin in UNIONS:
             return self._variant(known.arguments, node, name)
         if known.is_object:
             return self._object(known.kind, node, name)
@@ -153,7 +151,7 @@ class _Reader:
         self.note(node.offset, name, known.words(), shown(value), nearest)
         return WRONG
 
-    def _inside(self, known: _Known, node: Node, name: str) -> Any:
+    def _inside(self, known: Known, node: Node, name: str) -> Any:
         """The value of a node that is of its type from outside."""
         if known.origin is tuple:
             item = known.arguments[0]
@@ -194,7 +192,7 @@ class _Reader:
         members = self._members(kind, spelling, node, name)
         if members is None:
             return WRONG
-        hints, required = _shape(kind)
+        hints, required = shape_of(kind)
         values: dict[str, Any] = {}
         prefix = f"{name}." if name else ""
         for key, (offset, member) in members.items():
@@ -240,11 +238,11 @@ class _Reader:
         return None
 
     def _spelling(self, kind: Any) -> Spelling:
-        return self.spellings.get(kind, _PLAIN)
+        return self.spellings.get(kind, PLAIN)
 
 
 @cache
-def _shape(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+def shape_of(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The types of a dataclass's fields, and which fields have to be given."""
     hints = get_type_hints(kind, include_extras=True)
     required = tuple(
@@ -255,7 +253,7 @@ def _shape(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     return {key.name: hints[key.name] for key in fields(kind)}, required
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """What there is to know of a type, without `| None` and without limits."""
 
     kind: Any
@@ -281,7 +279,7 @@ class _Known(NamedTuple):
         return _WORDS.get(self.origin or self.kind, "an object")
 
 
-_UNIONS: Final = (Union, UnionType)
+UNIONS: Final = (Union, UnionType)
 _OUTSIDE: Final[Mapping[Any, type]] = {tuple: list, Mapping: dict}
 _WORDS: Final[Mapping[Any, str]] = {
     bool: "true or false",
@@ -292,13 +290,13 @@ _WORDS: Final[Mapping[Any, str]] = {
 
 
 @cache
-def _known(kind: Any) -> _Known:
+def known_type(kind: Any) -> Known:
     limits = None
-    is_nullable = get_origin(kind) in _UNIONS and type(None) in get_args(kind)
+    is_nullable = get_origin(kind) in UNIONS and type(None) in get_args(kind)
     if is_nullable:
         options = tuple(option for option in get_args(kind) if option is not type(None))
         kind = Union[options]  # noqa: UP007  # of as many as there are
     if get_origin(kind) is Annotated:
         kind, limits = get_args(kind)
     is_object = is_dataclass(kind)
-    return _Known(kind, get_origin(kind), get_args(kind), limits, is_nullable, is_object)
+    return Known(kind, get_origin(kind), get_args(kind), limits, is_nullable, is_object)

@@ -54,6 +54,7 @@ from cra.ledger.verdict import (
     worst,
 )
 from cra.ledger.verify import JOURNAL, ChainReport, LedgerReport, Trust, verify_ledger
+from cra.shipped import shipped
 
 HEAD_PROOF: Final = "journal.proof"
 
@@ -290,10 +291,8 @@ def _size_of(note: bytes | None) -> int:
 
 
 def verifier_path() -> Path:
-    """The stand-alone verifier inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    shipped = package / "_specs" / "verify.py"
-    return shipped if shipped.is_file() else package.parent / "specs" / "verify.py"
+    """The stand-alone verifier."""
+    return shipped("specs") / "verify.py"
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -10,9 +10,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from cra.errors import Code, IntegrityError, SignerRefused
 
@@ -40,8 +39,7 @@ _SMALL_ORDER_Y: Final = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """A tree head: of which log, over how many events, and the root."""
 
     origin: str
@@ -54,8 +52,7 @@ class Checkpoint:
         return "\n".join([*lines, *self.extensions]) + "\n"
 
 
-@dataclass(frozen=True)
-class VerifierKey:
+class VerifierKey(NamedTuple):
     """An Ed25519 public key under the name that signature lines give it."""
 
     name: str
@@ -70,16 +67,14 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{body}"
 
 
-@dataclass(frozen=True)
-class Signer:
+class Signer(NamedTuple):
     """A public key and what signs for it."""
 
     key: VerifierKey
     sign: Callable[[bytes], bytes]
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     checkpoint: Checkpoint
     signer: VerifierKey | None
 

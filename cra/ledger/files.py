@@ -51,23 +51,26 @@ def open_for_reading(path: Path) -> int:
     return fd
 
 
-def replace(path: Path, data: bytes, *, suffix: str = ".tmp") -> None:
-    """Put data at path so that a crash leaves either the old bytes or the new ones.
+def replace(path: Path, data: bytes, *, suffix: str = ".tmp", durable: bool = True) -> None:
+    """Put data at path so that a crash leaves either the old bytes or the new ones; if it need not
+    be `durable`, a crash of the system may leave neither.
 
     Without a lock around it, the suffix of the temporary file has to be the caller's own.
     """
-    temporary = stage(path, data, suffix=suffix)
+    temporary = stage(path, data, suffix=suffix, durable=durable)
     os.rename(temporary, path)
-    sync_directory(path.parent)
+    if durable:
+        sync_directory(path.parent)
 
 
-def stage(path: Path, data: bytes, *, suffix: str) -> Path:
-    """Write data, durably, to a temporary file beside path."""
+def stage(path: Path, data: bytes, *, suffix: str, durable: bool = True) -> Path:
+    """Write data to a temporary file beside path."""
     temporary = path.with_name(path.name + suffix)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(fd, data)
-        os.fsync(fd)
+        if durable:
+            os.fsync(fd)
     except OSError:
         os.close(fd)
         remove(temporary)

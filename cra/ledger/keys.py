@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from cra.errors import SignerRefused
 from cra.ledger import files
 from cra.ledger.checkpoint import KEY_NAME, Signer, VerifierKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+# An Ed25519 key in PKCS 8 as RFC 8410 section 7 has it: what stands before its 32 bytes in DER, and
+# the one form of the 48 bytes in PEM.
+_BEFORE_KEY: Final = bytes.fromhex("302e020100300506032b657004220420")
+_USUAL_PEM: Final = re.compile(
+    b"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n"
+)
 
 
 def create_key(path: Path) -> Signer:
@@ -45,11 +58,6 @@ def load_key(path: Path) -> Signer:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
         Ed25519PrivateKey,
     )
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        PublicFormat,
-        load_pem_private_key,
-    )
 
     try:
         mode = path.stat().st_mode
@@ -65,10 +73,25 @@ def load_key(path: Path) -> Signer:
             fix=f"chmod 600 {path}",
         )
     try:
-        private = load_pem_private_key(data, password=None)
+        private = _private_key(data)
     except (ValueError, TypeError):
         raise SignerRefused("expected an Ed25519 key in PEM", where=str(path)) from None
     if not isinstance(private, Ed25519PrivateKey):
         raise SignerRefused("expected an Ed25519 key, found another kind", where=str(path))
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return Signer(VerifierKey(KEY_NAME, public), private.sign)
+    return Signer(VerifierKey(KEY_NAME, private.public_key().public_bytes_raw()), private.sign)
+
+
+def _private_key(pem: bytes) -> PrivateKeyTypes:
+    """Raises ValueError or TypeError for what holds no key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+    )
+
+    match = _USUAL_PEM.fullmatch(pem)
+    der = base64.b64decode(match[1]) if match else b""
+    if der.startswith(_BEFORE_KEY):
+        return Ed25519PrivateKey.from_private_bytes(der.removeprefix(_BEFORE_KEY))
+    # What reads any form takes as long to load as everything else about signatures.
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    return load_pem_private_key(pem, password=None)

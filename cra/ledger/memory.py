@@ -107,7 +107,9 @@ class Memory:
         )
 
     def remember_mark(self, ledger_id: str, session_id: str, mark: Mark) -> bool:
-        return self._write("verified", f"{ledger_id}.{session_id}", asdict(mark))
+        # One that is lost makes the next verification read more, and there are many.
+        name = f"{ledger_id}.{session_id}"
+        return self._write("verified", name, asdict(mark), durable=False)
 
     def _read(self, kind: str, name: str) -> dict[str, Any] | None:
         if self._directory is None:
@@ -120,14 +122,17 @@ class Memory:
             return None
         return found if isinstance(found, dict) else None
 
-    def _write(self, kind: str, name: str, value: dict[str, Any]) -> bool:
+    def _write(self, kind: str, name: str, value: dict[str, Any], *, durable: bool = True) -> bool:
         if self._directory is None:
             return False
+        # To bring a file to the disk takes as long as a short verification.
+        if self._read(kind, name) == value:
+            return True
         path = self._directory / kind / f"{name}.json"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             own = f".{os.getpid()}.{threading.get_ident()}.tmp"
-            files.replace(path, json.dumps(value).encode(), suffix=own)
+            files.replace(path, json.dumps(value).encode(), suffix=own, durable=durable)
         except OSError:
             return False
         return True

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.checkpoint import Checkpoint, VerifierKey
@@ -45,8 +45,7 @@ class Level(IntEnum):
         return "L1, key unconfirmed" if self is Level.L1_UNCONFIRMED else self.name
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     verdict: Verdict
     code: Code
     message: str
@@ -66,8 +65,7 @@ class Reading:
     clock_steps: int = 0
 
 
-@dataclass(frozen=True)
-class Attestation:
+class Attestation(NamedTuple):
     """A checkpoint held against the verifier's keys: what it covers and how far it can be
     trusted."""
 
@@ -118,8 +116,7 @@ class JournalEntry:
                 self.redactions.add((sequence, event_hash))
 
 
-@dataclass(frozen=True)
-class RememberedHead:
+class RememberedHead(NamedTuple):
     ledger_id: str
     size: int
     root: bytes

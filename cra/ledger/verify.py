@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
@@ -48,8 +48,7 @@ _PATIENCE: Final = 5
 _ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(NamedTuple):
     """The keys a verifier holds. `own` counts only if the journal names it."""
 
     confirmed: tuple[VerifierKey, ...] = ()
@@ -110,8 +109,7 @@ class LedgerReport:
         return min((part.level for part in self.parts), default=Level.L0)
 
 
-@dataclass(frozen=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A head of the journal that somebody kept elsewhere."""
 
     ledger_id: str

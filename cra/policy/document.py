@@ -87,15 +87,17 @@ def read_rules(
     file: str,
     place: Callable[[int], tuple[int, int]],
     atlas_id: str | None = None,
+    is_pinned: bool = False,
 ) -> tuple[Rule, ...]:
     """The rules of a document that are without mistakes; every mistake is noted.
 
-    `place` has the line and the column of an offset.
+    `place` has the line and the column of an offset. Of a pinned document no schema is compiled.
     """
     rules: list[Rule] = []
     offsets: dict[int, tuple[int, str]] = {}
     for name, item in _items(node, note):
-        rule = _read_rule(item, name, note, RuleOrigin(file, *place(item.offset), atlas_id))
+        origin = RuleOrigin(file, *place(item.offset), atlas_id)
+        rule = _read_rule(item, name, note, origin, is_pinned=is_pinned)
         if rule is not None:
             rules.append(rule)
             offsets[id(rule)] = item.offset, below(name, "policy_id")
@@ -119,7 +121,9 @@ def _items(node: Node, note: Note) -> Iterator[tuple[str, Node]]:
         yield name, items
 
 
-def _read_rule(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule | None:
+def _read_rule(
+    node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned: bool
+) -> Rule | None:
     mistakes = 0
 
     def noting(offset: int, key: str, expected: str, found: str, nearest: str | None) -> None:
@@ -127,11 +131,11 @@ def _read_rule(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule | 
         mistakes += 1
         note(offset, key, expected, found, nearest)
 
-    rule = _rule_of(node, name, noting, origin)
+    rule = _rule_of(node, name, noting, origin, is_pinned=is_pinned)
     return None if mistakes else rule
 
 
-def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule:
+def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned: bool) -> Rule:
     members = members_of(node, name, _KEYS, note)
     for key in ("policy_id", "type"):
         if key not in members:
@@ -153,7 +157,9 @@ def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin) -> Rule:
         patterns=_read_patterns(members.get("actions"), below(name, "actions"), note),
         priority=value("priority", _Priority, 0),
         reason=_read_reason(members.get("reason"), parameters.pop("reason", None), name, note),
-        conditions=read_conditions(members["conditions"], below(name, "conditions"), note)
+        conditions=read_conditions(
+            members["conditions"], below(name, "conditions"), note, is_pinned=is_pinned
+        )
         if "conditions" in members
         else Conditions(),
         origin=origin,

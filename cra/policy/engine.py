@@ -28,7 +28,7 @@ from cra.policy.ladder import (
     holds,
 )
 from cra.policy.pattern import Pattern
-from cra.policy.rule import LADDER, Rule
+from cra.policy.rule import LADDER, Limit, Rule
 
 # Callers whose rules are kept sorted out; beyond, all are forgotten.
 MAX_PLANS: Final = 4096
@@ -40,6 +40,11 @@ class Counted(NamedTuple):
     rule: Rule
     key: str
     amount: int
+
+    @property
+    def limit(self) -> Limit:
+        assert self.rule.limit is not None
+        return self.rule.limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,8 @@ class Policy:
     grants: Mapping[str, Sequence[Pattern]]
     approval_tiers: frozenset[RiskTier]
     default_tier: RiskTier
+    # The keys that approve where no rule names any.
+    approvers: tuple[str, ...] = ()
     plans: dict[tuple[object, ...], Plan] = field(default_factory=dict, repr=False)
 
 
@@ -65,14 +72,16 @@ def compile_policy(
     *,
     require_approval_for: Collection[RiskTier],
     default_tier: RiskTier,
+    approvers: Sequence[str] = (),
 ) -> Policy:
     """The rules of a project and its atlases as one policy.
 
     `grants` has, by atlas, the patterns of actions that its own allow rules may allow. An approval
-    is needed from the lowest tier of `require_approval_for` upwards. Raises ConfigError for two
+    is needed from the lowest tier of `require_approval_for` upwards; where a rule names no
+    `approvers`, these are its own. Raises ConfigError for two
     rules of one name, ValueRefused for a condition that cannot be compiled.
     """
-    ladder = in_order(rules)
+    ladder = [_with_approvers(rule, tuple(approvers)) for rule in in_order(rules)]
     for again, first in duplicates(ladder):
         raise ConfigError(
             f"expected each policy_id once, found {again.policy_id} again",
@@ -95,6 +104,7 @@ def compile_policy(
         dict(grants),
         frozenset(TIERS[TIERS.index(needed[0]) :] if needed else ()),
         default_tier,
+        tuple(approvers),
     )
 
 
@@ -202,6 +212,12 @@ def plan_of(policy: Policy, call: Call) -> Plan:
     return plan
 
 
+def _with_approvers(rule: Rule, approvers: tuple[str, ...]) -> Rule:
+    if rule.type != "require_approval" or rule.approvers or not approvers:
+        return rule
+    return rule._replace(approvers=approvers)
+
+
 def _index(ladder: Sequence[Rule]) -> tuple[dict[str, list[int]], list[int]]:
     exact: dict[str, list[int]] = defaultdict(list)
     general: list[int] = []
@@ -228,7 +244,11 @@ def _planned(policy: Policy, call: Call) -> Plan:
         if rule.type in ("deny", "allow") and not weighed.checks:
             break
     plan = Plan(
-        policy.actions[call.action_id], effective, effective in policy.approval_tiers, tuple(ladder)
+        policy.actions[call.action_id],
+        effective,
+        effective in policy.approval_tiers,
+        tuple(ladder),
+        policy.approvers,
     )
     if any(weighed.checks or weighed.rule.limit is not None for weighed in ladder):
         return plan

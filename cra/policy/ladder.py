@@ -61,6 +61,8 @@ class Plan(NamedTuple):
     risk_tier: RiskTier
     asks_approval: bool
     ladder: tuple[Weighed, ...]
+    # Whose approval an action of such a tier needs.
+    approvers: tuple[str, ...] = ()
     # The answer, if nothing about the call can change it.
     settled: Ruling | None = None
 
@@ -128,9 +130,13 @@ def _denied(plan: Plan, rule: Rule, reason: str) -> Ruling:
 
 def _unlifted(rule: Rule, moment: Moment | None) -> Rule | None:
     """An approval rule, unless an approval was granted that satisfies it."""
+    return None if _is_approved(moment, rule.approvers) else rule
+
+
+def _is_approved(moment: Moment | None, approvers: tuple[str, ...]) -> bool:
     if moment is None or moment.approval is None:
-        return rule
-    return rule if rule.approvers and moment.approval.key not in rule.approvers else None
+        return False
+    return not approvers or moment.approval.key in approvers
 
 
 def _allowed(
@@ -143,7 +149,7 @@ def _allowed(
     if asked is not None:
         reason = _reason(asked)
         return Ruling("requires_approval", asked.policy_id, reason, asked, tier, constraints)
-    if plan.asks_approval and (moment is None or moment.approval is None):
+    if plan.asks_approval and not _is_approved(moment, plan.approvers):
         reason = f"an action of risk tier {tier} needs an approval"
         return Ruling("requires_approval", APPROVAL_TIER, reason, None, tier, constraints)
     return Ruling("allow", rule.policy_id, _reason(rule), rule, tier, constraints)

@@ -8,10 +8,14 @@ from typing import Final
 
 from cra.errors import ValueRefused
 
+_SEGMENT: Final = "[a-z][a-z0-9_]*"
 # Part of the format: ASCII, at least two segments. \Z, for $ lets a line feed pass.
-ACTION_ID: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\Z")
+ACTION_ID: Final = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})+\Z")
 MAX_ACTION_ID: Final = 256
-_PATTERN: Final = re.compile(r"(?:\*|[a-z][a-z0-9_]*)(?:\.(?:\*|[a-z][a-z0-9_]*))*\Z")
+# An id, or something with a `*`: a single other segment would stand for no action at all.
+PATTERN: Final = re.compile(
+    rf"(?:{_SEGMENT}(?:\.{_SEGMENT})+|(?:{_SEGMENT}\.)*\*(?:\.(?:\*|{_SEGMENT}))*)\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Pattern:
 
     def __post_init__(self) -> None:
         """Raises ValueRefused for anything else."""
-        if len(self.text) > MAX_ACTION_ID or not _PATTERN.match(self.text):
+        if len(self.text) > MAX_ACTION_ID or not PATTERN.match(self.text):
             raise ValueRefused(
                 "expected an action id or a glob like ticket.* with `*` as whole segments, "
                 f"found {self.text!r:.80}"

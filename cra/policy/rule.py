@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from cra.config import RiskTier
 from cra.policy.pattern import Pattern
@@ -23,8 +22,7 @@ LADDER: Final[tuple[RuleType, ...]] = (
 )
 
 
-@dataclass(frozen=True)
-class RuleOrigin:
+class RuleOrigin(NamedTuple):
     """Where a rule is written; `atlas_id` is None for the project's own."""
 
     file: str
@@ -36,8 +34,7 @@ class RuleOrigin:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
-class TimeWindow:
+class TimeWindow(NamedTuple):
     """Days of the week (0 is Monday) and minutes of the day, at a fixed offset from UTC.
 
     A window whose end is before its start goes over midnight and belongs to the day it begins on.
@@ -49,8 +46,7 @@ class TimeWindow:
     utc_offset: int = 0
 
 
-@dataclass(frozen=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What has to hold for a rule to apply; an empty member asks for nothing."""
 
     agents: frozenset[str] = frozenset()
@@ -64,8 +60,7 @@ class Conditions:
     parameters: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """What a rate_limit (calls) or a budget (declared cost units) allows within a window."""
 
     maximum: int
@@ -73,8 +68,7 @@ class Limit:
     per: Literal["session", "agent", "project"] = "session"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule of a project or of an atlas."""
 
     policy_id: str

@@ -1,5 +1,8 @@
 """JSON Schema: a closed part of it, compiled once, whose cost is known before it is used.
 
+A schema's words are read at once, and its validator is made when a value is first held against it:
+to load the library takes as long as the rest of a short command, most of which validate nothing.
+
 A schema is read as draft 2020-12 unless its `$schema` names 2019-09 or draft 7. Everything that
 would make it mean less than it says is refused when it is loaded: an unknown keyword or format,
 a regex that needs backtracking, a reference that leaves the document or comes back to itself.
@@ -8,8 +11,7 @@ a regex that needs backtracking, a reference that leaves the document or comes b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -26,11 +28,23 @@ MAX_BYTES: Final = 1 << 16
 MAX_FLAWS: Final = 20
 
 
-@dataclass(frozen=True)
 class Schema:
     """A compiled schema. Values that canonical JSON cannot hold, such as NaN, never meet it."""
 
-    validator: Validator
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+
+    @cached_property
+    def built(self) -> Validator | Flaw:
+        """What holds values against the schema, or why JSON Schema does not allow it."""
+        return _built(self._schema)
+
+    @cached_property
+    def validator(self) -> Validator:
+        """Raises ValueRefused for a schema that JSON Schema does not allow."""
+        if isinstance(self.built, Flaw):
+            raise _refusal(self.built)
+        return self.built
 
     def accepts(self, value: Any) -> bool:
         """Raises ValueRefused for a value that is no canonical JSON."""
@@ -52,12 +66,13 @@ class Schema:
 def compile_schema(schema: Any, *, typed: bool = False) -> Schema:
     """The compiled form of a schema, kept by its canonical bytes; `typed` as in `flaws_of`.
 
-    Raises ValueRefused.
+    Raises ValueRefused; what only the validator finds wrong, it raises when a value is held
+    against it.
     """
     found = _compiled(canonical.encode(schema), typed)
     if isinstance(found, Schema):
         return found
-    raise ValueRefused(f"the schema, {found[0]}")
+    raise _refusal(found[0])
 
 
 def flaws_of(schema: Any, *, typed: bool = False) -> tuple[Flaw, ...]:
@@ -70,7 +85,9 @@ def flaws_of(schema: Any, *, typed: bool = False) -> tuple[Flaw, ...]:
         found = _compiled(canonical.encode(schema), typed)
     except ValueRefused as error:
         return (flaw_of_refusal(error),)
-    return () if isinstance(found, Schema) else found
+    if not isinstance(found, Schema):
+        return found
+    return (found.built,) if isinstance(found.built, Flaw) else ()
 
 
 def shape_of(schema: Any) -> dict[str, Any]:
@@ -99,15 +116,14 @@ def _compiled(text: bytes, typed: bool) -> Schema | tuple[Flaw, ...]:
         schema.pop("$id", None)
     # Each definition is read where it stands and where it is referred to.
     flaws = tuple(dict.fromkeys(flaws_of_words(schema, typed)))
-    return flaws[:MAX_FLAWS] or _built(schema)
+    return flaws[:MAX_FLAWS] or Schema(schema)
 
 
-def _built(schema: Any) -> Schema | tuple[Flaw, ...]:
-    # It takes as long to load as the rest of a short command, most of which validate nothing.
+def _built(schema: Any) -> Validator | Flaw:
     import jsonschema_rs
 
     try:
-        validator = jsonschema_rs.validator_for(
+        return jsonschema_rs.validator_for(
             schema,
             # Linear in the input. The default engine backtracks, gives up, and calls that no match.
             pattern_options=jsonschema_rs.RegexOptions(),
@@ -119,8 +135,11 @@ def _built(schema: Any) -> Schema | tuple[Flaw, ...]:
         expected = "what JSON Schema allows"
         if error.kind.name == "format":
             expected = "a regex without lookaround, backreferences and large repetitions"
-        return (Flaw(tuple(error.instance_path), expected, error.message),)
-    return Schema(validator)
+        return Flaw(tuple(error.instance_path), expected, error.message)
+
+
+def _refusal(flaw: Flaw) -> ValueRefused:
+    return ValueRefused(f"the schema, {flaw}")
 
 
 def _flaw_of(error: ValidationError) -> Flaw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from cra import canonical
@@ -85,12 +86,12 @@ def read_plain(node: Node, name: str, note: Note) -> Any:
     return value
 
 
-def read_conditions(node: Node, name: str, note: Note) -> Conditions:
+def read_conditions(node: Node, name: str, note: Note, *, is_pinned: bool) -> Conditions:
     """What has to hold for a rule to apply (specs/PROTOCOL.md, policies)."""
     readers: dict[str, Callable[[Node, str, Note], Any]] = {
         "time_window": _read_window,
         "context": _read_context,
-        "parameters": _read_schema,
+        "parameters": partial(_read_schema, is_pinned=is_pinned),
     }
     values: dict[str, Any] = {}
     for key, member in members_of(node, name, [*_CONDITIONS, *readers], note).items():
@@ -145,12 +146,12 @@ def _read_context(node: Node, name: str, note: Note) -> Mapping[str, tuple[Any, 
     return wanted
 
 
-def _read_schema(node: Node, name: str, note: Note) -> Any:
+def _read_schema(node: Node, name: str, note: Note, *, is_pinned: bool) -> Any:
     schema = plain(node)
     if not isinstance(schema, dict):
         note(node.offset, name, "a JSON Schema as an object", shown(schema), None)
         return None
-    for flaw in flaws_of(schema, typed=True):
+    for flaw in () if is_pinned else flaws_of(schema, typed=True):
         place = below(name, words_of(flaw.path)) if flaw.path else name
         note(_offset_of(node, flaw.path), place, flaw.expected, flaw.found, flaw.nearest)
     return schema

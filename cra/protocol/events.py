@@ -90,7 +90,9 @@ class ResolutionCached(TypedDict):
 class PolicyEvaluated(TypedDict):
     action_id: str
     policy_id: str
-    outcome: str
+    # The rung of the ladder that the rule stands on.
+    type: str
+    outcome: Literal["applies", "does not apply", "undecided", "failed"]
     reason: str
 
 
@@ -106,11 +108,74 @@ class ContextRedacted(TypedDict):
     count: int
 
 
-class ApprovalEvent(TypedDict):
+class Binding(TypedDict):
+    """All that an approval is for; no arguments digest: whatever the arguments."""
+
+    action_digest: str
+    action_id: str
+    agent_id: str
+    arguments_digest: str | None
+    ledger_id: str
+    session_id: str
+    snapshot: str
+
+
+class ApprovalRequested(TypedDict):
     approval_id: str
     action_id: str
-    reason: NotRequired[str]
-    details: NotRequired[dict[str, Any]]
+    reason: str
+    policy_id: str
+    risk_tier: str
+    arguments: dict[str, Any]
+    arguments_digest: str
+    binding: Binding
+    resolution_id: str | None
+    expires_at: str
+    # The keys that may grant it; if there are none, a person's word does.
+    approvers: list[str]
+    request_id: NotRequired[str]
+    simulated: NotRequired[bool]
+
+
+class Approver(TypedDict):
+    # On a terminal or through the host program, by a word that nobody checks; or by a signature.
+    how: Literal["terminal", "program", "key"]
+    name: str
+    key: NotRequired[str]
+
+
+class ApprovalGranted(TypedDict):
+    approval_id: str
+    action_id: str
+    # The digest of the binding.
+    binding: str
+    any_arguments: bool
+    # How many calls; null: any number.
+    uses: int | None
+    expires_at: str
+    reason: str
+    approver: Approver
+    signature: NotRequired[str]
+
+
+class ApprovalDenied(TypedDict):
+    approval_id: str
+    action_id: str
+    expires_at: str
+    reason: str
+    approver: Approver
+    signature: NotRequired[str]
+
+
+class ApprovalExpired(TypedDict):
+    approval_id: str
+    action_id: str
+
+
+class ApprovalConsumed(TypedDict):
+    approval_id: str
+    action_id: str
+    execution_id: str
 
 
 class ActionRequested(TypedDict):
@@ -128,6 +193,8 @@ class ActionApproved(TypedDict):
     # What the call takes of which limit.
     counted: NotRequired[dict[str, int]]
     idempotency_key: NotRequired[str]
+    # Of a request that came as a document.
+    request_id: NotRequired[str]
     simulated: NotRequired[bool]
 
 
@@ -137,6 +204,11 @@ class ActionDenied(TypedDict):
     policy_id: str | None
     arguments: NotRequired[dict[str, Any]]
     resolution_id: NotRequired[str | None]
+    request_id: NotRequired[str]
+    # That a person refused.
+    approval_id: NotRequired[str]
+    # When the limit that denies it has room again.
+    possible_at: NotRequired[str]
     simulated: NotRequired[bool]
 
 
@@ -263,11 +335,11 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "policy.violated": EventType(PolicyEvaluated, severity="warn"),
     "context.injected": EventType(ContextInjected, severity="debug"),
     "context.redacted": EventType(ContextRedacted),
-    "approval.requested": EventType(ApprovalEvent),
-    "approval.granted": EventType(ApprovalEvent, "user"),
-    "approval.denied": EventType(ApprovalEvent, "user", "warn"),
-    "approval.expired": EventType(ApprovalEvent),
-    "approval.consumed": EventType(ApprovalEvent),
+    "approval.requested": EventType(ApprovalRequested),
+    "approval.granted": EventType(ApprovalGranted, "user"),
+    "approval.denied": EventType(ApprovalDenied, "user", "warn"),
+    "approval.expired": EventType(ApprovalExpired),
+    "approval.consumed": EventType(ApprovalConsumed),
     "action.requested": EventType(ActionRequested, "agent"),
     "action.approved": EventType(ActionApproved),
     "action.denied": EventType(ActionDenied, severity="warn"),

@@ -7,7 +7,7 @@ whoever records it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cra.atlas.model import Action, Atlas, ContextPack, Snapshot
@@ -15,10 +15,12 @@ from cra.errors import NotFound
 from cra.policy.call import Call
 from cra.policy.engine import Policy, decide
 from cra.policy.ladder import Constraint, Ruling
+from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
+from cra.protocol.carp import AllowedAction, ContextBlock, DeniedAction, DenyPattern, PendingRule
 from cra.resolver.documents import documents, pack_key
 from cra.resolver.relevance import Relevance
-from cra.resolver.request import Task
+from cra.resolver.request import Caller, Task
 
 # What an agent is shown at most; what is left out is counted in `omitted`.
 MAX_ACTIONS: Final = 64
@@ -47,16 +49,6 @@ _MERGE_RULES: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as the configuration or the host program says; never as the request says."""
-
-    agent: str
-    roles: frozenset[str] = frozenset()
-    scopes: frozenset[str] = frozenset()
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class World:
     """What a goal is resolved against."""
@@ -77,7 +69,7 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
     atlases = _chosen_atlases(world.snapshot, task)
     scores = dict(world.relevance.score(task.goal, task.hints))
     judged = [
-        (action, atlas, _decided(world, caller, task, action))
+        (action, atlas, _decided(world, action, call_for(caller, task, action.action_id)))
         for atlas in atlases
         for action in _offered(atlas, task)
     ]
@@ -136,11 +128,10 @@ def _missing_capabilities(atlases: Sequence[Atlas], task: Task) -> list[str]:
     return [name for name in task.capabilities if name not in there]
 
 
-def _decided(world: World, caller: Caller, task: Task, action: Action) -> Ruling:
-    if action.executor is None:
-        return Ruling("deny", NO_EXECUTOR, "declared, not executable")
-    call = Call(
-        action.action_id,
+def call_for(caller: Caller, task: Task, action_id: str) -> Call:
+    """The call that policy is asked about while a task is resolved."""
+    return Call(
+        action_id,
         caller.agent,
         caller.roles,
         caller.scopes,
@@ -148,6 +139,11 @@ def _decided(world: World, caller: Caller, task: Task, action: Action) -> Ruling
         caller.context,
         task.context,
     )
+
+
+def _decided(world: World, action: Action, call: Call) -> Ruling:
+    if action.executor is None:
+        return Ruling("deny", NO_EXECUTOR, "declared, not executable")
     return decide(world.policy, call)
 
 
@@ -174,8 +170,9 @@ def _overall(
 
 def _shown(
     action: Action, atlas: Atlas, decision: Ruling, scores: Mapping[str, float]
-) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+) -> AllowedAction:
+    assert decision.risk_tier is not None  # only an unknown action has none
+    shown: AllowedAction = {
         "action_id": action.action_id,
         "atlas_id": atlas.atlas_id,
         "name": action.name,
@@ -198,7 +195,7 @@ def _share(value: float) -> float:
     return int(value) if value.is_integer() else value
 
 
-def _refusal(action: Action, decision: Ruling) -> dict[str, Any]:
+def _refusal(action: Action, decision: Ruling) -> DeniedAction:
     return {
         "action_id": action.action_id,
         "reason": decision.reason,
@@ -206,15 +203,25 @@ def _refusal(action: Action, decision: Ruling) -> dict[str, Any]:
     }
 
 
-def _denylist(snapshot: Snapshot, atlases: Sequence[Atlas], caller: Caller) -> list[dict[str, Any]]:
+def _denylist(snapshot: Snapshot, atlases: Sequence[Atlas], caller: Caller) -> list[DenyPattern]:
     """The patterns that are denied to this caller whatever it states."""
-    rules = [*snapshot.policies, *(rule for atlas in atlases for rule in atlas.policies)]
+    rules: list[tuple[Rule, Atlas | None]] = [(rule, None) for rule in snapshot.policies]
+    rules += [(rule, atlas) for atlas in atlases for rule in atlas.policies]
     return [
         {"pattern": pattern, "reason": rule.reason}
-        for rule in rules
+        for rule, atlas in rules
         if rule.type == "deny" and _is_about(rule, caller)
-        for pattern in (map(str, rule.patterns) if rule.patterns is not None else ("*",))
+        for pattern in _denied_by(rule, atlas)
     ]
+
+
+def _denied_by(rule: Rule, atlas: Atlas | None) -> list[str]:
+    """A rule's patterns; of an atlas's rule the actions, for it says nothing about others'."""
+    patterns = (Pattern("*"),) if rule.patterns is None else rule.patterns
+    if atlas is None:
+        return [pattern.text for pattern in patterns]
+    ids = [action.action_id for action in atlas.actions]
+    return [one for one in ids if any(pattern.matches(one) for pattern in patterns)]
 
 
 def _is_about(rule: Rule, caller: Caller) -> bool:
@@ -236,7 +243,7 @@ def _fits(rule: Rule, caller: Caller) -> bool:
     )
 
 
-def _constraints(judged: Sequence[tuple[Action, Atlas, Ruling]]) -> list[dict[str, Any]]:
+def _constraints(judged: Sequence[tuple[Action, Atlas, Ruling]]) -> list[PendingRule]:
     """What is decided when an action is executed, with the actions that it is about."""
     found: dict[str, tuple[Constraint, list[str]]] = {}
     for action, _, decision in judged:
@@ -246,9 +253,11 @@ def _constraints(judged: Sequence[tuple[Action, Atlas, Ruling]]) -> list[dict[st
     return [_constraint(constraint, actions) for constraint, actions in found.values()]
 
 
-def _constraint(constraint: Constraint, actions: list[str]) -> dict[str, Any]:
+def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
     rule = constraint.rule
-    stated: dict[str, Any] = {
+    assert rule.type != "redact"
+    assert rule.type != "scope"  # neither is a rung of the ladder
+    stated: PendingRule = {
         "policy_id": rule.policy_id,
         "type": rule.type,
         "actions": sorted(actions),
@@ -286,7 +295,7 @@ def _context(
     caller: Caller,
     task: Task,
     scores: Mapping[str, float],
-) -> tuple[list[dict[str, Any]], set[str]]:
+) -> tuple[list[ContextBlock], set[str]]:
     """The blocks that fit into the budget, and the keys of the packs that they are of."""
     left, only = _scope(world.snapshot, caller)
     stated = {**task.context, **caller.context}
@@ -297,7 +306,7 @@ def _context(
         if _applies(pack, stated) and (only is None or pack.pack_id in only)
     ]
     packs.sort(key=lambda one: (-one[1].priority, -one[2], one[0].atlas_id, one[1].pack_id))
-    blocks: list[dict[str, Any]] = []
+    blocks: list[ContextBlock] = []
     included = set()
     for atlas, pack, _ in packs:
         room = min(left, pack.max_tokens or left)
@@ -338,7 +347,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _block(
     world: World, atlas: Atlas, pack: ContextPack, file: str, room: int
-) -> dict[str, Any] | None:
+) -> ContextBlock | None:
     data = atlas.files[file]
     is_whole = _tokens(data) <= room
     if not is_whole:

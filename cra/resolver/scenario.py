@@ -41,8 +41,8 @@ from cra.policy.fixture import NOON, Case, run_cases
 from cra.policy.ladder import Outcome
 from cra.policy.schema import compile_schema
 from cra.policy.written import Name, below, members_of, read_list, read_or, read_plain
-from cra.resolver.request import Task, task_of
-from cra.resolver.resolve import NO_EXECUTOR, Caller, World, resolve
+from cra.resolver.request import Caller, Task, task_of
+from cra.resolver.resolve import NO_EXECUTOR, World, resolve
 
 Decision: TypeAlias = Literal["allow", "deny", "partial", "requires_approval"]
 

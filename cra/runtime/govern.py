@@ -31,11 +31,12 @@ from cra.atlas.model import Action, HostExecutor
 from cra.config import RiskTier, find_project
 from cra.errors import UsageError, ValueRefused
 from cra.policy.pattern import ACTION_ID, MAX_ACTION_ID
+from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.executors.host import CURRENT, HostCall
 from cra.runtime.host import HOST
 from cra.runtime.project import Project
 from cra.runtime.result import ExecutionResult
-from cra.runtime.session import NO_RESOLUTION, GovernedSession
+from cra.runtime.session import GovernedSession
 
 if TYPE_CHECKING:
     import asyncio

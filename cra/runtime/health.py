@@ -13,7 +13,6 @@ import stat
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -27,13 +26,11 @@ from cra.ledger.chain import Event
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
 from cra.ledger.memory import Memory
 from cra.ledger.outline import Outline, outline
-from cra.ledger.retention import is_due, plan_prune
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
-from cra.policy.lint import Remark, lint
-from cra.resolver.request import CARP_VERSION
+from cra.protocol.carp import CARP_VERSION
 from cra.runtime.project import Project
-from cra.runtime.state import SessionState
+from cra.runtime.state import folded
 
 Health: TypeAlias = Literal["OK", "WARN", "FAIL"]
 # What `cra doctor --fix` does by itself.
@@ -41,8 +38,10 @@ Repair: TypeAlias = Literal["trace directory", "key"]
 
 _ATLAS_VERSION: Final = "1.0"
 _TRACE_VERSION: Final = "1.1"
-# What a verification, and a fold of open sessions, gets through within half a second.
+# What a verification, and a fold of open sessions, gets through within half a second. A session
+# costs beside its own bytes as much as so many more.
 _MAX_VERIFIED: Final = 48 << 20
+_PER_SESSION: Final = 32 << 10
 _MAX_FOLDED: Final = 16 << 20
 _LITTLE_SPACE: Final = 1 << 30
 _NO_SPACE: Final = 64 << 20
@@ -103,13 +102,6 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
             yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
-
-
-def policy_remarks(project: Project) -> tuple[Remark, ...]:
-    """What is probably not meant in the rules of a project and of its atlases."""
-    snapshot = project.snapshot
-    rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
-    return lint(rules, project.policy.actions, project.policy.grants)
 
 
 def _runtime() -> HealthCheck:
@@ -283,7 +275,7 @@ def _atlases(around: Surroundings, root: Path) -> Iterator[HealthCheck]:
     try:
         snapshot = open_snapshot(root, around.config)
         project = Project(around.config, snapshot, dirs=around.dirs, environ=around.environ)
-        remarks = policy_remarks(project)
+        remarks = project.remarks()
     except AtlasError as error:
         first = error.message.partition("\n")[0]
         where = f" ({error.where})" if error.where else ""
@@ -337,19 +329,26 @@ def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
     memory = Memory(around.dirs.state)
     first = _first_event(around.directory / JOURNAL_FILE)
     ledger_id = first.header["session_id"] if first else ""
-    whole = new = 0
-    for one in around.outlines:
-        size = one.path.stat().st_size
-        mark = memory.mark_of(ledger_id, one.id) if memory.is_usable else None
-        whole += size
-        new += size - mark.offset if mark is not None and mark.offset <= size else size
-    if whole <= _MAX_VERIFIED:
+    sizes = {one.id: one.path.stat().st_size for one in around.outlines}
+    whole = sum(sizes.values())
+    if whole + len(sizes) * _PER_SESSION <= _MAX_VERIFIED:
         return verify_ledger(around.directory, trust, memory=memory), ""
-    if new <= _MAX_VERIFIED:
+    if memory.is_usable and _unverified(sizes, memory, ledger_id) <= _MAX_VERIFIED:
         report = verify_ledger(around.directory, trust, memory=memory, since_verified=True)
         return report, "; read from where it was last verified"
     report = verify_ledger(around.directory, trust, memory=memory, sessions=[])
     return report, f"; the journal alone, {_size(whole)} of sessions were not read"
+
+
+def _unverified(sizes: Mapping[str, int], memory: Memory, ledger_id: str) -> int:
+    """What there is to read of sessions, by their ids, from where each was last verified."""
+    unread = 0
+    for session_id, size in sizes.items():
+        mark = memory.mark_of(ledger_id, session_id)
+        if mark is None or mark.offset != size:
+            known = mark.offset if mark is not None and mark.offset < size else 0
+            unread += size - known + _PER_SESSION
+    return unread
 
 
 def _intents(around: Surroundings) -> HealthCheck:
@@ -381,10 +380,9 @@ def _intents(around: Surroundings) -> HealthCheck:
 
 
 def _open_intents(path: Path) -> list[str]:
-    state = SessionState()
     try:
         with LedgerFile(path) as ledger:
-            state.read(0, list(ledger.lines(0, ledger.count)), is_own=False)
+            state = folded(ledger)
     except (IntegrityError, ValueError, KeyError):
         return []  # no event of this format: the verdict on the ledger tells of it
     return [execution.action_id for execution in state.open_intents()]
@@ -393,9 +391,10 @@ def _open_intents(path: Path) -> list[str]:
 def _retention(around: Surroundings) -> Iterator[HealthCheck]:
     """Sessions that are older than they have to be kept."""
     days = around.config.trace.retention_days
-    older_than = timedelta(days=days)
-    due = [one for one in plan_prune(around.directory) if is_due(one, around.now, older_than)]
     limit = later(around.now, -days * 86_400)
+    ended = [one for one in around.outlines if one.is_ended and (one.last_activity or "") <= limit]
+    # A pruning that broke off is due at once.
+    due = [*(one.id for one in ended), *around.directory.glob("*.pruned")]
     left_open = [
         one
         for one in around.outlines

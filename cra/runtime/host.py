@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from cra import canonical
@@ -35,8 +34,7 @@ def with_host(read: Snapshot, actions: Mapping[str, Action]) -> Snapshot:
     for action_id in read.actions.keys() & actions.keys():
         raise id_taken(action_id, f"in {read.actions[action_id][0].atlas_id}")
     atlas = _host_atlas(actions)
-    return replace(
-        read,
+    return read._replace(
         atlases=tuple(sorted([*read.atlases, atlas], key=lambda each: each.atlas_id)),
         pins={**read.pins, HOST: Pin(HOST, _VERSION, HOST, atlas.digest, grants=())},
         actions={**read.actions, **{each.action_id: (atlas, each) for each in atlas.actions}},
@@ -56,7 +54,7 @@ def _host_atlas(actions: Mapping[str, Action]) -> Atlas:
     manifest = {
         "atlas_id": HOST,
         "version": _VERSION,
-        "actions": [_described(action) for action in ordered],
+        "actions": [described(action) for action in ordered],
     }
     files = {"atlas.json": canonical.encode(manifest)}
     return Atlas(
@@ -74,7 +72,8 @@ def _host_atlas(actions: Mapping[str, Action]) -> Atlas:
     )
 
 
-def _described(action: Action) -> dict[str, Any]:
+def described(action: Action) -> dict[str, Any]:
+    """What a function of the host program says of itself, as a manifest would."""
     assert isinstance(action.executor, HostExecutor)
     return {
         "action_id": action.action_id,

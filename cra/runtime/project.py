@@ -1,40 +1,41 @@
-"""A project under governance: its atlases, its policy, its ledger, and the sessions in it."""
+"""A project under governance: its atlases, its policy, its ledger, and the sessions in it.
+
+A command that only looks at rules opens a project as well: what sessions, resolving and the ledger
+are made of is loaded by the methods that use it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
-from cra.atlas.manifest import atlas_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
 from cra.errors import ConfigError, UnknownAction
-from cra.ledger.opening import ledger_of
-from cra.ledger.source import later
-from cra.ledger.store import Ledger
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
 from cra.policy.schema import Schema, compile_schema
-from cra.protocol.events import Principal
-from cra.resolver.resolve import Caller, World, world_of
-from cra.runtime.host import id_taken, with_host
-from cra.runtime.reservations import Reservations
-from cra.runtime.scopes import narrowed
-from cra.runtime.session import GovernedSession
-from cra.runtime.state import SessionState
+
+if TYPE_CHECKING:
+    from cra.ledger.store import Ledger
+    from cra.policy.lint import Remark
+    from cra.protocol.events import Principal
+    from cra.resolver.request import Caller
+    from cra.resolver.resolve import World
+    from cra.runtime.reservations import Reservations
+    from cra.runtime.session import GovernedSession
 
 # A manifest, or a manifest and the other files of its atlas by their paths.
 GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, bytes]]
@@ -86,7 +87,7 @@ class Project:
         was in the middle of counting may not exist."""
         # Held while the ledger or a session is opened, or an action declared.
         self._lock = threading.RLock()
-        self.reservations = Reservations()
+        self._reservations: Reservations | None = None
 
     @classmethod
     def open(cls, path: str | Path = ".", *, environ: Mapping[str, str] | None = None) -> Project:
@@ -109,31 +110,42 @@ class Project:
         atlases: Sequence[GivenAtlas] = (),
         policies: Sequence[Mapping[str, Any]] = (),
         *,
-        agents: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Project:
         """A project for a test or a script, in a directory that goes when it is closed.
 
         Each atlas is accepted with all that it grants, `policies` are the project's own rules, and
-        `agents` are the configuration's. Nothing of the user's is read or written, and the ledger
-        is not signed. Raises AtlasError, ConfigError.
+        `config` is what its cra.config.json holds. Nothing of the user's is read or written, and
+        the ledger is not signed. Raises AtlasError, ConfigError.
         """
-        root = Path(tempfile.mkdtemp(prefix="cra-")).resolve()
+        from tempfile import mkdtemp
+
+        from cra.atlas.manifest import atlas_of
+        from cra.ledger.store import Ledger
+
+        root = Path(mkdtemp(prefix="cra-")).resolve()
         try:
-            settings = {"agents": agents or {}}
-            (root / configuration.FILE_NAME).write_text(json.dumps(settings), encoding="utf-8")
+            (root / configuration.FILE_NAME).write_text(json.dumps(config or {}), encoding="utf-8")
             (root / POLICIES).mkdir()
             rules = json.dumps([*policies])
             (root / POLICIES / _GIVEN_POLICIES).write_text(rules, encoding="utf-8")
-            config = configuration.load(root, {}, None, {})
-            snapshot = snapshot_of(map(_given, atlases), read_policies(root))
-            ledger = Ledger(config.trace_directory)
+            settings = configuration.load(root, {}, None, {})
+            given = (one if isinstance(one, tuple) else (one, {}) for one in atlases)
+            found = [atlas_of(manifest, files) for manifest, files in given]
+            snapshot = snapshot_of(found, read_policies(root))
+            ledger = Ledger(settings.trace_directory)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
             raise
         dirs = UserDirs.of({}, root)
-        project = cls(config, snapshot, dirs=dirs, environ={}, ledger=ledger)
+        project = cls(settings, snapshot, dirs=dirs, environ={}, ledger=ledger)
         project._removal = weakref.finalize(project, _remove, root, ledger, os.getpid())
         return project
+
+    @property
+    def read_digest(self) -> str:
+        """The digest of what was read, whatever the host program declares."""
+        return self._read.digest
 
     @property
     def policy(self) -> Policy:
@@ -141,6 +153,10 @@ class Project:
         if known is None or known[0] is not snapshot:
             known = self._compiled = snapshot, self._compile(snapshot)
         return known[1]
+
+    def policy_under(self, rules: Sequence[Rule]) -> Policy:
+        """The policy with these rules in place of the project's own. Raises ConfigError."""
+        return self._compile(self.snapshot._replace(policies=tuple(rules)))
 
     def _compile(self, snapshot: Snapshot) -> Policy:
         policies = self.config.policies
@@ -159,7 +175,16 @@ class Project:
             grants,
             require_approval_for=policies.require_approval_for,
             default_tier=policies.default_risk_tier,
+            approvers=policies.approvers,
         )
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is probably not meant in the rules of the project and of its atlases."""
+        from cra.policy.lint import lint
+
+        read, policy = self.snapshot, self.policy
+        rules = [*read.policies, *(rule for atlas in read.atlases for rule in atlas.policies)]
+        return lint(rules, policy.actions, policy.grants)
 
     def schema_of(self, action: Action) -> Schema:
         """What an action's arguments have to meet."""
@@ -172,6 +197,8 @@ class Project:
     def world(self) -> World:
         known, policy = self._world, self.policy
         if known is None or known.policy is not policy:
+            from cra.resolver.resolve import world_of
+
             snapshot, ttl_seconds = self.snapshot, self.config.policies.resolution_ttl_seconds
             known = self._world = world_of(snapshot, policy, ttl_seconds)
         return known
@@ -181,6 +208,8 @@ class Project:
 
         A new one changes the snapshot: what was resolved before confers nothing any more.
         """
+        from cra.runtime.host import id_taken, with_host
+
         with self._lock:
             known = self._host_actions.get(action.action_id)
             if known == action:
@@ -194,9 +223,20 @@ class Project:
     @property
     def ledger(self) -> Ledger:
         if self._ledger is None:
+            from cra.ledger.opening import ledger_of
+
             with self._lock:
                 self._ledger = self._ledger or ledger_of(self.config, self._dirs)
         return self._ledger
+
+    @property
+    def reservations(self) -> Reservations:
+        if self._reservations is None:
+            from cra.runtime.reservations import Reservations
+
+            with self._lock:
+                self._reservations = self._reservations or Reservations()
+        return self._reservations
 
     def session(  # what a session is begun with
         self,
@@ -213,6 +253,10 @@ class Project:
         Scopes only narrow: those of the agent in the configuration, and those of the parent. It is
         valid for an hour unless stated, and no longer than its parent.
         """
+        from cra.runtime.scopes import narrowed
+        from cra.runtime.session import GovernedSession
+        from cra.runtime.state import SessionState
+
         if session_id is not None:
             return self._existing(session_id)
         bounds = narrowed(
@@ -232,6 +276,9 @@ class Project:
         return session
 
     def _existing(self, session_id: str) -> GovernedSession:
+        from cra.runtime.session import GovernedSession
+        from cra.runtime.state import SessionState
+
         # Two threads that open the same session share it, and the one fold that is told of it.
         with self._lock:
             session = self._sessions.get(session_id)
@@ -246,6 +293,8 @@ class Project:
 
         A program may run for long: when the time of one is over, another follows.
         """
+        from cra.ledger.source import later
+
         with self._lock:
             now = self.ledger.source.now()
             if self._host_session is None or self._host_session[1] <= now:
@@ -256,6 +305,8 @@ class Project:
 
     def caller_of(self, started: Mapping[str, Any]) -> Caller:
         """Who acts in a session: its agent and scopes, and the roles that the project gives it."""
+        from cra.resolver.request import Caller
+
         agent = str(started["agent_id"])
         known = self.config.agents.get(agent)
         return Caller(
@@ -333,11 +384,6 @@ def _declared(atlas: Atlas) -> Iterator[Rule]:
                 origin,
                 Limit(action.rate_limit.max_calls, action.rate_limit.window_seconds),
             )
-
-
-def _given(atlas: GivenAtlas) -> Atlas:
-    manifest, files = atlas if isinstance(atlas, tuple) else (atlas, {})
-    return atlas_of(manifest, files)
 
 
 def _remove(root: Path, ledger: Ledger, owner: int) -> None:

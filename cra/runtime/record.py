@@ -8,8 +8,11 @@ from typing import Any
 
 from cra.atlas.model import Action, Atlas
 from cra.ledger.writer import ChainWriter, Recorded
-from cra.policy.engine import Counted
+from cra.policy.call import Call
+from cra.policy.engine import Counted, Policy
+from cra.policy.explain import explain
 from cra.policy.ladder import Ruling
+from cra.protocol.carp import ErrorDocument
 from cra.runtime.executors.work import Done, Failed, Outcome
 from cra.runtime.state import Held
 
@@ -22,8 +25,10 @@ class FrozenCall:
     action: Action
     arguments: Mapping[str, Any]
     digest: str
-    idempotency_key: str | None
-    is_dry_run: bool
+    idempotency_key: str | None = None
+    # Of a request that came as a document.
+    request_id: str | None = None
+    is_dry_run: bool = False
 
     @property
     def named(self) -> dict[str, str]:
@@ -36,8 +41,14 @@ class Decided:
 
     ruling: Ruling
     span_id: str
+    # The call as policy saw it.
+    asked: Call
     held: Held | None = None
     counted: tuple[Counted, ...] = ()
+    # The approval that the call waits for, stands on, or was refused by.
+    approval_id: str | None = None
+    # When a limit that denies it has room again.
+    possible_at: str | None = None
 
     @property
     def parent(self) -> str | None:
@@ -77,10 +88,47 @@ def record_resolution(
     return writer.append("carp.resolution.completed", payload, span_id=span_id)
 
 
-def record_refusal(writer: ChainWriter, action_id: str, reason: str) -> None:
+def record_context(writer: ChainWriter, document: Mapping[str, Any]) -> None:
+    """In full detail: each block of context that the agent is given."""
+    for block in document["context_blocks"]:
+        payload = {key: block[key] for key in ("block_id", "source", "token_estimate")}
+        writer.append("context.injected", payload, span_id=document["span_id"])
+
+
+def record_request(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+    """In full detail: that the agent asks for a call."""
+    payload = {"action_id": call.action.action_id, "arguments": call.arguments}
+    _append(writer, "action.requested", payload, call, decided, actor_id=decided.asked.agent)
+
+
+def record_evaluation(
+    writer: ChainWriter,
+    policy: Policy,
+    asked: Call,
+    span_id: str,
+    *,
+    parent: str | None = None,
+    violated: str | None = None,
+) -> None:
+    """In full detail: what each rule about an action says; `violated` is the one that denies."""
+    for rule, state, why in explain(policy, asked).considered:
+        payload = {
+            "action_id": asked.action_id,
+            "policy_id": rule.policy_id,
+            "type": rule.type,
+            "outcome": state,
+            "reason": why or rule.reason,
+        }
+        event_type = "policy.violated" if rule.policy_id == violated else "policy.evaluated"
+        writer.append(event_type, payload, span_id=span_id, parent_span_id=parent)
+
+
+def record_refusal(
+    writer: ChainWriter, action_id: str, reason: str, request_id: str | None
+) -> None:
     """A call that is none: no such action, or arguments that do not fit."""
     payload = {"action_id": action_id[:256], "reason": reason, "policy_id": None}
-    writer.append("action.denied", payload)
+    writer.append("action.denied", payload | _stated(request_id))
 
 
 def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
@@ -90,30 +138,40 @@ def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
         "policy_id": decided.ruling.policy_id,
         "arguments": call.arguments,
         "resolution_id": decided.resolution_id,
+        **_stated(call.request_id),
     }
+    if decided.approval_id is not None:
+        payload["approval_id"] = decided.approval_id
+    if decided.possible_at is not None:
+        payload["possible_at"] = decided.possible_at
     if call.is_dry_run:
         payload["simulated"] = True
     _append(writer, "action.denied", payload, call, decided)
 
 
 def record_question(
-    writer: ChainWriter, call: FrozenCall, decided: Decided, approval_id: str
+    writer: ChainWriter, call: FrozenCall, decided: Decided, payload: Mapping[str, Any]
 ) -> None:
     """That an approval is needed for exactly this call."""
-    details: dict[str, Any] = {
-        "policy_id": decided.ruling.policy_id,
-        "arguments": call.arguments,
-        "arguments_digest": call.digest,
-    }
+    said = {**payload, **_stated(call.request_id)}
     if call.is_dry_run:
-        details["simulated"] = True
+        said["simulated"] = True
+    _append(writer, "approval.requested", said, call, decided)
+
+
+def record_expiry(writer: ChainWriter, approval_id: str, action_id: str) -> None:
+    """That an approval was not decided, or not used, while there was time."""
+    writer.append("approval.expired", {"approval_id": approval_id, "action_id": action_id})
+
+
+def record_consumption(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+    """That a call takes one use of the grant that it stands on."""
     payload = {
-        "approval_id": approval_id,
+        "approval_id": decided.approval_id,
         "action_id": call.action.action_id,
-        "reason": decided.ruling.reason,
-        "details": details,
+        "execution_id": decided.span_id,
     }
-    _append(writer, "approval.requested", payload, call, decided)
+    _append(writer, "approval.consumed", payload, call, decided)
 
 
 def record_intent(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
@@ -126,6 +184,7 @@ def record_intent(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
         "arguments": call.arguments,
         "arguments_digest": call.digest,
         "decision": {"type": "allow", "reason": ruling.reason, "policy_id": ruling.policy_id},
+        **_stated(call.request_id),
     }
     if decided.counted:
         payload["counted"] = {one.key: one.amount for one in decided.counted}
@@ -156,7 +215,11 @@ def record_outcome(
     _append(writer, event_type, payload, call, decided, actor_id=call.action.action_id)
 
 
-def error_of(outcome: Failed) -> dict[str, Any]:
+def _stated(request_id: str | None) -> dict[str, str]:
+    return {} if request_id is None else {"request_id": request_id}
+
+
+def error_of(outcome: Failed) -> ErrorDocument:
     return {"code": outcome.code, "message": outcome.message, "details": dict(outcome.details)}
 
 

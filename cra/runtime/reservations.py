@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from cra.ledger.place import Lines
 from cra.ledger.source import later
 from cra.ledger.writer import ChainWriter
 from cra.policy.engine import Counted
+from cra.runtime.limits import Share, used
 
 _WORD: Final = b'"event_type":"limit.reserved"'
 
@@ -24,8 +25,7 @@ class Reservations:
 
     def __init__(self) -> None:
         self._offset = 0
-        # By key: when each reservation's window ends, and how much it is of.
-        self._taken: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        self._taken: dict[str, list[Share]] = defaultdict(list)
         self._journal: ChainWriter | None = None
 
     @contextmanager
@@ -41,18 +41,20 @@ class Reservations:
 
     def used(self, key: str, now: str) -> int:
         """How much is taken of a limit within its window, whoever vouches for it."""
-        return sum(amount for ends, amount in self._taken.get(key, ()) if ends > now)
+        return used(self.shares(key), now)
+
+    def shares(self, key: str) -> Sequence[Share]:
+        """What was reserved of a limit, as far as the journal was read."""
+        return self._taken.get(key, ())
 
     def reserve(self, counted: Counted, now: str, session_id: str) -> None:
-        limit = counted.rule.limit
-        assert limit is not None
         assert self._journal is not None
         payload: dict[str, Any] = {
             "session_id": session_id,
             "policy_id": counted.rule.policy_id,
             "key": counted.key,
             "cost": counted.amount,
-            "window_ends": later(now, limit.window_seconds),
+            "window_ends": later(now, counted.limit.window_seconds),
         }
         self._journal.append("limit.reserved", payload)
 
@@ -65,7 +67,7 @@ class Reservations:
                     if _WORD in line:
                         payload = orjson.loads(line).get("payload") or {}
                         self._taken[payload["key"]].append(
-                            (payload["window_ends"], payload["cost"])
+                            Share(payload["window_ends"], payload["cost"])
                         )
         finally:
             os.close(fd)

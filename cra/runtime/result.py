@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cra import canonical
 from cra.errors import ApprovalPending, Denied, ExecutionFailed, ExitCode
-
-Status = Literal["success", "error", "denied", "pending_approval"]
+from cra.protocol.carp import ErrorDocument, ResultDocument, Status
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,15 @@ class ExecutionResult:
     action_id: str
     resolution_id: str | None
     status: Status
+    # The request's own id, or the execution's where no document asked.
+    request_id: str
+    trace_id: str
     value: Any = None
     reason: str = ""
     policy_id: str | None = None
     approval_id: str | None = None
-    error: Mapping[str, Any] | None = None
+    possible_at: str | None = None
+    error: ErrorDocument | None = None
     simulated: bool = False
     # Whether this is the recorded outcome of an earlier call with the same idempotency key.
     is_repeated: bool = False
@@ -64,9 +67,9 @@ class ExecutionResult:
                 fix=f"have {self.approval_id} approved, then run it again",
             )
         if self.status == "error":
-            error = self.error or {}
+            assert self.error is not None
             raise ExecutionFailed(
-                f"{self.action_id}: {error.get('code')}: {error.get('message')}",
+                f"{self.action_id}: {self.error['code']}: {self.error['message']}",
                 fix=f"cra trace show last --event-type action.failed  (span {self.execution_id})",
             )
         return self.value
@@ -75,10 +78,11 @@ class ExecutionResult:
     def exit_code(self) -> ExitCode:
         return _EXIT_CODES[self.status]
 
-    def facts(self) -> dict[str, Any]:
-        """The execution result of CARP/1.0, for programs."""
+    def document(self) -> ResultDocument:
+        """The execution result of CARP/1.0."""
         return {
             "execution_id": self.execution_id,
+            "request_id": self.request_id,
             "action_id": self.action_id,
             "resolution_id": self.resolution_id,
             "status": self.status,
@@ -86,9 +90,11 @@ class ExecutionResult:
             "reason": self.reason,
             "policy_id": self.policy_id,
             "approval_id": self.approval_id,
+            "possible_at": self.possible_at,
             "error": self.error,
             "simulated": self.simulated,
             "repeated": self.is_repeated,
+            "trace_id": self.trace_id,
         }
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
@@ -29,13 +28,13 @@ from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
-from cra.policy.call import Call, Moment
-from cra.policy.engine import Counted, decide, limits_of
+from cra.ledger.writer import ChainWriter
 from cra.policy.ladder import Outcome as Answer
-from cra.policy.ladder import Ruling
 from cra.policy.schema import compile_schema
-from cra.resolver.request import Task, task_of
-from cra.resolver.resolve import resolve
+from cra.protocol.carp import Status
+from cra.resolver.request import MAX_KEY, Task, task_of
+from cra.runtime.approval import Approvals
+from cra.runtime.decision import Grounds
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.parents import Parents
@@ -43,18 +42,28 @@ from cra.runtime.record import (
     Decided,
     FrozenCall,
     error_of,
+    record_consumption,
+    record_context,
     record_denial,
+    record_evaluation,
     record_intent,
     record_outcome,
-    record_question,
     record_refusal,
+    record_request,
     record_resolution,
 )
-from cra.runtime.result import ExecutionResult, Resolution, Status
-from cra.runtime.state import Execution, Held, SessionState
+from cra.runtime.result import ExecutionResult, Resolution
+from cra.runtime.state import Execution, SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cra.protocol.events import Approver
     from cra.runtime.project import Project
+    from cra.runtime.state import Approval
+
+    Approving: TypeAlias = Callable[[Approval], bool | None]
+    AsyncApproving: TypeAlias = Callable[[Approval], Awaitable[bool | None]]
 
 _STATUS: Final[Mapping[Answer, Status]] = {
     "allow": "success",
@@ -66,23 +75,26 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
-MAX_KEY: Final = 256
-
-# What decides where policy allows, and no resolution does.
-NO_RESOLUTION: Final = "default:no-resolution"
+_MAX_NAME: Final = 256
 
 
 class GovernedSession:
     """A session of a project. Threads and tasks may share it; each call has its own span."""
 
     def __init__(self, project: Project, record: Record, state: SessionState) -> None:
+        assert record.trace_id is not None  # what was begun or opened has been read
         self.id = record.id
+        self.trace_id = record.trace_id
+        self.parent_id: str | None = state.started["parent_session_id"]
         self.caller = project.caller_of(state.started)
         self.project = project
         self._record = record
         self._state = state
         self._parents = Parents(project.ledger.directory, state.started["parent_session_id"])
         self._source = project.ledger.source
+        self.approvals = Approvals(project, record, state, self.caller.agent)
+        self._grounds = Grounds(project, record, state, self.caller, self.approvals)
+        self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
 
@@ -107,9 +119,13 @@ class GovernedSession:
             atlas_ids=tuple(atlas_ids),
             context=context,
         )
-        return self._resolve(task, self._source.new_id())
+        return self.resolve_task(task, self._source.new_id())
 
-    def _resolve(self, task: Task, request_id: str) -> Resolution:
+    def resolve_task(self, task: Task, request_id: str) -> Resolution:
+        """`resolve` for a task that a request states. Raises UsageError for a known request id."""
+        # Relevance is 10 ms to import, and whoever only executes has no use for it.
+        from cra.resolver.resolve import resolve
+
         began = time.perf_counter_ns()
         stated = task.document()
         world = self.project.world
@@ -126,20 +142,21 @@ class GovernedSession:
             "timestamp": now,
             **body,
             "decision": {**body["decision"], "expires_at": expires_at},
-            "trace_id": self._record.trace_id,
+            "trace_id": self.trace_id,
             "span_id": self._source.new_id(),
         }
         received = {"request_id": request_id, "operation": "resolve", "request": stated}
         with self._record.batch() as writer:
             self._check_open(now)
-            if request_id in self._state.requests:
-                raise UsageError(f"expected a new request, found {request_id} again")
+            self._check_new(request_id)
             writer.append(
                 "carp.request.received",
                 received,
                 span_id=document["span_id"],
                 actor_id=self.caller.agent,
             )
+            if self._is_full and known is None:
+                self._record_details(writer, task, document)
             recorded = record_resolution(
                 writer,
                 document,
@@ -151,67 +168,153 @@ class GovernedSession:
             self._resolved[key] = text, recorded.event_id
         return Resolution(document, is_cached=known is not None)
 
+    def _record_details(self, writer: ChainWriter, task: Task, document: Mapping[str, Any]) -> None:
+        from cra.resolver.resolve import call_for
+
+        for action in (*document["allowed_actions"], *document["denied_actions"]):
+            call = call_for(self.caller, task, action["action_id"])
+            record_evaluation(writer, self.project.policy, call, document["span_id"])
+        record_context(writer, document)
+
     # Executing.
 
-    def execute(
+    def execute(  # noqa: PLR0913  # what a call may state
         self,
         action_id: str,
         arguments: Mapping[str, Any] | None = None,
         *,
         resolution_id: str | None = None,
         idempotency_key: str | None = None,
-        dry_run: bool = False,
+        request_id: str | None = None,
+        approval_id: str | None = None,
+        approver: Approving | None = None,
     ) -> ExecutionResult:
         """Carry out an action, if policy allows it now, and record both.
 
-        Without a resolution, the latest valid one that contains the action is used. A dry run is
-        decided and recorded, and consumes nothing. Raises UnknownAction or ArgumentsRefused, which
-        are recorded as denials, and UsageError for an idempotency key that stands for another call.
+        Without a resolution, the latest valid one that contains the action is used; without an
+        approval, any grant for the call. If one has to be asked for, `approver` is: it returns True
+        to grant this call, False to refuse it, None to leave it waiting. Raises UnknownAction or
+        ArgumentsRefused, which are recorded as denials, and UsageError for an idempotency key that
+        stands for another call or a request id that the session has seen.
         """
-        call = self._freeze(action_id, arguments or {}, idempotency_key, is_dry_run=dry_run)
+        call = self._call(action_id, arguments, idempotency_key, request_id)
+        found = self._attempt(call, resolution_id, approval_id)
+        if approver is None or found.approval_id is None or found.status != "pending_approval":
+            return found
+        answer = approver(self.approvals.find(found.approval_id))
+        return self._follow(call, found, answer, approver)
+
+    def simulate(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        resolution_id: str | None = None,
+        request_id: str | None = None,
+        approval_id: str | None = None,
+    ) -> ExecutionResult:
+        """What `execute` would be answered, decided fully and recorded as simulated.
+
+        Nothing runs, no limit and no grant is consumed, and nobody is asked.
+        """
+        call = self._call(action_id, arguments, None, request_id)
+        return self._attempt(replace(call, is_dry_run=True), resolution_id, approval_id)
+
+    async def execute_async(  # what a call may state
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        resolution_id: str | None = None,
+        idempotency_key: str | None = None,
+        approval_id: str | None = None,
+        approver: Approving | AsyncApproving | None = None,
+    ) -> ExecutionResult:
+        """`execute` for a task: the event loop runs on while the action does, and an approver may
+        be a coroutine function."""
+        import asyncio  # 50 ms that only a program with a loop pays, and it has paid them
+
+        call = await asyncio.to_thread(self._call, action_id, arguments, idempotency_key, None)
+        found = await asyncio.to_thread(self._attempt, call, resolution_id, approval_id)
+        if approver is None or found.approval_id is None or found.status != "pending_approval":
+            return found
+        answer = approver(self.approvals.find(found.approval_id))
+        if not isinstance(answer, bool | None):
+            answer = await answer
+        return await asyncio.to_thread(self._follow, call, found, answer, approver)
+
+    def _call(
+        self,
+        action_id: str,
+        arguments: Mapping[str, Any] | None,
+        idempotency_key: str | None,
+        request_id: str | None,
+    ) -> FrozenCall:
+        _check_key(idempotency_key)
+        frozen = self._freeze(action_id, arguments or {}, request_id)
+        return replace(frozen, idempotency_key=idempotency_key, request_id=request_id)
+
+    def _attempt(
+        self,
+        call: FrozenCall,
+        resolution_id: str | None,
+        approval_id: str | None,
+        *,
+        is_new: bool = True,
+    ) -> ExecutionResult:
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
             earlier = self._earlier(call)
             if earlier is None:
-                decided = self._decide(call, resolution_id, now)
-                approval_id = self._record_decision(call, decided)
-                if decided.ruling.outcome == "allow" and self._needs_barrier(call, decided):
+                if is_new:
+                    self._check_new(call.request_id)
+                decided = self._grounds.decide(call, resolution_id, approval_id, now)
+                if self._is_full:
+                    self._record_request(writer, call, decided)
+                decided = self._record_decision(call, decided, now)
+                if decided.ruling.outcome == "allow" and _needs_barrier(call, decided):
                     writer.barrier()
         if earlier is not None:
-            return self._repeated(earlier)
+            return self._repeated(earlier, call.request_id)
         ruling = decided.ruling
         found = ExecutionResult(
             decided.span_id,
-            action_id,
+            call.action.action_id,
             decided.resolution_id,
             _STATUS[ruling.outcome],
+            call.request_id or decided.span_id,
+            self.trace_id,
             reason=ruling.reason,
             policy_id=ruling.policy_id,
-            approval_id=approval_id,
-            simulated=dry_run,
+            # Nobody is asked for what is only tried.
+            approval_id=None if call.is_dry_run else decided.approval_id,
+            possible_at=decided.possible_at,
+            simulated=call.is_dry_run,
         )
-        if ruling.outcome != "allow" or dry_run:
+        if ruling.outcome != "allow" or call.is_dry_run:
             return found
         return self._carry_out(call, decided, found)
 
-    async def execute_async(
+    def _follow(
         self,
-        action_id: str,
-        arguments: Mapping[str, Any] | None = None,
-        *,
-        resolution_id: str | None = None,
-        idempotency_key: str | None = None,
+        call: FrozenCall,
+        found: ExecutionResult,
+        answer: bool | None,
+        approver: Callable[..., object],
     ) -> ExecutionResult:
-        """`execute` for a task: the event loop runs on while the action does."""
-        import asyncio  # 50 ms that only a program with a loop pays, and it has paid them
-
-        return await asyncio.to_thread(
-            self.execute,
-            action_id,
-            arguments,
-            resolution_id=resolution_id,
-            idempotency_key=idempotency_key,
+        """What becomes of a call that waits, once the host program has answered."""
+        assert found.approval_id is not None
+        if answer is None:
+            return found
+        name = getattr(approver, "__qualname__", type(approver).__qualname__)
+        by: Approver = {"how": "program", "name": name[:_MAX_NAME]}
+        if answer:
+            self.approvals.grant(found.approval_id, by)
+        else:
+            self.approvals.deny(found.approval_id, by)
+        return self._attempt(
+            call, found.resolution_id, found.approval_id if answer else None, is_new=False
         )
 
     @property
@@ -237,18 +340,13 @@ class GovernedSession:
         self._record.barrier()
 
     def _freeze(
-        self,
-        action_id: str,
-        arguments: Mapping[str, Any],
-        idempotency_key: str | None,
-        *,
-        is_dry_run: bool,
+        self, action_id: str, arguments: Mapping[str, Any], request_id: str | None
     ) -> FrozenCall:
         """The call with arguments of its own. Raises UnknownAction or ArgumentsRefused."""
-        _check_key(idempotency_key)
         found = self.project.snapshot.actions.get(action_id)
         if found is None:
-            raise self._refused(action_id, self.project.unknown_action(action_id))
+            error: CraError = self.project.unknown_action(action_id)
+            raise self._refused(action_id, error, request_id)
         atlas, action = found
         try:
             text = canonical.encode(dict(arguments))
@@ -261,15 +359,27 @@ class GovernedSession:
                 f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
                 fix=f"cra atlas show {atlas.atlas_id}",
             )
-            raise self._refused(action_id, error)
-        digest = sha256(text).hexdigest()
-        return FrozenCall(atlas, action, frozen, digest, idempotency_key, is_dry_run)
+            raise self._refused(action_id, error, request_id)
+        return FrozenCall(atlas, action, frozen, sha256(text).hexdigest())
 
-    def _refused(self, action_id: str, error: CraError) -> CraError:
+    def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
         with self._record.batch() as writer:
             self._check_open(self._source.now())
-            record_refusal(writer, action_id, error.message)
+            self._check_new(request_id)
+            record_refusal(writer, action_id, error.message, request_id)
         return error
+
+    def _record_request(self, writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
+        record_request(writer, call, decided)
+        is_denied = decided.ruling.outcome == "deny"
+        record_evaluation(
+            writer,
+            self.project.policy,
+            decided.asked,
+            decided.span_id,
+            parent=decided.parent,
+            violated=decided.ruling.policy_id if is_denied else None,
+        )
 
     # Deciding, under the session's lock.
 
@@ -287,83 +397,12 @@ class GovernedSession:
             )
         self._parents.check(now)
 
-    def _decide(self, call: FrozenCall, resolution_id: str | None, now: str) -> Decided:
-        """What policy says comes first: a denial names its rule, whatever else is missing."""
-        held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
-        reserves = objection is None and not call.is_dry_run
-        ruling, counted = self._judge(call, held, now, reserves=reserves)
-        if objection is not None and ruling.outcome != "deny":
-            ruling = Ruling("deny", NO_RESOLUTION, objection)
-        return Decided(ruling, self._source.new_id(), held, counted)
-
-    def _judge(
-        self, call: FrozenCall, held: Held | None, now: str, *, reserves: bool
-    ) -> tuple[Ruling, tuple[Counted, ...]]:
-        """The ruling, and what of which limit the call takes, reserved where others count too."""
-        policy = self.project.policy
-        counted = limits_of(policy, self._asked(call, held, now, {}))
-        used = {one.key: self._used(one, now) for one in counted if _per(one) == "session"}
-        shared = [one for one in counted if one.key not in used]
-        if not shared:
-            return decide(policy, self._asked(call, held, now, used)), counted
-        with self.project.reservations.locked(self.project.ledger.journal) as reservations:
-            used |= {one.key: reservations.used(one.key, now) for one in shared}
-            ruling = decide(policy, self._asked(call, held, now, used))
-            if ruling.outcome == "allow" and reserves:
-                for one in shared:
-                    reservations.reserve(one, now, self.id)
-        return ruling, counted
-
-    def _asked(
-        self, call: FrozenCall, held: Held | None, now: str, used: Mapping[str, int]
-    ) -> Call:
-        """The call as policy sees it, under what the task of its resolution stated."""
-        caller = self.caller
-        return Call(
-            call.action.action_id,
-            caller.agent,
-            caller.roles,
-            caller.scopes,
-            held.risk_tier if held else None,
-            caller.context,
-            held.context if held else {},
-            moment=Moment(call.arguments, _seconds(now), used),
-        )
-
-    def _used(self, counted: Counted, now: str) -> int:
-        assert counted.rule.limit is not None
-        since = later(now, -counted.rule.limit.window_seconds)
-        uses = self._state.uses.get(counted.key, ())
-        return sum(use.amount for use in uses if use.timestamp > since)
-
-    def _resolution_for(
-        self, action_id: str, resolution_id: str | None, now: str
-    ) -> tuple[Held | None, str | None]:
-        """The resolution that a call stands on, or what is wrong with it."""
-        if resolution_id is not None:
-            held = self._state.resolutions.get(resolution_id)
-            if held is None:
-                return None, f"this session has no resolution {resolution_id[:64]}"
-            return held, self._objection(held, action_id, now)
-        objection = None
-        for held in reversed(self._state.newest.values()):
-            found = self._objection(held, action_id, now)
-            if found is None:
-                return held, None
-            objection = objection or found
-        return None, objection or "nothing was resolved in this session yet: resolve a goal first"
-
-    def _objection(self, held: Held, action_id: str, now: str) -> str | None:
-        if action_id not in held.allowed:
-            return f"the resolution {held.resolution_id} does not contain it"
-        if held.expires_at <= now:
-            return f"the resolution {held.resolution_id} expired at {held.expires_at}"
-        if held.snapshot != self.project.snapshot.digest:
-            return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
-        covered = self._record.covered_size()
-        if not all(self._state.is_attested(at, covered) for at in (held.sequence, held.rests_on)):
-            return f"nobody vouches for the resolution {held.resolution_id}: resolve again"
-        return None
+    def _check_new(self, request_id: str | None) -> None:
+        if request_id in self._state.requests:
+            raise UsageError(
+                f"expected a request that this session has not answered, found {request_id} again",
+                fix="give each request an id of its own",
+            )
 
     def _earlier(self, call: FrozenCall) -> Execution | None:
         """The call that an idempotency key stands for; None for a new key or none."""
@@ -391,26 +430,19 @@ class GovernedSession:
             )
         return earlier
 
-    def _record_decision(self, call: FrozenCall, decided: Decided) -> str | None:
-        """Record what was decided. Returns the id of the approval that is asked for, if one is."""
+    def _record_decision(self, call: FrozenCall, decided: Decided, now: str) -> Decided:
+        """Record what was decided, and which approval is asked for, if one is."""
         match decided.ruling.outcome:
             case "deny":
                 record_denial(self._record, call, decided)
             case "allow":
+                if decided.approval_id is not None and not call.is_dry_run:
+                    record_consumption(self._record, call, decided)
                 record_intent(self._record, call, decided)
-            case "requires_approval" if call.is_dry_run:
-                record_question(self._record, call, decided, self._source.new_id())
             case "requires_approval":
-                # Whoever asks again asks for the same approval.
-                asked = self._state.asked.get((call.action.action_id, call.digest))
-                approval_id = asked or self._source.new_id()
-                if asked is None:
-                    record_question(self._record, call, decided, approval_id)
-                return approval_id
-        return None
-
-    def _needs_barrier(self, call: FrozenCall, decided: Decided) -> bool:
-        return decided.ruling.risk_tier in _BARRIER_TIERS and not call.is_dry_run
+                asked_for = self.approvals.ask(self._record, call, decided, now)
+                return replace(decided, approval_id=asked_for)
+        return decided
 
     # Carrying out, without the lock.
 
@@ -449,7 +481,7 @@ class GovernedSession:
         )
         return run(action.executor, work)
 
-    def _repeated(self, earlier: Execution) -> ExecutionResult:
+    def _repeated(self, earlier: Execution, request_id: str | None) -> ExecutionResult:
         """The recorded outcome of an earlier call, as if it had been made now."""
         assert earlier.outcome is not None
         payload, salt = earlier.outcome
@@ -463,6 +495,8 @@ class GovernedSession:
             earlier.action_id,
             earlier.resolution_id,
             "error" if is_error else "success",
+            request_id or earlier.execution_id,
+            self.trace_id,
             value=None if is_error else value,
             error=value if is_error else None,
             simulated=bool(payload.get("simulated")),
@@ -483,13 +517,9 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
     return Failed("invalid_result", f"the result does not fit returns_schema: {flaws[0]}")
 
 
-def _per(counted: Counted) -> str:
-    assert counted.rule.limit is not None
-    return counted.rule.limit.per
-
-
-def _seconds(timestamp: str) -> int:
-    return int(datetime.fromisoformat(timestamp).timestamp())
+def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
+    is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
+    return is_grave and not call.is_dry_run
 
 
 def _check_key(key: object) -> None:

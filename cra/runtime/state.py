@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
 from cra.config import RiskTier
 from cra.errors import Code, IntegrityError
+from cra.ledger.index import LedgerFile
 from cra.ledger.verdict import doubted_ranges, unattested_bounds
 
 _Payload = Mapping[str, Any]
+
+Standing: TypeAlias = Literal["pending", "granted", "denied", "expired", "used up"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Held:
     snapshot: str
     allowed: frozenset[str]
     expires_at: str
-    # What the task stated: it tightens a call as it tightened the resolution.
+    # What the task stated: the tier and the context tighten a call as they tightened it.
+    goal: str = ""
     risk_tier: RiskTier | None = None
     context: _Payload = field(default_factory=dict)
 
@@ -62,6 +66,51 @@ class Use:
     amount: int
 
 
+@dataclass(frozen=True)
+class Given:
+    """A decision on an approval, as an event tells it."""
+
+    sequence: int
+    is_grant: bool
+    payload: Mapping[str, Any]
+
+
+@dataclass
+class Approval:
+    """What was asked for, every decision on it, and how often it was used."""
+
+    approval_id: str
+    sequence: int
+    asked: Mapping[str, Any]
+    salt: str
+    decisions: list[Given] = field(default_factory=list)
+    uses: int = 0
+
+    @property
+    def action_id(self) -> str:
+        return str(self.asked["action_id"])
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.asked["arguments"]
+        return found
+
+    def decision(self, attested: Callable[[int], bool]) -> Given | None:
+        """The first one that somebody vouches for: later ones change nothing."""
+        return next((given for given in self.decisions if attested(given.sequence)), None)
+
+    def standing(self, now: str, attested: Callable[[int], bool]) -> Standing:
+        given = self.decision(attested)
+        if given is None:
+            return "expired" if self.asked["expires_at"] <= now else "pending"
+        if given.payload["expires_at"] <= now:
+            return "expired"
+        if not given.is_grant:
+            return "denied"
+        allowed = given.payload["uses"]
+        return "granted" if allowed is None or self.uses < allowed else "used up"
+
+
 @dataclass
 class SessionState:
     """A session, folded."""
@@ -70,8 +119,8 @@ class SessionState:
     started: _Payload = field(default_factory=dict)
     is_ended: bool = False
     requests: set[str] = field(default_factory=set)
-    # By the span of a request: the tier and the context that its task states.
-    tasks: dict[str, tuple[RiskTier | None, _Payload]] = field(default_factory=dict)
+    # By the span of a request: the goal, the tier and the context that its task states.
+    tasks: dict[str, tuple[str, RiskTier | None, _Payload]] = field(default_factory=dict)
     resolutions: dict[str, Held] = field(default_factory=dict)
     # By the answer that they rest on, the newest last.
     newest: dict[int, Held] = field(default_factory=dict)
@@ -79,9 +128,12 @@ class SessionState:
     completed: dict[str, Held] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     by_key: dict[str, Execution] = field(default_factory=dict)
+    # By the span of a call: the approval that it consumed.
+    consumed: dict[str, str] = field(default_factory=dict)
     # By the key of a limit.
     uses: dict[str, list[Use]] = field(default_factory=lambda: defaultdict(list))
-    # By action and digest of its arguments: the approval that was asked for.
+    approvals: dict[str, Approval] = field(default_factory=dict)
+    # By action and digest of its arguments: the approval that was asked for last.
     asked: dict[tuple[str, str], str] = field(default_factory=dict)
     latest: str = ""
     _own: set[int] = field(default_factory=set)
@@ -99,22 +151,25 @@ class SessionState:
                     f"found event {sequence}",
                     fix="cra trace verify",
                 )
-            event = orjson.loads(line)
-            self.latest = max(self.latest, event["timestamp"])
             if is_own:
                 self._own.add(sequence)
-            take = _TAKERS.get(event["event_type"])
-            if take is not None:
-                try:
-                    take(self, event)
-                except (KeyError, TypeError, AttributeError) as error:
-                    raise IntegrityError(
-                        Code.MALFORMED_LINE,
-                        f"expected the payload of {event['event_type']} in event {sequence}, "
-                        "found another",
-                        fix="cra trace verify",
-                    ) from error
-            self.size = sequence + 1
+            self.take(orjson.loads(line))
+
+    def take(self, event: _Payload) -> None:
+        """Take in the next event. Raises IntegrityError if its payload is none of its type."""
+        self.latest = max(self.latest, event["timestamp"])
+        take = _TAKERS.get(event["event_type"])
+        if take is not None:
+            try:
+                take(self, event)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise IntegrityError(
+                    Code.MALFORMED_LINE,
+                    f"expected the payload of {event['event_type']} in event {self.size}, "
+                    "found another",
+                    fix="cra trace verify",
+                ) from error
+        self.size += 1
 
     def is_attested(self, sequence: int, covered: int) -> bool:
         """Whether an event may confer something: this process wrote it, or a checkpoint of its
@@ -128,6 +183,13 @@ class SessionState:
 
     def open_intents(self) -> list[Execution]:
         return [item for item in self.executions.values() if item.status == "open"]
+
+
+def folded(session: LedgerFile) -> SessionState:
+    """A session as its file tells it, for whoever only reads. Raises IntegrityError."""
+    state = SessionState()
+    state.read(0, list(session.lines(0, session.count)), is_own=False)
+    return state
 
 
 def _hold(state: SessionState, held: Held) -> None:
@@ -155,6 +217,7 @@ def _request(state: SessionState, event: _Payload) -> None:
     state.requests.add(str(payload.get("request_id")))
     request = payload.get("request", {})
     state.tasks[event["span_id"]] = (
+        request.get("task", {}).get("goal", ""),
         request.get("task", {}).get("risk_tier"),
         request.get("context", {}),
     )
@@ -195,15 +258,47 @@ def _resolve_again(state: SessionState, event: _Payload) -> None:
 
 
 def _ask(state: SessionState, event: _Payload) -> None:
-    payload = event.get("payload") or {}
-    details = payload.get("details") or {}
-    digest = details.get("arguments_digest")
-    if digest is not None and not details.get("simulated"):
-        state.asked[payload["action_id"], digest] = payload["approval_id"]
+    payload = event.get("payload")
+    if payload is None:
+        return  # redacted: nobody can grant it any more
+    _see(state, payload)
+    if not payload.get("simulated"):
+        approval_id = payload["approval_id"]
+        state.approvals.setdefault(
+            approval_id, Approval(approval_id, event["sequence"], payload, event["salt"])
+        )
+        state.asked[payload["action_id"], payload["arguments_digest"]] = approval_id
+
+
+def _give(state: SessionState, event: _Payload) -> None:
+    payload = event.get("payload")
+    approval = state.approvals.get(payload["approval_id"]) if payload else None
+    if approval is not None and payload is not None:
+        is_grant = event["event_type"] == "approval.granted"
+        approval.decisions.append(Given(event["sequence"], is_grant, payload))
+
+
+def _consume(state: SessionState, event: _Payload) -> None:
+    # Whoever wrote it: what was consumed counts.
+    approval = state.approvals.get((event.get("payload") or {}).get("approval_id", ""))
+    if approval is not None:
+        approval.uses += 1
+        state.consumed[event["span_id"]] = approval.approval_id
+
+
+def _see(state: SessionState, payload: _Payload) -> None:
+    """No later request has the id of one that was answered."""
+    if "request_id" in payload:
+        state.requests.add(payload["request_id"])
+
+
+def _deny(state: SessionState, event: _Payload) -> None:
+    _see(state, event.get("payload") or {})
 
 
 def _intend(state: SessionState, event: _Payload) -> None:
     payload = event.get("payload") or {}
+    _see(state, payload)
     if payload.get("simulated"):
         return
     execution = Execution(
@@ -242,7 +337,11 @@ _TAKERS: Final[Mapping[str, Callable[[SessionState, _Payload], None]]] = {
     "carp.resolution.completed": _resolve,
     "carp.resolution.cached": _resolve_again,
     "approval.requested": _ask,
+    "approval.granted": _give,
+    "approval.denied": _give,
+    "approval.consumed": _consume,
     "action.approved": _intend,
+    "action.denied": _deny,
     "action.executed": _conclude,
     "action.failed": _conclude,
 }

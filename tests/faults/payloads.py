@@ -9,7 +9,27 @@ DENIED: Final[dict[str, Any]] = {
     "reason": "no rule allows it",
     "policy_id": None,
 }
-GRANTED: Final[dict[str, Any]] = {"approval_id": "a1", "action_id": "ticket.create"}
+_ASKED: Final[dict[str, Any]] = {
+    "approval_id": "a1",
+    "action_id": "ticket.create",
+    "reason": "a person looks at it",
+    "expires_at": "2026-11-20T10:15:00.000000Z",
+}
+REQUESTED: Final[dict[str, Any]] = _ASKED | {
+    "policy_id": "p1",
+    "risk_tier": "high",
+    "arguments": {},
+    "arguments_digest": "0" * 64,
+    "binding": {},
+    "resolution_id": None,
+    "approvers": [],
+}
+GRANTED: Final[dict[str, Any]] = _ASKED | {
+    "binding": "0" * 64,
+    "any_arguments": False,
+    "uses": 1,
+    "approver": {"how": "terminal", "name": "u1"},
+}
 # The result is larger than a payload may be, so it becomes a blob.
 LARGE: Final[dict[str, Any]] = {
     "execution_id": "e1",

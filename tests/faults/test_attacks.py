@@ -39,7 +39,7 @@ from .harness import (
     without_syncing,
     write_tree,
 )
-from .payloads import DENIED, GRANTED
+from .payloads import DENIED, GRANTED, REQUESTED
 
 LEVELS = ["L0", "L1", "L2"]
 
@@ -82,7 +82,7 @@ def prepare(root: Path, level: str) -> Victim:
         third = ledger.start_session("third")
         third.append("action.denied", DENIED)
         first.end()
-        second.append("approval.requested", GRANTED)
+        second.append("approval.requested", REQUESTED)
         second.end()
         ledger.close()
         die()
@@ -668,7 +668,7 @@ def small_site(root: Path, *, signed: bool) -> Site:
         ledger = site.open()
         session = ledger.start_session("agent")
         session.append("action.denied", DENIED)
-        session.append("approval.requested", GRANTED)
+        session.append("approval.requested", REQUESTED)
         session.end()
         ledger.close()
         die()

@@ -1,4 +1,5 @@
-"""Executors: the code that carries out what was decided, one module per kind.
+"""Executors: the code that carries out what was decided, one module per kind, loaded when an action
+of that kind is executed: each takes something else, sockets, processes or a loader of code.
 
 What fails is a value; only a bug of cra raises. No value of a secret that an execution was handed
 leaves in its outcome.
@@ -6,9 +7,8 @@ leaves in its outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from cra.atlas.model import (
     Executor,
@@ -20,18 +20,7 @@ from cra.atlas.model import (
     StaticExecutor,
 )
 from cra.errors import CraError
-from cra.runtime.executors import file, host, http, process, python, static
-from cra.runtime.executors.mask import masked
 from cra.runtime.executors.work import Failed, Outcome, Stopped, Work
-
-EXECUTORS: Final[Mapping[type[Executor | HostExecutor], Callable[[Any, Work], Outcome]]] = {
-    FileExecutor: file.run,
-    HostExecutor: host.run,
-    HttpExecutor: http.run,
-    ProcessExecutor: process.run,
-    PythonExecutor: python.run,
-    StaticExecutor: static.run,
-}
 
 # How much of an output a failure carries.
 _EXCERPT: Final = 2_000
@@ -52,11 +41,42 @@ def run(executor: Executor | HostExecutor, work: Work) -> Outcome:
         return value
 
     try:
-        outcome = EXECUTORS[type(executor)](executor, replace(work, secret=secret))
+        outcome = _carried_out(executor, replace(work, secret=secret))
     except Stopped as stopped:
         outcome = stopped.failed
-    outcome = masked(outcome, handed) if handed else outcome
+    if handed:
+        from cra.runtime.executors.mask import masked
+
+        outcome = masked(outcome, handed)
     return _with_excerpts(outcome) if isinstance(outcome, Failed) else outcome
+
+
+def _carried_out(executor: Executor | HostExecutor, work: Work) -> Outcome:
+    match executor:
+        case FileExecutor():
+            from cra.runtime.executors import file
+
+            return file.run(executor, work)
+        case HostExecutor():
+            from cra.runtime.executors import host
+
+            return host.run(executor, work)
+        case HttpExecutor():
+            from cra.runtime.executors import http
+
+            return http.run(executor, work)
+        case ProcessExecutor():
+            from cra.runtime.executors import process
+
+            return process.run(executor, work)
+        case PythonExecutor():
+            from cra.runtime.executors import python
+
+            return python.run(executor, work)
+        case StaticExecutor():
+            from cra.runtime.executors import static
+
+            return static.run(executor, work)
 
 
 def _with_excerpts(failed: Failed) -> Failed:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import CoroutineType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cra import canonical
 from cra.errors import ValueRefused
@@ -17,8 +16,7 @@ from cra.runtime.executors.work import Done, Failed, Outcome, Stopped
 _FRAMES: Final = 20
 
 
-@dataclass(frozen=True)
-class FunctionCall:
+class FunctionCall(NamedTuple):
     package: str
     files: Mapping[str, bytes]
     file: str

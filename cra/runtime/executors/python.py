@@ -11,15 +11,17 @@ import copy
 import json
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cra
 from cra.atlas.model import PythonExecutor
 from cra.canonical import unwrap
 from cra.runtime.executors.call import FunctionCall, perform
-from cra.runtime.executors.child import Ended, Program, own_directory, run_program, scrubbed
 from cra.runtime.executors.thread import within
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
+
+if TYPE_CHECKING:
+    from cra.runtime.executors.child import Ended
 
 _ISOLATED: Final = Path(__file__).with_name("isolated.py")
 # What an isolated function may give back, and what it may print.
@@ -44,6 +46,9 @@ def _in_process(call: FunctionCall, work: Work) -> Outcome:
 
 
 def _isolated(call: FunctionCall, timeout: float) -> Outcome:
+    # What a function of this process has no use for.
+    from cra.runtime.executors.child import Program, own_directory, run_program, scrubbed
+
     with own_directory() as home:
         program = Program(
             command=(sys.executable, "-I", str(_ISOLATED)),

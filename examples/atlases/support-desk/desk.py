@@ -1,7 +1,8 @@
-"""The actions of the support desk, on the SQLite file `desk.db` where the program runs."""
+"""The actions of the support desk, on the SQLite file `desk.db` of the project."""
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 TABLES = """
@@ -10,8 +11,8 @@ create table if not exists message (ticket integer, text text);
 create table if not exists refund (ticket integer, amount real);
 """
 FIRST = [
-    (1042, "Ada", "The printer is on fire", "open"),
-    (1043, "Grace", "Two invoices for one order", "open"),
+    (1042, "the library", "The printer is on fire", "open"),
+    (1043, "the school", "Two invoices for one order", "open"),
 ]
 
 
@@ -66,12 +67,21 @@ def refund(ticket: int, amount: float) -> dict[str, Any]:
 
 
 def opened() -> closing[sqlite3.Connection]:
-    desk = sqlite3.connect("desk.db")
+    desk = sqlite3.connect(project() / "desk.db")
     desk.executescript(TABLES)
     if not desk.execute("select 1 from ticket limit 1").fetchone():
         desk.executemany("insert into ticket values (?, ?, ?, ?)", FIRST)
         desk.commit()
     return closing(desk)
+
+
+def project() -> Path:
+    """The project that the program runs in, also when it runs in a directory of it."""
+    here = Path.cwd()
+    for directory in (here, *here.parents):
+        if (directory / "cra.config.json").is_file():
+            return directory
+    raise LookupError(f"expected a project around {here}, found none: run in one")
 
 
 def found(desk: sqlite3.Connection, id: int) -> tuple[str, str, str]:

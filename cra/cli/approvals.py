@@ -1,0 +1,431 @@
+"""`cra approvals`: what waits for a person, and the word or the signature that decides it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
+
+import typer
+
+from cra.cli import output
+from cra.cli.arguments import seconds, user_name
+from cra.cli.governed import open_project
+from cra.cli.options import Json, ProjectDir
+from cra.cli.output import Cell
+from cra.cli.project import open_config
+from cra.errors import ExitCode, NotFound, UsageError
+from cra.ledger.index import session_files, session_id_of
+from cra.ledger.outline import outline
+from cra.ledger.source import Source, later
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cra.config import Config
+    from cra.ledger.checkpoint import Signer
+    from cra.protocol.events import Approver
+    from cra.runtime.approval import Scope
+    from cra.runtime.project import Project
+    from cra.runtime.session import GovernedSession
+    from cra.runtime.state import Approval, Execution, SessionState, Standing
+
+ApprovalName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="APPROVAL", help="An id or how one begins, or `last`.", show_default=False
+    ),
+]
+Why: TypeAlias = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
+]
+KeyFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        envvar="CRA_APPROVER_KEY_FILE",
+        help="Sign with an approver's key; needs no terminal.",
+    ),
+]
+
+_STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
+_SHOWN_BEFORE: Final = 5
+
+
+class FoundApproval(NamedTuple):
+    """An approval with the session that it belongs to, as the ledger tells both."""
+
+    session_id: str
+    state: SessionState
+    approval: Approval
+    standing: Standing
+
+
+def list_approvals(
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those that are decided or expired, too.")
+    ] = False,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the calls that wait for an approval, in the sessions that are open.
+
+    cra approvals list
+    cra approvals list --all --json
+    """
+    config = open_config(project)
+    found = [one for one in _approvals(config) if everything or one.standing == "pending"]
+    if as_json:
+        output.answer_json([_facts(one) for one in found])
+        return
+    if not found:
+        output.tell("no call waits for an approval")
+        return
+    rows = [
+        (
+            one.approval.approval_id,
+            Cell(one.standing, _STYLES.get(one.standing, "")),
+            one.approval.action_id,
+            _agent(one),
+            json.dumps(one.approval.asked["arguments"], ensure_ascii=False),
+        )
+        for one in found
+    ]
+    output.table(rows, ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS"), cut=("ARGUMENTS",))
+
+
+def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = False) -> None:
+    """Show all that there is to know of an approval before it is granted or denied.
+
+    cra approvals show last
+    """
+    with open_project(project) as opened:
+        found = find_approval(opened.config, name)
+        if as_json:
+            output.answer_json(_facts(found) | {"before": list(map(_done, _before(found)))})
+        else:
+            _show(opened, found)
+
+
+def grant(  # its flags
+    name: ApprovalName,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="For one call; the default.")] = False,
+    for_session: Annotated[
+        bool, typer.Option("--session", help="For any number of calls while the session is valid.")
+    ] = False,
+    times: Annotated[int | None, typer.Option("--times", metavar="N", help="For N calls.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="Until a time, or for a while: 30m, 2h."),
+    ] = None,
+    any_arguments: Annotated[
+        bool, typer.Option("--any-arguments", help="Whatever the arguments; never if critical.")
+    ] = False,
+    reason: Why = "",
+    key: KeyFile = None,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Let a call be made that waits for an approval, once unless you say more.
+
+    On a terminal it shows the call and asks, and your word is recorded as such: nobody checks it.
+    Without a terminal an approver's key has to sign.
+
+      cra approvals grant last
+      cra approvals grant 0192f0c1 --times 3 --until 2h --reason "the school's refunds"
+      cra approvals grant last --key approver.pem
+    """
+    if once + for_session + (times is not None) > 1:
+        raise UsageError("expected one of --once, --session and --times, found several")
+    with open_project(project) as opened:
+        found = find_approval(opened.config, name)
+        scope = _scope(found, times, until, once=once, for_session=for_session)
+        scope = replace(scope, any_arguments=any_arguments)
+        by = _approver(opened, found, key, _question(scope))
+        if by is None:
+            return ExitCode.NO
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.grant(found.approval.approval_id, by[0], reason=reason, scope=scope, signer=by[1])
+    _told(found, "granted", as_json=as_json)
+    return ExitCode.OK
+
+
+def deny(
+    name: ApprovalName,
+    *,
+    reason: Why = "",
+    key: KeyFile = None,
+    project: ProjectDir = None,
+    as_json: Json = False,
+) -> ExitCode:
+    """Refuse a call that waits for an approval; asking for it again is denied, too, for a while.
+
+    cra approvals deny last --reason "not before the release"
+    """
+    with open_project(project) as opened:
+        found = find_approval(opened.config, name)
+        by = _approver(opened, found, key, "Deny it?")
+        if by is None:
+            return ExitCode.NO
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.deny(found.approval.approval_id, by[0], reason=reason, signer=by[1])
+    _told(found, "denied", as_json=as_json)
+    return ExitCode.OK
+
+
+def make_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a key for an approver, if there is none yet, and print what to list for it.
+
+    The line belongs into `policies.approvers` of the configuration, or into the `approvers` of a
+    rule. Keep the file where no agent can read it.
+
+      cra approvals key ~/keys/approver.pem
+    """
+    from cra.ledger.keys import create_key, load_key
+
+    made = not file.exists()
+    signer = create_key(file) if made else load_key(file)
+    if as_json:
+        output.answer_json({"key": str(signer.key), "file": str(file), "created": made})
+    else:
+        output.tell(f"{'created' if made else 'found'}: {output.safe(str(file))}")
+        output.answer(str(signer.key))
+
+
+# Which approval is meant.
+
+
+def _approvals(config: Config) -> Iterator[FoundApproval]:
+    """The approvals of all sessions that are open, the newest first."""
+    from cra.ledger.index import LedgerFile
+    from cra.ledger.outline import coverage
+    from cra.runtime.state import folded
+
+    if not config.trace_directory.is_dir():
+        return
+    now = Source().now()
+    for path in session_files(config.trace_directory):
+        if outline(path).state(now) != "open":
+            continue
+        with LedgerFile(path) as session:
+            state, covered = folded(session), coverage(session)
+        for approval in reversed(state.approvals.values()):
+            standing = approval.standing(now, covered.attests)
+            yield FoundApproval(session_id_of(path), state, approval, standing)
+
+
+def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
+    """The approval that a name stands for; `last` is the newest of a standing.
+
+    Raises NotFound, or UsageError for several.
+    """
+    found = list(_approvals(config))
+    if name == "last":
+        fitting = [one for one in found if one.standing == standing][:1]
+    else:
+        fitting = [one for one in found if name and one.approval.approval_id.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        ids = "\n".join(f"  {one.approval.approval_id}" for one in fitting[:10])
+        raise UsageError(
+            f"expected one approval, found {len(fitting)} whose id begins with {name}:\n{ids}",
+            fix="name one with more of its id",
+        )
+    what = f"an approval that is {standing}" if name == "last" else f"the approval {name!r:.60}"
+    raise NotFound(
+        f"expected {what} in an open session, found none", fix="cra approvals list --all"
+    )
+
+
+def _scope(
+    found: FoundApproval, times: int | None, until: str | None, *, once: bool, for_session: bool
+) -> Scope:
+    """How far a grant goes, by its flags: one call, unless they say more."""
+    from cra.runtime.approval import Scope
+
+    end = _until(until)
+    if for_session:
+        session_end = str(found.state.started["expires_at"])
+        return Scope(None, min(end, session_end) if end else session_end)
+    if times is not None or once or end is None:
+        return Scope(1 if times is None else times, end)
+    return Scope(None, end)
+
+
+def _until(text: str | None) -> str | None:
+    """The timestamp of `--until`. Raises UsageError."""
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    now = Source().now()
+    try:
+        stated = datetime.fromisoformat(text)
+    except ValueError:
+        return later(now, seconds(text))
+    if stated.tzinfo is None:
+        stated = stated.astimezone()
+    found = stated.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if found <= now:
+        raise UsageError(f"expected a time to come, found {text}")
+    return found
+
+
+# Who decides.
+
+
+def ask_for(opened: Project, working: GovernedSession, approval_id: str) -> bool:
+    """Whether a call that waits is granted once, by whoever sits at the terminal."""
+    if not output.is_interactive() or working.approvals.find(approval_id).asked["approvers"]:
+        return False
+    by = _approver(opened, find_approval(opened.config, approval_id), None, "Let it be done once?")
+    if by is not None:
+        working.approvals.grant(approval_id, by[0])
+    return by is not None
+
+
+def _approver(
+    opened: Project, found: FoundApproval, key: Path | None, question: str
+) -> tuple[Approver, Signer | None] | None:
+    """Who decides: whoever holds an approver's key, or else whoever answers on the terminal; None
+    if the answer is no. Raises UsageError without either."""
+    by: Approver = {"how": "terminal", "name": user_name()}
+    if key is not None:
+        from cra.ledger.keys import load_key
+
+        return by, load_key(key)
+    if not output.is_interactive():
+        raise UsageError(
+            "expected a person on a terminal, found none: nobody grants or denies by a flag",
+            fix="run it on a terminal, or name an approver's key with --key",
+        )
+    _show(opened, found)
+    if output.confirm(question, yes=False):
+        return by, None
+    output.tell("nothing was decided")
+    return None
+
+
+def _question(scope: Scope) -> str:
+    often = "any number of times" if scope.uses is None else f"{scope.uses} times"
+    parts = ["once" if scope.uses == 1 else often]
+    if scope.until is not None:
+        parts.append(f"until {scope.until}")
+    if scope.any_arguments:
+        parts.append("with any arguments")
+    return f"Let it be done {', '.join(parts)}?"
+
+
+# What is shown.
+
+
+def _show(opened: Project, found: FoundApproval) -> None:
+    from cra.cli.policy import place_of
+    from cra.ledger.blobs import read_member
+
+    approval, asked = found.approval, found.approval.asked
+    rule = next(
+        (
+            one.rule
+            for one in opened.policy.rules
+            if one.rule.policy_id == asked["policy_id"] and one.rule.type == "require_approval"
+        ),
+        None,
+    )
+    held = found.state.resolutions.get(asked["resolution_id"] or "")
+    arguments = read_member(
+        asked["arguments"], approval.salt, opened.config.trace_directory / "blobs"
+    )
+    rows = [
+        ("state", found.standing),
+        ("action", approval.action_id),
+        ("risk tier", asked["risk_tier"]),
+        ("agent", _agent(found)),
+        ("session", found.session_id),
+        ("goal", held.goal if held else ""),
+        ("rule", asked["policy_id"]),
+        ("where", place_of(opened, rule.origin) if rule else ""),
+        ("reason", asked["reason"]),
+        ("expires at", asked["expires_at"]),
+        ("approvers", ", ".join(asked["approvers"]) or "anybody on a terminal"),
+    ]
+    output.answer(f"{output.style('approval', 'accent')}  {approval.approval_id}")
+    for name, text in rows:
+        if text:
+            output.answer(output.wrapped(f"{name + ':':<12}{text}", indent="  ", hang=" " * 12))
+    output.answer("  arguments:")
+    for name, value in arguments.items():
+        text = json.dumps(value, ensure_ascii=False)
+        output.answer(output.wrapped(f"{name}: {text}", indent="    ", hang="  "))
+    output.answer("  a grant binds to:")
+    for name, value in asked["binding"].items():
+        output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
+    before = _before(found)
+    if before:
+        output.answer("  before, in this session:")
+        for one in before:
+            words = f"{one.timestamp[:19]}  {one.action_id}: {one.status}"
+            output.answer(f"    {output.safe(words)}")
+
+
+def _before(found: FoundApproval) -> list[Execution]:
+    """What the agent did last."""
+    done = [
+        one for one in found.state.executions.values() if one.sequence < found.approval.sequence
+    ]
+    return done[-_SHOWN_BEFORE:]
+
+
+def _done(execution: Execution) -> dict[str, Any]:
+    return {
+        "timestamp": execution.timestamp,
+        "action_id": execution.action_id,
+        "status": execution.status,
+    }
+
+
+def _facts(found: FoundApproval) -> dict[str, Any]:
+    held = found.state.resolutions.get(found.approval.asked["resolution_id"] or "")
+    return {
+        "state": found.standing,
+        "session_id": found.session_id,
+        "goal": held.goal if held else None,
+        **found.approval.asked,
+        "uses": found.approval.uses,
+        "decisions": [
+            {"decision": "granted" if given.is_grant else "denied", **given.payload}
+            for given in found.approval.decisions
+        ],
+    }
+
+
+def _agent(found: FoundApproval) -> str:
+    return str(found.state.started.get("agent_id"))
+
+
+def _told(found: FoundApproval, decision: str, *, as_json: bool) -> None:
+    approval = found.approval
+    if as_json:
+        output.answer_json(
+            {
+                "approval_id": approval.approval_id,
+                "action_id": approval.action_id,
+                "session_id": found.session_id,
+                "decision": decision,
+            }
+        )
+        return
+    style = _STYLES[decision]
+    output.answer(f"{output.style(decision.upper(), style)}: {output.safe(approval.action_id)}")
+    if decision == "granted":
+        name = f"{approval.action_id} --approval {approval.approval_id}"
+        output.tell(f"next: cra execute {output.safe(name)}")

@@ -1,0 +1,245 @@
+"""`cra approvals`, and what `cra execute` does with a call that waits for one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.governed import ALLOW, rule, write_project, write_rules
+from tests.program import ROOT, answer, at_terminal, cra
+
+ASK = rule("a-person-looks", "require_approval", "ticket.note", reason="notes are public")
+GOAL = "note something on a ticket"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    place = write_project(tmp_path / "project", ALLOW, ASK)
+    answer(place, "resolve", "--goal", GOAL)
+    return place
+
+
+def note(place: Path) -> tuple[str, ...]:
+    return "ticket.note", "--param", f"file={place.parent / 'witness'}"
+
+
+def runs(place: Path) -> int:
+    witness = place.parent / "witness"
+    return len(witness.read_text().splitlines()) if witness.exists() else 0
+
+
+def asked(place: Path) -> str:
+    """Have the call asked for. Returns the approval's id."""
+    pending = cra(place, "execute", *note(place), "--json")
+    assert pending.returncode == 4, pending.stderr
+    approval_id = json.loads(pending.stdout)["approval_id"]
+    assert isinstance(approval_id, str)
+    return approval_id
+
+
+def listed(place: Path, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(answer(place, "approvals", "list", "--json", *options))
+    return found
+
+
+def test_a_call_that_waits_says_how_it_is_granted(place):
+    pending = cra(place, "execute", *note(place))
+
+    assert pending.returncode == 4
+    assert "PENDING: notes are public (a-person-looks)" in pending.stdout
+    [waiting] = listed(place)
+    assert f"next: cra approvals grant {waiting['approval_id']}" in pending.stderr
+
+
+def test_a_person_grants_it_and_it_runs_once(place):
+    approval_id = asked(place)
+    code, screen = at_terminal(place, "approvals", "grant", approval_id[:20], typed="y\n")
+
+    assert code == 0, screen
+    assert "Let it be done once? [y/N]" in screen
+    assert "GRANTED: ticket.note" in screen
+    assert listed(place) == []
+    done = cra(place, "execute", "--approval", "last")
+    assert done.returncode == 0, done.stderr
+    assert runs(place) == 1
+    assert cra(place, "execute", *note(place)).returncode == 4
+    assert runs(place) == 1
+
+
+def test_an_approver_sees_all_that_there_is_to_know(place):
+    answer(place, "execute", "ticket.read", "--param", "id=4")
+    asked(place)
+    shown = answer(place, "approvals", "show", "last")
+
+    for words in ("a-person-looks", "policies/rules.json:", "notes are public", GOAL, "witness",
+                  "a grant binds to", "ticket.read: success", "anybody on a terminal"):  # fmt: skip
+        assert words in shown
+    facts = json.loads(answer(place, "approvals", "show", "last", "--json"))
+    assert (facts["state"], facts["goal"], facts["before"][0]["action_id"]) == (
+        "pending", GOAL, "ticket.read")  # fmt: skip
+
+
+@pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_nobody_decides_without_a_terminal_or_a_key(place, decision):
+    asked(place)
+    for words in ((), ("--reason", "yes"), ("--json",)):
+        refused = cra(place, "approvals", decision, "last", *words, stdin="y\n")
+        assert refused.returncode == 2
+        assert "expected a person on a terminal" in refused.stderr
+    assert "no such option: --yes" in cra(
+        place, "approvals", decision, "last", "--yes").stderr.lower()  # fmt: skip
+    assert listed(place)[0]["state"] == "pending"
+
+
+def test_a_no_decides_nothing(place):
+    asked(place)
+    code, screen = at_terminal(place, "approvals", "grant", "last", typed="n\n")
+
+    assert code == 1
+    assert "nothing was decided" in screen
+    assert listed(place)[0]["state"] == "pending"
+
+
+def test_a_denial_denies_the_call(place):
+    asked(place)
+    code, screen = at_terminal(
+        place, "approvals", "deny", "last", "--reason", "not today", typed="y\n")  # fmt: skip
+    assert code == 0, screen
+    denied = cra(place, "execute", *note(place))
+
+    assert denied.returncode == 1
+    assert "denied it: not today" in denied.stdout
+    assert runs(place) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "question", "expected"),
+    [
+        (("--times", "2"), "2 times", [0, 0, 4]),
+        (("--session",), "any number of times, until", [0, 0, 0]),
+        (("--until", "30m"), "any number of times, until", [0, 0, 0]),
+        (("--once", "--until", "30m"), "once, until", [0, 4, 4]),
+    ],
+)
+def test_the_scope_of_a_grant_is_what_the_question_says(place, options, question, expected):
+    asked(place)
+    code, screen = at_terminal(place, "approvals", "grant", "last", *options, typed="y\n")
+
+    assert code == 0, screen
+    assert question in screen
+    assert [cra(place, "execute", *note(place)).returncode for _ in expected] == expected
+
+
+def test_a_grant_for_any_arguments_says_so(place):
+    asked(place)
+    code, screen = at_terminal(
+        place, "approvals", "grant", "last", "--any-arguments", typed="y\n")  # fmt: skip
+    assert code == 0, screen
+    assert "with any arguments" in screen
+
+    assert cra(place, "execute", *note(place), "--param", "text=other").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--once", "--session"), "found several"),
+        (("--times", "0"), "1 to"),
+        (("--until", "2020-01-01T00:00:00Z"), "a time to come"),
+        (("--until", "soon"), "a duration like"),
+    ],
+)
+def test_a_scope_that_cannot_be_is_refused(place, options, found):
+    asked(place)
+    refused = cra(place, "approvals", "grant", "last", *options)
+
+    assert refused.returncode == 2
+    assert found in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["last", "0192f0c1", ""])
+def test_an_approval_that_is_not_there_is_named(place, name):
+    missing = cra(place, "approvals", "show", name)
+
+    assert missing.returncode == 2
+    assert "error[CRA-1002]" in missing.stderr
+
+
+def test_a_listed_key_grants_without_a_terminal(place, tmp_path):
+    key = answer(place, "approvals", "key", tmp_path / "approver.pem")
+    stranger = tmp_path / "stranger.pem"
+    answer(place, "approvals", "key", stranger)
+    write_rules(place, ALLOW, {**ASK, "parameters": {"approvers": [key]}})
+    answer(place, "resolve", "--goal", GOAL)
+    asked(place)
+
+    refused = cra(place, "approvals", "grant", "last", "--key", stranger)
+    assert (refused.returncode, "listed approver" in refused.stderr) == (2, True)
+    answer(
+        place, "approvals", "grant", "last", CRA_APPROVER_KEY_FILE=str(tmp_path / "approver.pem")
+    )
+    assert cra(place, "execute", *note(place)).returncode == 0
+    assert runs(place) == 1
+
+
+def test_a_key_is_made_once_and_can_be_read_by_its_owner_alone(place, tmp_path):
+    file = tmp_path / "keys" / "approver.pem"
+
+    assert answer(place, "approvals", "key", file) == answer(place, "approvals", "key", file)
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_execute_asks_whoever_sits_at_the_terminal(place):
+    code, screen = at_terminal(place, "execute", *note(place), typed="y\n")
+
+    assert code == 0, screen
+    assert "Let it be done once? [y/N]" in screen
+    assert runs(place) == 1
+
+    code, screen = at_terminal(place, "execute", *note(place), typed="\n")
+    assert code == 4, screen
+    assert runs(place) == 1
+
+
+def test_execute_waits_for_somebody_else(place):
+    with subprocess.Popen(
+        [sys.executable, "-m", "cra", "execute", *note(place), "--wait", "60s"],
+        cwd=place, env={"PYTHONPATH": str(ROOT), "HOME": str(place)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    ) as waiting:  # fmt: skip
+        assert waiting.stderr is not None
+        assert "waiting for the approval" in waiting.stderr.readline()
+        code, screen = at_terminal(
+            place, "approvals", "grant", "last", typed="y\n", HOME=str(place))  # fmt: skip
+        assert code == 0, screen
+        assert waiting.wait(60) == 0
+    assert runs(place) == 1
+
+
+def test_execute_waits_no_longer_than_it_says(place):
+    pending = cra(place, "execute", *note(place), "--wait", "1s")
+
+    assert pending.returncode == 4
+    assert listed(place)[0]["state"] == "pending"
+
+
+def test_what_was_decided_stays_in_the_list_of_all(place):
+    asked(place)
+    at_terminal(place, "approvals", "grant", "last", typed="y\n")
+
+    [found] = listed(place, "--all")
+    assert (found["state"], found["decisions"][0]["decision"]) == ("granted", "granted")
+    assert "granted" in answer(place, "approvals", "list", "--all")
+    assert answer(place, "approvals", "list") == ""
+
+
+def test_an_action_or_an_approval_is_needed(place):
+    missing = cra(place, "execute")
+
+    assert missing.returncode == 2
+    assert "expected an action" in missing.stderr
