@@ -188,7 +188,7 @@ MISTAKES = [
     ({**FINDS, "expct": {}}, "CRA-2102", "nearest: expect"),
     ({**FINDS, "resolve": {}}, "CRA-2102", "a goal of 1 to"),
     ({**FINDS, "expect": {"allowed": ["ticket.fnd"]}}, "CRA-2104", "nearest: ticket.find"),
-    ({**FINDS, "expect": {"denied": {"ticket.x": "y"}}}, "CRA-2104", "an action of the atlas"),
+    ({**FINDS, "expect": {"denied": {"ticket.x": "y"}}}, "CRA-2104", "an action of an atlas"),
     ({**FINDS, "expect": {"decision": "perhaps"}}, "CRA-2102", "perhaps"),
     ({**KEEPS, "roles": "reader"}, "CRA-2102", "roles"),
     ({**KEEPS, "trusted_context": []}, "CRA-2102", "an object"),
@@ -514,6 +514,50 @@ def test_the_atlases_of_a_project_are_listed_and_shown(added):
     assert "com.example.desk" in answer(added, "atlas", "list")
 
 
+def test_a_rule_is_shown_with_its_conditions_and_its_limit(project, desk):
+    rules = [
+        {"policy_id": "all", "type": "allow"},
+        {
+            "policy_id": "many",
+            "type": "deny",
+            "actions": ["ticket.find"],
+            "conditions": {
+                "roles": ["guest"],
+                "parameters": {"properties": {"limit": {"type": "integer", "minimum": 9}}},
+            },
+        },
+        {
+            "policy_id": "pace",
+            "type": "rate_limit",
+            "actions": ["ticket.find"],
+            "parameters": {"max_calls": 5, "window_seconds": 60},
+        },
+        {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]},
+    ]
+    write_atlas(desk, KEEPS, policies=rules, tests=[])
+
+    said = answer(project, "atlas", "add", desk, "--yes").splitlines()
+    shown = facts(project, "atlas", "show", "com.example.desk")
+
+    assert said[said.index("  Rules:") + 1 : said.index("  Context:")] == [
+        "    all: allow everything",
+        "    many: deny ticket.find for the role guest, if the arguments fit a schema",
+        "    pace: rate_limit ticket.find to 5 in 60 s per session",
+        "    kept: deny *.delete",
+    ]
+    assert said[said.index("  Its own rules may allow:") + 1 :][:2] == [
+        "    ticket.delete, which kept denies in any case",
+        "    ticket.find",
+    ]
+    assert [rule["conditions"] for rule in shown["policies"]] == [
+        [],
+        ["for the role guest", "if the arguments fit a schema"],
+        [],
+        [],
+    ]
+    assert shown["grants"] == ["ticket.delete", "ticket.find"]
+
+
 def test_actions_and_context_are_listed_for_all_atlases_or_one(added):
     told = facts(added, "atlas", "actions")["actions"]
     packs = facts(added, "atlas", "context", "--atlas", "com.example.desk")["context_packs"]
@@ -700,11 +744,16 @@ def test_creating_replaces_nothing(project, desk):
 # Testing.
 
 
-def test_scenarios_that_come_out_as_expected_pass(added, desk):
+def test_scenarios_that_come_out_as_expected_pass(added):
     by_id = answer(added, "atlas", "test", "com.example.desk")
 
-    assert by_id == "passed  tickets are found\npassed  tickets are kept\n2 passed, 0 failed"
-    assert answer(added, "atlas", "test", desk) == answer(added, "atlas", "test") == by_id
+    assert by_id == (
+        "atlases/desk/scenarios.json\n"
+        "  passed  tickets are found\n"
+        "  passed  tickets are kept\n"
+        "2 passed, 0 failed"
+    )
+    assert answer(added, "atlas", "test", "atlases/desk") == answer(added, "atlas", "test") == by_id
     told = facts(added, "atlas", "test")
     assert (told["passed"], told["failed"]) == (2, 0)
     assert told["scenarios"][0]["atlas_id"] == "com.example.desk"
@@ -753,7 +802,7 @@ def test_a_scenario_that_comes_out_otherwise_fails_with_both(failed, number):
     result = told["scenarios"][number]
 
     assert said.returncode == 1
-    assert f"  {problem}\n  {result['where']}\n" in said.stdout
+    assert f" {problem} {result['where']} " in " ".join(said.stdout.split())
     assert said.stdout.endswith(f"1 passed, {len(FAILURES)} failed\n")
     assert result["problems"] == [problem]
     assert result["passed"] is False

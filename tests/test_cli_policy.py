@@ -336,11 +336,39 @@ def test_a_finding_names_the_rule_and_where_it_stands(project):
     assert done.returncode == 1
     assert done.stdout == (
         "policies/idle.json:1:1: matches-nothing\n"
-        "  idle: no.such matches no action of any atlas\n"
+        "  idle: no.such matches no action of any atlas; functions that a program governs\n"
+        "  are not looked at\n"
         "1 finding in 5 rules\n"
     )
     (finding,) = facts["findings"]
     assert (finding["policy_id"], finding["where"]) == ("idle", "policies/idle.json:1:1")
+
+
+def test_an_allow_rule_for_a_function_of_a_program_is_noted_and_is_no_finding(project):
+    rule = {"policy_id": "parcels", "type": "allow", "actions": ["parcel.pack"]}
+    (project / "policies/parcels.json").write_text(json.dumps(rule))
+
+    done = cra(project, "policy", "check")
+    facts = json.loads(cra(project, "policy", "check", "--json").stdout)
+    health = json.loads(cra(project, "doctor", "--json").stdout)["checks"]
+
+    assert done.returncode == 0
+    assert done.stdout == (
+        "policies/parcels.json:1:1: note, allows-nothing\n"
+        "  parcels: parcel.pack matches no action of any atlas; functions that a program\n"
+        "  governs are not looked at\n"
+        "no finding in 5 rules\n"
+    )
+    assert facts["findings"] == []
+    assert [note["policy_id"] for note in facts["notes"]] == ["parcels"]
+    assert {check["state"] for check in health if check["name"] == "policies"} == {"OK"}
+
+
+def test_an_unknown_action_may_be_a_function_of_a_program(project):
+    done = cra(project, "explain", "parcel.pack")
+
+    assert done.returncode == 2
+    assert "a function that a program governs is known to it alone" in done.stderr
 
 
 def test_a_rule_that_cannot_be_read_is_an_error_with_every_mistake(project):
@@ -352,6 +380,17 @@ def test_a_rule_that_cannot_be_read_is_an_error_with_every_mistake(project):
     assert done.returncode == 2
     assert "policies/bad.json:1:29: [0].type" in done.stderr
     assert "actions: expected at least one value" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["policy", "check"], ["resolve", "--goal", "refund"]])
+def test_a_rule_that_cannot_be_read_leads_no_command_back_to_itself(project, command):
+    (project / "policies/bad.json").write_text('{"policy_id": "a", "type": "denny"}')
+
+    done = cra(project, *command)
+
+    assert done.returncode == 2
+    assert f"cra {' '.join(command[:2])}" not in done.stderr
+    assert "fix: write it as expected; until then nothing is resolved" in done.stderr
 
 
 # policy test
@@ -370,7 +409,9 @@ def put_tests(file: Path, *cases: dict[str, Any]) -> None:
 def test_the_tests_beside_the_policies_are_run(project):
     large = case("large ones are denied", "deny", "cap", parameters={"amount": 120})
     small = case("clerks refund", "allow", "clerks", parameters={"amount": 5}, roles=["clerk"])
-    spent = case("three", "deny", "pace", roles=["clerk"], used={"pace": 3}, parameters={})
+    spent = case(
+        "three", "deny", "pace", roles=["clerk"], used={"pace": 3}, parameters={"amount": 5}
+    )
     put_tests(project / "tests/policies/a.json", large, small)
     put_tests(project / "tests/policies/b.yaml", spent)
 
@@ -379,11 +420,11 @@ def test_the_tests_beside_the_policies_are_run(project):
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
         "tests/policies/a.json\n"
-        "  ok      large ones are denied\n"
-        "  ok      clerks refund\n"
+        "  passed  large ones are denied\n"
+        "  passed  clerks refund\n"
         "tests/policies/b.yaml\n"
-        "  ok      three\n"
-        "passed: 3 of 3 tests passed\n"
+        "  passed  three\n"
+        "3 passed, 0 failed\n"
     )
 
 
@@ -395,9 +436,26 @@ def test_a_failure_says_what_was_expected_and_found(project):
 
     assert done.returncode == 1
     assert "expected allow by any rule, found deny by cap" in done.stdout
-    assert done.stdout.endswith("1 failed: 0 of 1 tests passed\n")
+    assert done.stdout.endswith("0 passed, 1 failed\n")
     assert (facts["passed"], facts["failed"]) == (0, 1)
     assert facts["tests"][0]["found"]["policy_id"] == "cap"
+
+
+def test_a_call_that_is_none_passes_no_test_of_what_is_denied(project):
+    put_tests(
+        project / "one.json",
+        case("misspelt", "deny", action="refund.mak"),
+        case("misfit", "deny", parameters={"note": "much"}),
+        case("unknown", "deny", "default:unknown-action", action="parcel.pack"),
+    )
+
+    found = json.loads(cra(project, "policy", "test", "one.json", "--json").stdout)
+    misspelt, misfit, unknown = (test["problem"] for test in found["tests"])
+
+    assert misspelt.endswith('found "refund.mak"; nearest: refund.make')
+    assert "fit the schema of refund.make, found amount: expected a value" in misfit
+    assert unknown is None
+    assert found["failed"] == 2
 
 
 @pytest.mark.parametrize(

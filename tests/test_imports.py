@@ -52,7 +52,7 @@ ENTRANCES = [
     ("explain ticket.close", 0, LEDGER),
     ("explain refund.issue --param ticket=4 --param amount=9", 0, VALIDATING),
     ("policy check", 0, LEDGER),
-    ("policy test", 0, LEDGER),
+    ("policy test", 0, VALIDATING),
     ("atlas list", 0, LEDGER),
     ("atlas show com.example.support-desk", 0, LEDGER),
     ("atlas actions", 0, LEDGER),
@@ -61,7 +61,7 @@ ENTRANCES = [
     (f"atlas validate {ATLASES / 'hello-world'}", 0, VALIDATING | {"Stemmer"}),
     ("resolve --goal greet", 0, LEDGER | {"Stemmer"}),
     ("execute greeting.say --param name=World", 0, VALIDATING),
-    ("conformance", 0, LEDGER | {"asyncio"}),
+    ("conformance", 0, VALIDATING | {"Stemmer"}),
     ("config show", 0, LEDGER),
     ("config validate", 0, LEDGER | {"pydantic"}),
     ("session start", 0, SIGNED),
@@ -116,7 +116,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     tests = folder / "tests" / "policies"
     tests.mkdir(parents=True)
-    stays = {"name": "stays", "call": {"action": "ticket.delete"}, "expect": {"decision": "deny"}}
+    deleting = {"action": "ticket.delete", "parameters": {"id": 1042}}
+    stays = {"name": "stays", "call": deleting, "expect": {"decision": "deny"}}
     (tests / "tickets.json").write_text(json.dumps({"tests": [stays]}), encoding="utf-8")
     begun = [
         "init --no-sign",

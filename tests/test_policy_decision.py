@@ -8,6 +8,7 @@ import pytest
 
 from cra.errors import ConfigError, ValueRefused
 from cra.policy.call import Call, Granted
+from cra.policy.condition import words_of_conditions
 from cra.policy.engine import MAX_PLANS, compile_policy, decide, limits_of
 from cra.policy.ladder import APPROVAL_TIER, NO_RULE, UNKNOWN_ACTION
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
@@ -109,6 +110,35 @@ def test_a_rule_applies_where_its_conditions_hold(rule_type, wanted, fitting, mi
         assert answer(policy, call(**(at() | fitting)))[1] == "r"
     if missing is not None:
         assert answer(policy, call(**(at() | missing)))[1] == ("yes" if other else NO_RULE)
+
+
+def test_each_condition_has_words():
+    (wordy,) = rules_of(
+        rule(
+            "wordy",
+            "deny",
+            conditions={
+                "agents": ["night", "bot"],
+                "roles": ["clerk"],
+                "scopes": ["small"],
+                "risk_tiers": ["high"],
+                "context": {"env": ["live", 2]},
+                "time_window": {"days": ["sat"]},
+                "parameters": OVER_100,
+            },
+        )
+    )
+
+    assert words_of_conditions(wordy.conditions) == (
+        "for the agent bot or night",
+        "for the role clerk",
+        "with the scope small",
+        "at the risk high",
+        'if env is "live" or 2',
+        "within a time window",
+        "if the arguments fit a schema",
+    )
+    assert words_of_conditions(Conditions()) == ()
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,11 @@ def findings(*documents: Any, more: Any = (), grants: Any = None) -> list[tuple[
             [ALLOW, rule("r", "redact", "gone.away", parameters={"kinds": ["email"]})],
             [("matches-nothing", "r")],
         ),
+        ([ALLOW, rule("r", "allow", "parcel.pack")], [("allows-nothing", "r")]),
+        (
+            [rule("r", "allow", "parcel.pack")],
+            [("allows-nothing", "r"), ("no-allow", None)],
+        ),
         ([ALLOW, rule("z", "allow", "ticket.*")], [("shadowed", "z")]),
         ([ALLOW, rule("z", "allow", conditions={"agents": ["a"]})], [("shadowed", "z")]),
         ([ALLOW, rule("a", "allow", "ticket.*")], []),
@@ -240,6 +245,15 @@ def test_what_can_never_matter_is_found(documents, expected):
     assert findings(*documents) == expected
 
 
+def test_an_allow_rule_of_a_project_without_atlases_is_for_its_programs():
+    parcels = rules_of(rule("parcels", "allow", "parcel.pack"))
+
+    (note,) = lint(parcels, {}, {})
+
+    assert note.is_note
+    assert [one.kind for one in lint(rules_of(rule("no", "deny")), {}, {})] == ["no-allow"]
+
+
 def test_an_approval_rule_with_its_own_approvers_is_not_shadowed():
     key = "cra.local+50b0137e+Af5XZmM0DQB7UDU7hU+iRA9ud9jVguHk9oV78ewwzu0K"
     signed = rule("z", "require_approval", parameters={"approvers": [key]})
@@ -253,9 +267,9 @@ def test_an_allow_rule_that_is_wider_than_its_grants_is_found():
 
     found = lint(own, ACTIONS, {ATLAS: (Pattern("ticket.read"),)})
 
-    assert [(one.kind, one.policy_id) for one in found] == [
-        ("matches-nothing", "other"),
-        ("beyond-grants", "own"),
+    assert [(one.kind, one.policy_id, one.is_note) for one in found] == [
+        ("matches-nothing", "other", False),
+        ("beyond-grants", "own", False),
     ]
     assert found[1].message == (
         f"own allows ticket.close, ticket.delete, ticket.note.add, which {ATLAS} was not granted: "
@@ -273,6 +287,9 @@ def test_a_long_list_in_a_finding_is_cut():
 
 
 # Tests beside policies.
+
+
+AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
 
 
 def cases(document: Any) -> tuple[tuple[Case, ...], list[tuple[str, str, str]]]:
@@ -315,6 +332,25 @@ def case(asked: dict[str, Any], decision: str, policy_id: str | None = None) -> 
         ({"time": "2026-01-10T23:59:59Z"}, "deny", "weekend", None),
         ({"time": "2026-01-12T00:30:00+02:00"}, "deny", "weekend", None),
         ({"action": "gone.away"}, "deny", "default:unknown-action", None),
+        (
+            {"action": "refund.make"},
+            "deny",
+            "default:unknown-action",
+            "expected deny by default:unknown-action, found allow by yes: yes allows it",
+        ),
+        (
+            {"action": "refund.mak"},
+            "deny",
+            None,
+            'action: expected an action of an atlas, found "refund.mak"; nearest: refund.make',
+        ),
+        (
+            {"parameters": {"amount": "1"}},
+            "deny",
+            None,
+            "parameters: expected arguments that fit the schema of refund.make, found amount: "
+            'expected number, found "1"',
+        ),
     ],
 )
 def test_a_case_passes_if_the_decision_is_the_expected_one(asked, decision, policy_id, problem):
@@ -329,7 +365,7 @@ def test_a_case_passes_if_the_decision_is_the_expected_one(asked, decision, poli
     )
     read, notes = cases({"tests": [case(asked, decision, policy_id)]})
 
-    (found,) = run_cases(policy, read)
+    (found,) = run_cases(policy, dict.fromkeys(ACTIONS, AMOUNT), read)
 
     assert notes == []
     assert found.problem == problem

@@ -187,6 +187,23 @@ def test_the_decision_says_whether_approvals_are_needed(tiers, expected):
     ]
 
 
+def test_the_next_steps_begin_with_what_needs_no_approval_and_then_with_what_is_relevant():
+    actions = [
+        action("ticket.escalate", "Escalate a ticket", risk_tier="critical"),
+        action("ticket.read", "Read a ticket"),
+        action("ticket.close", "Close a ticket before others escalate"),
+    ]
+
+    found = resolve(world(atlas(actions=actions)), CLI, task_of("escalate a ticket"))
+
+    assert offered(found)[0] == "ticket.escalate"
+    assert found["next_steps"] == [
+        "cra execute ticket.close",
+        "cra execute ticket.read",
+        "cra execute ticket.escalate",
+    ]
+
+
 def test_the_task_can_raise_the_tier_and_never_lower_it():
     risky, calm = (
         resolve(world(atlas(actions=TICKETS)), CLI, task_of("close", risk_tier=tier))
@@ -341,6 +358,37 @@ def test_confidence_falls_with_what_nothing_knows():
 
     assert sure == 1
     assert 0 < unsure < 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "kind", "counts"),
+    [
+        ([ALLOW], "allow", "3 allowed"),
+        ([ALLOW, {**ALLOW, "type": "require_approval", "policy_id": "ask"}],
+         "requires_approval", "3 to be approved"),
+        ([ALLOW, {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]},
+          {"policy_id": "ask", "type": "require_approval", "actions": ["*.close"]}],
+         "partial", "1 allowed, 1 denied, 1 to be approved"),
+    ],
+)  # fmt: skip
+def test_a_goal_of_which_nothing_is_found_is_said_to_be_one(rules, kind, counts):
+    known = world(atlas(actions=TICKETS), rules=rules)
+    lost, found = (resolve(known, CLI, task_of(goal)) for goal in ("play chess", "close a ticket"))
+
+    assert (lost["confidence"], lost["decision"]) == (
+        0,
+        {"type": kind, "reason": f"none of the goal's words was found; all actions: {counts}"},
+    )
+    assert (found["decision"]["type"], "words" in found["decision"]["reason"]) == (kind, False)
+
+
+def test_a_word_that_only_a_denied_action_has_was_found():
+    kept = {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]}
+
+    found = resolve(world(atlas(actions=TICKETS), rules=[ALLOW, kept]), CLI, task_of("delete"))
+
+    assert found["confidence"] == 0
+    assert found["decision"]["reason"] == "2 allowed, 1 denied"
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,14 @@ from cra.cli import output
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir, user_dirs
+from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, NotFound, UsageError
 
 if TYPE_CHECKING:
     from cra.atlas.model import Action, Atlas, ContextPack, Pin, Snapshot
     from cra.atlas.problem import AtlasProblem
     from cra.policy.lint import Remark
+    from cra.policy.rule import Rule
     from cra.resolver.scenario import Scenario
 
 AtlasPath = Annotated[
@@ -237,9 +239,7 @@ def run_tests(
         rows = [_result_facts(*result) for result in results]
         output.answer_json({"passed": len(results) - failed, "failed": failed, "scenarios": rows})
     else:
-        for _, scenario, problems in results:
-            _print_result(scenario, problems)
-        output.answer(f"{len(results) - failed} passed, {failed} failed")
+        show_tested([_told(scenario, problems) for _, scenario, problems in results])
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -256,6 +256,8 @@ def open_atlases(project: Path | None) -> Snapshot:
 
 
 def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
+    from cra.policy.condition import words_of_conditions
+
     return {
         "atlas_id": atlas.atlas_id,
         "version": atlas.version,
@@ -285,6 +287,7 @@ def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
                 "policy_id": rule.policy_id,
                 "type": rule.type,
                 "actions": None if rule.patterns is None else list(map(str, rule.patterns)),
+                "conditions": list(words_of_conditions(rule.conditions)),
                 "reason": rule.reason,
                 "where": str(rule.origin),
             }
@@ -334,15 +337,11 @@ def print_atlas(atlas: Atlas, pin: Pin) -> None:
     if atlas.certification is not None:
         output.answer("  says of itself that it is certified, which nothing here checks")
     _print_list("Actions", [_action_line(action) for action in atlas.actions])
-    rules = [
-        f"{rule.policy_id}: {rule.type} "
-        + ("everything" if rule.patterns is None else ", ".join(map(str, rule.patterns)))
-        for rule in atlas.policies
-    ]
-    _print_list("Rules", rules)
+    _print_list("Rules", [_rule_line(rule) for rule in atlas.policies])
     packs = [f"{pack.pack_id}: {', '.join(pack.files)}" for pack in atlas.context_packs]
     _print_list("Context", packs)
-    _print_list("Its own rules may allow", [pattern.text for pattern in pin.grants])
+    grants = [_grant_line(atlas, pattern.text) for pattern in pin.grants]
+    _print_list("Its own rules may allow", grants)
     _print_list("It can reach", pin.reach)
 
 
@@ -444,6 +443,26 @@ def _action_line(action: Action) -> str:
     return f"{action.action_id}({arguments}) {action.risk_tier or 'default'} risk, runs {runs}"
 
 
+def _rule_line(rule: Rule) -> str:
+    from cra.policy.condition import words_of_conditions
+
+    about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
+    limit = rule.limit
+    amount = f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}" if limit else ""
+    words = [rule.type, about, amount, ", ".join(words_of_conditions(rule.conditions))]
+    return f"{rule.policy_id}: {' '.join(filter(None, words))}"
+
+
+def _grant_line(atlas: Atlas, action_id: str) -> str:
+    """An action that is granted, and the atlas's own rule that denies it to everybody."""
+    for rule in atlas.policies:
+        patterns = rule.patterns
+        is_about = patterns is None or any(pattern.matches(action_id) for pattern in patterns)
+        if rule.type == "deny" and rule.is_unconditional and is_about:
+            return f"{action_id}, which {rule.policy_id} denies in any case"
+    return action_id
+
+
 def _action_row(action: Action) -> tuple[str | Cell, ...]:
     return (
         action.action_id,
@@ -529,10 +548,6 @@ def _result_facts(atlas: Atlas, scenario: Scenario, problems: Sequence[str]) -> 
     }
 
 
-def _print_result(scenario: Scenario, problems: Sequence[str]) -> None:
-    verdict = output.style("failed", "bad") if problems else output.style("passed", "good")
-    output.answer(f"{verdict}  {output.safe(scenario.name)}")
-    for problem in problems:
-        output.answer(f"  {output.safe(problem)}")
-    if problems:
-        output.answer(f"  {output.safe(scenario.where)}")
+def _told(scenario: Scenario, problems: Sequence[str]) -> Tested:
+    file, _, _ = scenario.where.rsplit(":", 2)
+    return Tested(file, scenario.name, [*problems, scenario.where] if problems else [])

@@ -167,7 +167,7 @@ def _show(done: ExecutionResult) -> None:
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
             if done.possible_at is not None:
                 output.tell(f"possible again at {done.possible_at}")
-            output.tell(f"fix: cra explain {done.action_id}")
+            output.tell(f"fix: {output.safe(done.fix or '')}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")

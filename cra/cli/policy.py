@@ -11,6 +11,7 @@ import typer
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
+from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, Fault, NotFound
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
 
     Patterns that match no action, rules that never decide or are never reached, allow rules of an
     atlas beyond what it was granted, and a project that allows nothing. The exit code is 1 if any
-    is found, and 2 if a rule cannot be read at all.
+    is found, and 2 if a rule cannot be read at all. An allow rule of the project that matches
+    nothing is only noted: it opens nothing, and may be about functions of your own programs.
 
       cra policy check
       cra policy check --json
@@ -47,19 +49,21 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
     with open_project(project) as opened:
         remarks = opened.remarks()
         rules = len(opened.policy.rules)
-        found = [_remark_facts(opened, remark) for remark in remarks]
+        notes = [_remark_facts(opened, remark) for remark in remarks if remark.is_note]
+        found = [_remark_facts(opened, remark) for remark in remarks if not remark.is_note]
     if as_json:
-        output.answer_json({"rules": rules, "findings": found})
+        output.answer_json({"rules": rules, "findings": found, "notes": notes})
     else:
-        for facts in found:
+        for facts in [*notes, *found]:
             place = output.style(output.safe(facts["where"]), "accent")
-            output.answer(f"{place}: {facts['kind']}")
+            kind = f"note, {facts['kind']}" if facts in notes else facts["kind"]
+            output.answer(f"{place}: {kind}")
             output.answer(output.wrapped(facts["message"], indent="  "))
         what = f"{rules} rule{'s' * (rules != 1)}"
-        count = f"{len(remarks)} finding{'s' * (len(remarks) != 1)}"
-        verdict = output.style(count, "warn") if remarks else output.style("no finding", "good")
+        count = f"{len(found)} finding{'s' * (len(found) != 1)}"
+        verdict = output.style(count, "warn") if found else output.style("no finding", "good")
         output.answer(f"{verdict} in {what}")
-    return ExitCode.NO if remarks else ExitCode.OK
+    return ExitCode.NO if found else ExitCode.OK
 
 
 def run_tests(
@@ -82,7 +86,8 @@ def run_tests(
     `agent`, `roles`, `scopes`, `context`, `trusted_context`, `risk_tier`, `time` (a Monday at noon
     unless stated) and `used` (by policy_id, how much of a limit is used); expect has a `decision`
     (allow, requires_approval or deny) and may have a `policy_id`. The exit code is 1 if a test
-    fails. Nothing is recorded.
+    fails, and one fails whose call is none: no such action, or arguments that do not fit. Nothing
+    is recorded.
 
       cra policy test
       cra policy test tests/policies/refunds.json
@@ -90,10 +95,14 @@ def run_tests(
     from cra.policy.fixture import run_cases
 
     with open_project(project) as opened:
+        schemas = {
+            action_id: action.parameters_schema
+            for action_id, (_, action) in opened.snapshot.actions.items()
+        }
         results = [
             (file, result)
             for file, cases in _read_files(files or _files_of(opened))
-            for result in run_cases(opened.policy, cases)
+            for result in run_cases(opened.policy, schemas, cases)
         ]
     failed = sum(result.problem is not None for _, result in results)
     if as_json:
@@ -101,7 +110,12 @@ def run_tests(
         facts = {"tests": tests, "passed": len(results) - failed, "failed": failed}
         output.answer_json(facts)
     else:
-        _print_results(results, failed)
+        show_tested(
+            [
+                Tested(file, result.case.name, [result.problem] if result.problem else [])
+                for file, result in results
+            ]
+        )
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -135,23 +149,6 @@ def _read_files(paths: list[Path]) -> list[tuple[str, tuple[Case, ...]]]:
     if problems.errors:
         raise refusal("tests", problems.errors, "cra policy test --help says what a test holds")
     return found
-
-
-def _print_results(results: list[tuple[str, Result]], failed: int) -> None:
-    last = ""
-    for file, result in results:
-        if file != last:
-            output.answer(output.style(output.safe(file), "accent"))
-            last = file
-        name = output.safe(result.case.name)
-        if result.problem is None:
-            output.answer(f"  {output.style('ok', 'good')}      {name}")
-        else:
-            output.answer(f"  {output.style('FAILED', 'bad')}  {name}")
-            output.answer(output.wrapped(result.problem, indent=" " * 10))
-    passed = len(results) - failed
-    verdict = output.style(f"{failed} failed", "bad") if failed else output.style("passed", "good")
-    output.answer(f"{verdict}: {passed} of {len(results)} tests passed")
 
 
 def _remark_facts(opened: Project, remark: Remark) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from cra.config import RiskTier
+from cra.config.values import shown
 from cra.errors import ValueRefused
 from cra.policy.call import Call
 from cra.policy.rule import Conditions, Rule, TimeWindow
@@ -44,6 +45,26 @@ def fixed_miss(rule: Rule, call: Call, tiers: frozenset[RiskTier]) -> str | None
         if not fits:
             return "risk_tiers"
     return None
+
+
+def words_of_conditions(wanted: Conditions) -> tuple[str, ...]:
+    """What has to hold for a rule to apply, each condition in a few words; nothing for none."""
+    named = {
+        "for the agent": wanted.agents,
+        "for the role": wanted.roles,
+        "with the scope": wanted.scopes,
+        "at the risk": wanted.risk_tiers,
+    }
+    words = [f"{what} {' or '.join(sorted(names))}" for what, names in named.items() if names]
+    words += [
+        f"if {key} is {' or '.join(map(shown, values))}"
+        for key, values in (wanted.context or {}).items()
+    ]
+    if wanted.time_window is not None:
+        words.append("within a time window")
+    if wanted.parameters is not None:
+        words.append("if the arguments fit a schema")
+    return tuple(words)
 
 
 def checks_of(rule: Rule) -> tuple[Check, ...]:

@@ -16,10 +16,12 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from cra.config import RiskTier
 from cra.config.text import Node, Note
-from cra.config.values import Limits, shown
+from cra.config.values import Limits, nearest_of, shown
 from cra.policy.call import Call, Moment
 from cra.policy.engine import Policy, decide, limits_of
-from cra.policy.ladder import Outcome, Ruling
+from cra.policy.ladder import UNKNOWN_ACTION, Outcome, Ruling
+from cra.policy.schema import compile_schema
+from cra.policy.vocabulary import Flaw
 from cra.policy.written import Name, below, members_of, read_list, read_or, read_plain
 
 # A Monday at noon, UTC.
@@ -76,18 +78,47 @@ def read_cases(node: Node, note: Note) -> tuple[Case, ...]:
     return tuple(_read_case(item, f"tests[{at}]", note) for at, item in enumerate(tests.value))
 
 
-def run_cases(policy: Policy, cases: Iterable[Case]) -> tuple[Result, ...]:
-    """Each test decided by a policy and compared with what it expects."""
-    return tuple(_result(policy, case) for case in cases)
+def run_cases(
+    policy: Policy, schemas: Mapping[str, Mapping[str, Any]], cases: Iterable[Case]
+) -> tuple[Result, ...]:
+    """Each test decided by a policy and compared with what it expects.
+
+    `schemas` are those of the arguments, by action: a call that is none passes no test, but the one
+    that expects just that of an action.
+    """
+    return tuple(_result(policy, schemas, case) for case in cases)
 
 
-def _result(policy: Policy, case: Case) -> Result:
+def flaw_of_action(action_id: str, known: Iterable[str]) -> Flaw | None:
+    """What is wrong with the id of an action, if none has it."""
+    names = {name: name for name in known}
+    if action_id in names:
+        return None
+    found = shown(action_id) if action_id else "none"
+    return Flaw(("action",), "an action of an atlas", found, nearest_of(action_id, names))
+
+
+def flaw_of_arguments(
+    action_id: str, arguments: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Flaw | None:
+    """What is wrong with arguments: those that do not fit are refused before policy is asked."""
+    flaws = compile_schema(schema).flaws(arguments)
+    if not flaws:
+        return None
+    expected = f"arguments that fit the schema of {action_id}"
+    return Flaw(("parameters",), expected, str(flaws[0]))
+
+
+def _result(policy: Policy, schemas: Mapping[str, Mapping[str, Any]], case: Case) -> Result:
     call = case.call._replace(moment=case.moment)
     limits = limits_of(policy, call)
     used = {limit.key: case.used.get(limit.rule.policy_id, 0) for limit in limits}
     decision = decide(policy, call._replace(moment=case.moment._replace(used=used)))
+    flaw = _flaw_of_call(schemas, case)
     foreign = sorted(case.used.keys() - {limit.rule.policy_id for limit in limits})
-    if foreign:
+    if flaw is not None:
+        problem = str(flaw)
+    elif foreign:
         problem = f"expected `used` to name limits that count this call, found {foreign[0]}"
     elif decision.outcome != case.outcome or case.policy_id not in (None, decision.policy_id):
         expected = f"{case.outcome} by {case.policy_id or 'any rule'}"
@@ -96,6 +127,15 @@ def _result(policy: Policy, case: Case) -> Result:
     else:
         return Result(case, decision, None)
     return Result(case, decision, problem)
+
+
+def _flaw_of_call(schemas: Mapping[str, Mapping[str, Any]], case: Case) -> Flaw | None:
+    action_id = case.call.action_id
+    if case.policy_id == UNKNOWN_ACTION:
+        return None
+    return flaw_of_action(action_id, schemas) or flaw_of_arguments(
+        action_id, case.moment.arguments, schemas[action_id]
+    )
 
 
 def _read_case(node: Node, name: str, note: Note) -> Case:

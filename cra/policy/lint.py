@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra.policy.engine import foreign_to, in_order
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
-from cra.policy.rule import Conditions, Rule, RuleOrigin
+from cra.policy.rule import Rule, RuleOrigin
 
 Kind: TypeAlias = Literal[
-    "no-allow", "matches-nothing", "beyond-grants", "shadowed", "unreachable", "unreachable-limit"
+    "no-allow",
+    "matches-nothing",
+    "allows-nothing",
+    "beyond-grants",
+    "shadowed",
+    "unreachable",
+    "unreachable-limit",
 ]
+
+_PROGRAMS: Final = "functions that a program governs are not looked at"
 
 
 class Remark(NamedTuple):
@@ -23,16 +31,17 @@ class Remark(NamedTuple):
     policy_id: str | None = None
     origin: RuleOrigin | None = None
 
+    @property
+    def is_note(self) -> bool:
+        """Whether it may well be meant: what allows nothing here opens nothing."""
+        return self.kind == "allows-nothing"
+
 
 class _Reach(NamedTuple):
     """A rule of the ladder and the actions that it says something about."""
 
     rule: Rule
     actions: frozenset[str]
-
-    @property
-    def is_unconditional(self) -> bool:
-        return self.rule.conditions == Conditions()
 
 
 def lint(
@@ -56,9 +65,17 @@ def lint(
     findings += _beyond_grants(rules, actions, grants)
     findings += _shadowed(reaches)
     findings += _unreachable(reaches)
-    if not any(reach.rule.type == "allow" and reach.actions for reach in reaches):
-        findings.append(Remark("no-allow", "no rule allows any action: every call is denied"))
+    if not any(_may_allow(reach, actions) for reach in reaches):
+        findings.append(
+            Remark("no-allow", "no rule allows any action of any atlas: all are denied")
+        )
     return tuple(findings)
+
+
+def _may_allow(reach: _Reach, actions: Mapping[str, ActionFacts]) -> bool:
+    """Whether a rule allows something; in a project without atlases, functions of a program."""
+    is_for_programs = not actions and reach.rule.origin.atlas_id is None
+    return reach.rule.type == "allow" and (bool(reach.actions) or is_for_programs)
 
 
 def _matched(patterns: Iterable[Pattern] | None, names: Iterable[str]) -> list[str]:
@@ -69,13 +86,17 @@ def _matched(patterns: Iterable[Pattern] | None, names: Iterable[str]) -> list[s
 
 
 def _idle_patterns(rule: Rule, actions: Mapping[str, ActionFacts]) -> Iterator[Remark]:
+    """Patterns without an action. What a program governs is known to it alone, so that a project's
+    rule may be about that."""
     atlas_id = rule.origin.atlas_id
     known = [name for name, facts in actions.items() if atlas_id in (None, facts.atlas_id)]
-    whose = "of its atlas" if atlas_id else "of any atlas"
+    whose = "of its atlas" if atlas_id else f"of any atlas; {_PROGRAMS}"
+    is_note = atlas_id is None and rule.type == "allow"
     for pattern in rule.patterns or ():
         if not _matched([pattern], known):
             message = f"{rule.policy_id}: {pattern} matches no action {whose}"
-            yield Remark("matches-nothing", message, rule.policy_id, rule.origin)
+            kind: Kind = "allows-nothing" if is_note else "matches-nothing"
+            yield Remark(kind, message, rule.policy_id, rule.origin)
 
 
 def _beyond_grants(
@@ -113,7 +134,7 @@ def _shadowed(reaches: Sequence[_Reach]) -> Iterator[Remark]:
                 )
                 yield Remark("shadowed", message, rule.policy_id, rule.origin)
                 break
-        if reach.is_unconditional:
+        if reach.rule.is_unconditional:
             earlier.append(reach)
 
 
@@ -125,7 +146,7 @@ def _replaces(first: Rule, rule: Rule) -> bool:
 
 def _unreachable(reaches: Sequence[_Reach]) -> Iterator[Remark]:
     """Rules whose every action an unconditional rule denies."""
-    denies = [one for one in reaches if one.rule.type == "deny" and one.is_unconditional]
+    denies = [one for one in reaches if one.rule.type == "deny" and one.rule.is_unconditional]
     denied = frozenset(name for one in denies for name in one.actions)
     for rule, actions in reaches:
         if rule.type == "deny" or not actions or not actions <= denied:

@@ -84,3 +84,7 @@ class Rule(NamedTuple):
     approvers: tuple[str, ...] = ()
     # What a redact rule looks for, and what a scope rule leaves: as written, until they are used.
     settings: Mapping[str, Any] | None = None
+
+    @property
+    def is_unconditional(self) -> bool:
+        return self.conditions == Conditions()

@@ -81,8 +81,10 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
     blocks, packs = _context(world, atlases, caller, task, scores)
     missing = _missing_capabilities(atlases, task)
     matched = {action.action_id for action, _, _ in shown} | packs
+    confidence = world.relevance.confidence(task.goal, matched)
+    is_found = confidence > 0 or any(action.action_id in scores for action, _, _ in judged)
     return {
-        "decision": _overall(shown, refused, missing),
+        "decision": _overall(shown, refused, missing, is_found=is_found),
         "context_blocks": blocks,
         "allowed_actions": [_shown(*one, scores) for one in shown],
         "denied_actions": [_refusal(action, decision) for action, _, decision in refused],
@@ -90,8 +92,8 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
         "constraints": _constraints([*shown, *refused]),
         "omitted": {"allowed": len(allowed) - len(shown), "denied": len(denied) - len(refused)},
         "merge_rules": _MERGE_RULES,
-        "next_steps": _next_steps([action for action, _, _ in shown]),
-        "confidence": _share(world.relevance.confidence(task.goal, matched)),
+        "next_steps": _next_steps(shown),
+        "confidence": _share(confidence),
         "ttl_seconds": world.ttl_seconds,
     }
 
@@ -151,20 +153,30 @@ def _overall(
     allowed: Sequence[tuple[Action, Atlas, Ruling]],
     denied: Sequence[tuple[Action, Atlas, Ruling]],
     missing: Sequence[str],
+    *,
+    is_found: bool,
 ) -> dict[str, Any]:
+    """The answer in a word and in a line; `is_found`: the goal has to do with some of it."""
     asking = sum(decision.outcome == "requires_approval" for _, _, decision in allowed)
     if missing:
         kind, reason = "deny", f"no atlas has the capability {', '.join(missing)}"
     elif not allowed:
         kind, reason = "deny", "nothing is allowed for this goal"
-    elif asking == len(allowed):
-        kind, reason = "requires_approval", "everything that is allowed needs an approval"
-    elif denied or asking:
-        parts = [f"{len(denied)} denied"] if denied else []
-        parts += [f"{asking} to be approved"] if asking else []
-        kind, reason = "partial", f"{len(allowed) - asking} allowed, {', '.join(parts)}"
     else:
-        kind, reason = "allow", "everything that was found is allowed"
+        counts = {
+            "allowed": len(allowed) - asking,
+            "denied": len(denied),
+            "to be approved": asking,
+        }
+        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        if asking == len(allowed):
+            kind, reason = "requires_approval", "everything that is allowed needs an approval"
+        elif denied or asking:
+            kind, reason = "partial", told
+        else:
+            kind, reason = "allow", "everything that was found is allowed"
+        if not is_found:
+            reason = f"none of the goal's words was found; all actions: {told}"
     return {"type": kind, "reason": reason}
 
 
@@ -273,7 +285,9 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
     return stated
 
 
-def _next_steps(actions: Sequence[Action]) -> list[str]:
+def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]]) -> list[str]:
+    """The calls to begin with: the most relevant ones, and first what needs no approval."""
+    in_order = sorted(allowed, key=lambda one: one[2].outcome == "requires_approval")
     return [
         " ".join(
             [
@@ -282,7 +296,7 @@ def _next_steps(actions: Sequence[Action]) -> list[str]:
                 *(f"--param {name}=…" for name in action.parameters_schema.get("required", ())),
             ]
         )
-        for action in actions[:3]
+        for action, _, _ in in_order[:3]
     ]
 
 

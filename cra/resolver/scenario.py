@@ -34,12 +34,11 @@ from cra.atlas.model import Atlas
 from cra.atlas.problem import Problems, SourceText, read_source
 from cra.config import RiskTier
 from cra.config.text import Node, Note
-from cra.config.values import nearest_of, shown
+from cra.config.values import shown
 from cra.errors import Fault, RequestRefused
 from cra.policy.call import Call, Moment
-from cra.policy.fixture import NOON, Case, run_cases
+from cra.policy.fixture import NOON, Case, flaw_of_action, flaw_of_arguments, run_cases
 from cra.policy.ladder import Outcome
-from cra.policy.schema import compile_schema
 from cra.policy.written import Name, below, members_of, read_list, read_or, read_plain
 from cra.resolver.request import Caller, Task, task_of
 from cra.resolver.resolve import NO_EXECUTOR, World, resolve
@@ -87,14 +86,15 @@ def run_scenario(world: World, scenario: Scenario) -> tuple[str, ...]:
         return tuple(_differences(expected, resolve(world, scenario.caller, task)))
     case = scenario.call
     assert case is not None
-    _, action = world.snapshot.actions[case.call.action_id]
+    action_id = case.call.action_id
+    _, action = world.snapshot.actions[action_id]
     if action.executor is None:
         # Such an action is in no resolution, so no call of it is ever allowed.
         if case.outcome == "deny" and case.policy_id in (None, NO_EXECUTOR):
             return ()
         expected_by = f"{case.outcome} by {case.policy_id or 'any rule'}"
         return (f"expected {expected_by}, found deny by {NO_EXECUTOR}",)
-    [result] = run_cases(world.policy, [case])
+    [result] = run_cases(world.policy, {action_id: action.parameters_schema}, [case])
     return () if result.problem is None else (result.problem,)
 
 
@@ -248,12 +248,12 @@ class _ScenarioReader:
     def _check_parameters(
         self, action_id: str, parameters: Mapping[str, Any], node: Node, place: str
     ) -> None:
-        """Arguments that do not fit are refused before policy is asked, whatever it says."""
         for action in self.atlas.actions:
             if action.action_id == action_id:
-                for flaw in compile_schema(action.parameters_schema).flaws(parameters)[:1]:
-                    expected = f"arguments that fit the schema of {action_id}"
-                    self.note(node.offset, below(place, "parameters"), expected, str(flaw), None)
+                flaw = flaw_of_arguments(action_id, parameters, action.parameters_schema)
+                if flaw is not None:
+                    name = below(place, "parameters")
+                    self.note(node.offset, name, flaw.expected, flaw.found, flaw.nearest)
 
     def _action(self, node: Node, place: str) -> str:
         if not isinstance(node.value, str):
@@ -263,11 +263,10 @@ class _ScenarioReader:
         return node.value
 
     def _known(self, action_id: str, offset: int, place: str) -> None:
-        ids = {action.action_id: action.action_id for action in self.atlas.actions}
-        if action_id not in ids:
+        flaw = flaw_of_action(action_id, (action.action_id for action in self.atlas.actions))
+        if flaw is not None:
             note = self.source.noting(Fault.DANGLING)
-            found = shown(action_id) if action_id else "none"
-            note(offset, place, "an action of the atlas", found, nearest_of(action_id, ids))
+            note(offset, place, flaw.expected, flaw.found, flaw.nearest)
 
     def _names(self, members: Mapping[str, Node], key: str, place: str) -> tuple[str, ...]:
         node = members.get(key)

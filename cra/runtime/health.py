@@ -275,7 +275,7 @@ def _atlases(around: Surroundings, root: Path) -> Iterator[HealthCheck]:
     try:
         snapshot = open_snapshot(root, around.config)
         project = Project(around.config, snapshot, dirs=around.dirs, environ=around.environ)
-        remarks = project.remarks()
+        remarks = [remark for remark in project.remarks() if not remark.is_note]
     except AtlasError as error:
         first = error.message.partition("\n")[0]
         where = f" ({error.where})" if error.where else ""

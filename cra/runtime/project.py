@@ -318,7 +318,7 @@ class Project:
         question = f"; did you mean {nearest[0]}?" if nearest else ""
         return UnknownAction(
             f"expected an action of this project's atlases, found {action_id!r:.80}{question}",
-            fix="cra atlas actions",
+            fix="cra atlas actions; a function that a program governs is known to it alone",
         )
 
     def secret(self, name: str) -> str:

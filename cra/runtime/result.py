@@ -51,6 +51,8 @@ class ExecutionResult:
     simulated: bool = False
     # Whether this is the recorded outcome of an earlier call with the same idempotency key.
     is_repeated: bool = False
+    # What can be done about a denial.
+    fix: str | None = None
 
     @property
     def result(self) -> Any:
@@ -58,7 +60,7 @@ class ExecutionResult:
         if self.status == "denied":
             raise Denied(
                 f"{self.action_id}: {self.reason} ({self.policy_id})",
-                fix=f"cra explain {self.action_id}",
+                fix=self.fix,
             )
         if self.status == "pending_approval":
             raise ApprovalPending(

@@ -52,6 +52,7 @@ from cra.runtime.record import (
     record_request,
     record_resolution,
 )
+from cra.runtime.remedy import remedy_of
 from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, SessionState
 
@@ -291,10 +292,16 @@ class GovernedSession:
             approval_id=None if call.is_dry_run else decided.approval_id,
             possible_at=decided.possible_at,
             simulated=call.is_dry_run,
+            fix=self._remedy(call, decided) if ruling.outcome == "deny" else None,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
         return self._carry_out(call, decided, found)
+
+    def _remedy(self, call: FrozenCall, decided: Decided) -> str:
+        known = self.project.config.agents.get(self.caller.agent)
+        configured = known.scopes if known else ()
+        return remedy_of(decided.ruling, call, decided.asked, self.project.policy, configured)
 
     def _follow(
         self,

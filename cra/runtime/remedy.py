@@ -1,0 +1,105 @@
+"""What to do about a denial: the command that shows the decision again, or what has to change.
+
+`cra explain` decides anew, so the command states all that the decision rests on.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from typing import Any, Final
+
+from cra.atlas.model import HostExecutor
+from cra.policy.call import Call
+from cra.policy.engine import Policy
+from cra.policy.explain import explain
+from cra.policy.ladder import APPROVAL_TIER, Ruling
+from cra.runtime.decision import NO_RESOLUTION
+from cra.runtime.record import FrozenCall
+
+# Who asks in a command that does not say.
+_AGENT: Final = "cli"
+_MAX_COMMAND: Final = 500
+# The types of JSON Schema whose values a word of a command stands for, whatever they are.
+_PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def remedy_of(
+    ruling: Ruling, call: FrozenCall, asked: Call, policy: Policy, configured: Iterable[str]
+) -> str:
+    """What can be done by whoever meets a denial; `configured` are the scopes of the agent."""
+    rule = ruling.rule
+    if ruling.policy_id == NO_RESOLUTION:
+        return " ".join(["cra resolve", *_agent_words(asked), '--goal "…"'])
+    if ruling.policy_id == APPROVAL_TIER or (rule and rule.type == "require_approval"):
+        return "cra approvals list --all says who refused it, and until when"
+    if rule is not None and rule.limit is not None:
+        return f"wait, or raise the maximum of {rule.policy_id}"
+    if isinstance(call.action.executor, HostExecutor):
+        # No command knows the functions of a program.
+        return "; ".join(explain(policy, asked).changes)
+    return _explaining(ruling, call, asked, configured) or (
+        "cra trace show last --event-type action.denied"
+    )
+
+
+def _explaining(
+    ruling: Ruling, call: FrozenCall, asked: Call, configured: Iterable[str]
+) -> str | None:
+    """The command that decides the same; None for a call that no short command states."""
+    facts = [_fact(name, value) for name, value in asked.context.items()]
+    stated = [*_agent_words(asked)]
+    if asked.scopes != frozenset(configured):
+        # An empty one: it has none at all.
+        stated += [f"--scope {shlex.quote(scope)}" for scope in sorted(asked.scopes) or [""]]
+    if asked.risk_tier is not None:
+        stated.append(f"--risk-tier {asked.risk_tier}")
+    stated += [f"--context {shlex.quote(fact)}" for fact in facts if fact is not None]
+    command = " ".join([_with_arguments(ruling, call), *stated])
+    return None if None in facts or len(command) > _MAX_COMMAND else command
+
+
+def _agent_words(asked: Call) -> list[str]:
+    return [] if asked.agent == _AGENT else [f"--agent {shlex.quote(asked.agent)}"]
+
+
+def _with_arguments(ruling: Ruling, call: FrozenCall) -> str:
+    command = f"cra explain {call.action.action_id}"
+    if not call.arguments and not _is_of_the_call(ruling):
+        return command
+    words = [_argument(call, name, value) for name, value in call.arguments.items()]
+    if words and None not in words:
+        return " ".join([command, *(f"-p {shlex.quote(word)}" for word in words if word)])
+    return f"printf %s {shlex.quote(json.dumps(call.arguments))} | {command} --params -"
+
+
+def _is_of_the_call(ruling: Ruling) -> bool:
+    """Whether a rule decides that is undecided as long as there are no arguments."""
+    wanted = ruling.rule.conditions if ruling.rule else None
+    return wanted is not None and (wanted.parameters is not None or wanted.time_window is not None)
+
+
+def _argument(call: FrozenCall, name: str, value: Any) -> str | None:
+    """An argument as NAME=VALUE; None if it might be read as something else."""
+    schema = call.action.parameters_schema.get("properties", {}).get(name)
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    found = _PLAIN.get(type(value))
+    is_read_so = found == kind or (found, kind) == ("integer", "number")
+    return _word(name, value) if is_read_so else None
+
+
+def _fact(name: str, value: Any) -> str | None:
+    """A fact of the context as NAME=VALUE; None if it might be read as something else."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            return _word(name, value)
+        return None
+    return _word(name, value) if value is None or type(value) in _PLAIN else None
+
+
+def _word(name: str, value: Any) -> str | None:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{name}={text}" if name and "=" not in name and text.isprintable() else None
