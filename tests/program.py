@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -34,8 +35,17 @@ def answer(place: Path, *arguments: str | Path, **environ: str) -> str:
     return done.stdout.removesuffix("\n")
 
 
-def at_terminal(place: Path, *arguments: str | Path, typed: str, **environ: str) -> tuple[int, str]:
-    """Run `cra` on a terminal of its own where somebody types. Returns the code and the screen."""
+def at_terminal(
+    place: Path,
+    *arguments: str | Path,
+    typed: str,
+    meanwhile: Callable[[], object] | None = None,
+    **environ: str,
+) -> tuple[int, str]:
+    """Run `cra` on a terminal of its own where somebody types. Returns the code and the screen.
+
+    What is done `meanwhile` is done while the first question waits, which is answered after that.
+    """
     ours, its = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "cra", *map(str, arguments)],
@@ -47,7 +57,8 @@ def at_terminal(place: Path, *arguments: str | Path, typed: str, **environ: str)
         start_new_session=True,
     ) as process:
         os.close(its)
-        os.write(ours, typed.encode())
+        if meanwhile is None:
+            os.write(ours, typed.encode())
         screen = b""
         while True:
             try:
@@ -57,5 +68,9 @@ def at_terminal(place: Path, *arguments: str | Path, typed: str, **environ: str)
             if not part:
                 break
             screen += part
+            if meanwhile is not None and b"[y/N]" in screen:
+                meanwhile()
+                meanwhile = None
+                os.write(ours, typed.encode())
         os.close(ours)
         return process.wait(120), screen.decode()

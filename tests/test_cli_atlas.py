@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -256,6 +257,91 @@ def test_on_a_terminal_the_question_decides(project, desk, reply, is_added):
     assert "ticket.find" in screen
     assert "Add com.example.desk, with all that it may do? [y/N]" in screen
     assert (written(project)[1] is not None) is is_added
+
+
+def with_id(folder: Path, number: int) -> Path:
+    """A small atlas of its own."""
+    action = {"action_id": f"number{number}.read", "executor": {"type": "static", "result": number}}
+    changes = {"policies": [], "tests": [], "context_packs": [], "actions": [action]}
+    return write_atlas(folder, atlas_id=f"com.example.number{number}", **changes)
+
+
+def accepted(project: Path) -> tuple[list[str], list[str]]:
+    """The ids in the lock, and the sources in the configuration."""
+    lock = json.loads((project / "cra.atlases.lock").read_text())
+    config = json.loads((project / "cra.config.json").read_text())
+    return sorted(lock["atlases"]), sorted(config.get("atlases", []))
+
+
+def test_atlases_that_are_added_at_once_are_all_in_the_project(project):
+    folders = [with_id(project / f"atlases/number{number}", number) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        said = pool.map(lambda folder: answer(project, "atlas", "add", folder, "--yes"), folders)
+        assert all("added" in one for one in said)
+
+    assert accepted(project) == (
+        [f"com.example.number{number}" for number in range(6)],
+        [f"atlases/number{number}" for number in range(6)],
+    )
+    assert not list(project.glob("*.tmp"))
+    with Project.open(project) as opened:
+        assert len(opened.snapshot.actions) == 6
+
+
+def test_what_is_added_while_a_question_waits_is_kept(added):
+    first, second = (with_id(added / f"atlases/number{number}", number) for number in (1, 2))
+
+    code, _ = at_terminal(
+        added,
+        *("atlas", "add", first),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "add", second, "--yes"),
+    )
+    assert code == 0
+    code, _ = at_terminal(
+        added,
+        *("atlas", "remove", "com.example.desk"),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "remove", "com.example.number2", "--yes"),
+    )
+    assert code == 0
+    assert accepted(added) == (["com.example.number1"], ["atlases/number1"])
+
+
+def test_two_atlases_that_do_not_go_together_are_not_both_added(project, desk):
+    other = write_atlas(project / "atlases" / "other", atlas_id="com.example.other")
+
+    code, screen = at_terminal(
+        project,
+        *("atlas", "add", other),
+        typed="y\n",
+        meanwhile=lambda: answer(project, "atlas", "add", desk, "--yes"),
+    )
+
+    assert (code, "ticket.find" in screen.partition("[y/N]")[2]) == (2, True)
+    assert accepted(project) == (["com.example.desk"], ["atlases/desk"])
+
+
+def test_a_change_is_accepted_only_as_it_was_shown(added, desk):
+    write_atlas(desk, **with_notes())
+
+    code, screen = at_terminal(
+        added,
+        *("atlas", "lock"),
+        typed="y\n",
+        meanwhile=lambda: answer(added, "atlas", "remove", "com.example.desk", "--yes"),
+    )
+
+    assert (code, "fix: cra atlas lock" in screen) == (2, True)
+    assert accepted(added) == ([], [])
+
+
+def test_adding_in_a_copy_without_a_trace_leaves_nothing_that_git_would_take(project, desk):
+    shutil.rmtree(project / "cra.trace")
+
+    answer(project, "atlas", "add", desk, "--yes")
+
+    assert (project / "cra.trace" / ".gitignore").read_text() == "*\n"
 
 
 def test_a_zip_is_added_and_removed_like_a_directory(project, desk):

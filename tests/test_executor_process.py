@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -402,6 +405,82 @@ def test_a_program_that_kills_its_supervisor_ends_with_it_and_its_children_are_n
     assert isinstance(failed, Failed)
     assert (failed.code, failed.still_running) == ("killed", True)
     wait_until(lambda: not processes_with(mark))
+
+
+# As a user who may have 8 tasks; the program takes them all before its supervisor goes on. Each of
+# them ends by itself.
+CROWDED = """
+import os, resource, sys, time
+from cra.runtime.executors import supervisor
+
+ready, full = os.pipe()
+let_go = supervisor.let_go_of_stdio
+
+def fill(*_):
+    try:
+        while os.fork():
+            pass
+        os.setsid()
+    except OSError:
+        os.write(full, b"x")
+    time.sleep(20)
+    os._exit(0)
+
+def late():
+    os.read(ready, 1)
+    print("full", flush=True)
+    let_go()
+
+supervisor.become, supervisor.let_go_of_stdio = fill, late
+control, user, tasks = map(int, sys.argv[1:])
+os.setgroups([])
+os.setgid(user)
+resource.setrlimit(resource.RLIMIT_NPROC, (tasks, tasks))
+os.setuid(user)
+supervisor.main(control, 0, 0, ["unused"])
+os._exit(0)
+"""
+
+
+def processes_of(user: int) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError):
+            if process.stat().st_uid == user:
+                found.append(process.name)
+    return found
+
+
+@linux_only
+@pytest.mark.skipif(os.getuid() != 0, reason="limits the tasks of another user")
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        (8, "exit 9\nclean\n"),
+        (2, f"exec {errno.EAGAIN}\nclean\n"),
+        (1, f"exec {errno.EAGAIN}\nclean\n"),
+    ],
+)
+def test_a_program_that_takes_all_tasks_of_its_user_is_ended(tasks, said):
+    user = 61_000 + os.getpid() % 4_000
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = (sys.executable, "-W", "ignore", "-c", CROWDED)
+        words = map(str, (theirs.fileno(), user, tasks))
+        with subprocess.Popen(
+            [*command, *words], stdout=subprocess.PIPE, pass_fds=(theirs.fileno(),)
+        ) as supervisor:
+            theirs.close()
+            assert supervisor.stdout
+            supervisor.stdout.readline()
+            ours.shutdown(socket.SHUT_WR)
+            ours.settimeout(30)
+            answer = b""
+            while part := ours.recv(1000):
+                answer += part
+
+    assert answer.decode() == said
+    assert processes_of(user) == []
 
 
 @linux_only

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -21,6 +22,7 @@ from cra.atlas.package import read_file
 from cra.atlas.problem import Problems, read_source, refusal
 from cra.config.values import WRONG, Limits, read_value
 from cra.errors import AtlasError, Fault
+from cra.ledger import files
 from cra.policy.pattern import MAX_ACTION_ID, PATTERN, Pattern
 
 LOCK_NAME: Final = "cra.atlases.lock"
@@ -137,6 +139,17 @@ def read_lock(project: Path) -> dict[str, Pin]:
     if problems.errors:
         raise refusal("a lock", problems.errors, "cra atlas lock writes it anew")
     return {name: _pin(name, entry) for name, entry in lock.atlases.items()}
+
+
+@contextmanager
+def changing(trace_directory: Path) -> Iterator[None]:
+    """Let one process at a time read what a project accepts and write it anew.
+
+    It is held across no question. Raises OSError.
+    """
+    files.make_ledger_directory(trace_directory)
+    with files.exclusive_lock(trace_directory / "locks" / "project.lock"):
+        yield
 
 
 def write_lock(project: Path, pins: Iterable[Pin]) -> None:

@@ -24,7 +24,7 @@ from cra.cli.atlas_read import (
     unknown_atlas,
 )
 from cra.cli.options import DryRun, Json, ProjectDir, Yes
-from cra.cli.project import open_config
+from cra.cli.project import open_config, project_dir
 from cra.config import FILE_NAME
 from cra.errors import AtlasError, ExitCode, UsageError
 
@@ -57,18 +57,15 @@ def add(
       cra atlas add support.zip --dry-run
       cra atlas add atlases/support --yes
     """
-    from cra.atlas.acceptance import pinned_atlases, refuse_misfits, source_of
-    from cra.atlas.lock import pin_of, read_lock, write_lock
+    from cra.atlas.acceptance import source_of
+    from cra.atlas.lock import changing, pin_of, write_lock
 
     config = open_config(project)
     root = _root(config)
     atlas = _read(path)
     pin = pin_of(atlas, source_of(root, path))
-    pins = read_lock(root)
-    is_done = _is_added(config, pins.get(atlas.atlas_id), pin)
+    is_done, _ = _with_pin(config, atlas, pin)
     _refuse_surrounding(root, path)
-    others = {name: one for name, one in pins.items() if name != atlas.atlas_id}
-    refuse_misfits(root, [*pinned_atlases(root, others.values()), atlas])
     facts = {"dry_run": dry_run, "added": not is_done and not dry_run, **atlas_facts(atlas, pin)}
     if not as_json:
         print_atlas(atlas, pin)
@@ -76,8 +73,10 @@ def add(
         if not output.confirm(f"Add {atlas.atlas_id}, with all that it may do?", yes=yes):
             output.tell(_NOTHING)
             return
-        write_lock(root, [*others.values(), pin])
-        _write_sources(config, [*_listed(config, without=[pin]), pin.source])
+        with changing(config.trace_directory):
+            _, pins = _with_pin(config, atlas, pin)
+            write_lock(root, pins)
+            _write_sources(config, [*_listed(config, without=[pin]), pin.source])
     if as_json:
         output.answer_json(facts)
     elif is_done:
@@ -105,10 +104,12 @@ def lock(
       cra atlas lock --yes
     """
     from cra.atlas.acceptance import acceptances, refuse_misfits
-    from cra.atlas.lock import LOCK_NAME, write_lock
+    from cra.atlas.lock import LOCK_NAME, changing, write_lock
 
+    root = project_dir(project, required=True)
+    assert root is not None
+    seen = _stored(root)
     config = open_config(project)
-    root = _root(config)
     pins, is_broken = _read_pins(root)
     found = acceptances(root, config.atlases, pins)
     changed = [one for one in found if one.state != "same"]
@@ -119,7 +120,13 @@ def lock(
             _print_acceptance(one)
     accepted = is_due and not check and output.confirm(f"Accept it in {LOCK_NAME}?", yes=yes)
     if accepted:
-        write_lock(root, [one.after for one in found if one.after is not None])
+        with changing(config.trace_directory):
+            if _stored(root) != seen:
+                raise UsageError(
+                    "expected the atlases as they were shown, found others in the project by now",
+                    fix="cra atlas lock",
+                )
+            write_lock(root, [one.after for one in found if one.after is not None])
     if as_json:
         rows = [_acceptance_facts(one) for one in found]
         output.answer_json({"changed": is_due, "accepted": accepted, "atlases": rows})
@@ -145,28 +152,19 @@ def remove(
       cra atlas remove com.example.support
       cra atlas remove com.example.support --dry-run
     """
-    from cra.atlas.acceptance import dependents
-    from cra.atlas.lock import read_lock, write_lock
+    from cra.atlas.lock import changing, write_lock
 
     config = open_config(project)
     root = _root(config)
-    pins = read_lock(root)
-    if atlas not in pins:
-        raise unknown_atlas(atlas, pins)
-    pin = pins.pop(atlas)
-    needing = dependents(root, pins, atlas)
-    if needing:
-        raise UsageError(
-            f"expected an atlas that no other needs, found {atlas}, "
-            f"which {', '.join(needing)} needs",
-            fix=f"cra atlas remove {needing[0]}",
-        )
+    pin, _ = _without_pin(root, atlas)
     if not dry_run:
         if not output.confirm(f"Remove {atlas}? Its files are kept.", yes=yes):
             output.tell(_NOTHING)
             return
-        write_lock(root, pins.values())
-        _write_sources(config, _listed(config, without=[pin]))
+        with changing(config.trace_directory):
+            pin, pins = _without_pin(root, atlas)
+            write_lock(root, pins)
+            _write_sources(config, _listed(config, without=[pin]))
     if as_json:
         facts = {"atlas_id": atlas, "version": pin.version, "source": pin.source}
         output.answer_json({"dry_run": dry_run, "removed": not dry_run, **facts})
@@ -243,6 +241,40 @@ def _read(path: Path) -> Atlas:
     return reading.atlas
 
 
+def _with_pin(config: Config, atlas: Atlas, pin: Pin) -> tuple[bool, list[Pin]]:
+    """Whether an atlas is in the project as it is, and the pins of now with its own among them.
+
+    Raises UsageError or AtlasError if it does not go with them.
+    """
+    from cra.atlas.acceptance import pinned_atlases, refuse_misfits
+    from cra.atlas.lock import read_lock
+
+    root = _root(config)
+    pins = read_lock(root)
+    is_done = _is_added(config, pins.pop(atlas.atlas_id, None), pin)
+    refuse_misfits(root, [*pinned_atlases(root, pins.values()), atlas])
+    return is_done, [*pins.values(), pin]
+
+
+def _without_pin(root: Path, atlas_id: str) -> tuple[Pin, list[Pin]]:
+    """The pin of an atlas that no other needs, and the others of now. Raises UsageError."""
+    from cra.atlas.acceptance import dependents
+    from cra.atlas.lock import read_lock
+
+    pins = read_lock(root)
+    if atlas_id not in pins:
+        raise unknown_atlas(atlas_id, pins)
+    pin = pins.pop(atlas_id)
+    needing = dependents(root, pins, atlas_id)
+    if needing:
+        raise UsageError(
+            f"expected an atlas that no other needs, found {atlas_id}, "
+            f"which {', '.join(needing)} needs",
+            fix=f"cra atlas remove {needing[0]}",
+        )
+    return pin, [*pins.values()]
+
+
 def _is_added(config: Config, known: Pin | None, pin: Pin) -> bool:
     """Whether an atlas is in the project as it is. Raises UsageError if another of its id is."""
     from cra.atlas.snapshot import place_of
@@ -292,6 +324,14 @@ def _listed(config: Config, *, without: Iterable[Pin]) -> list[Any]:
         for entry in document.get("atlases", in_force)
         if place_of(root, entry if isinstance(entry, str) else entry["path"]) not in gone
     ]
+
+
+def _stored(root: Path) -> list[bytes | None]:
+    """What says which atlases a project accepts."""
+    from cra.atlas.lock import LOCK_NAME
+
+    paths = [root / FILE_NAME, root / LOCK_NAME]
+    return [path.read_bytes() if path.exists() else None for path in paths]
 
 
 def _document(root: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,6 +94,17 @@ def make_directory(path: Path) -> None:
     with suppress(FileExistsError):
         os.mkdir(path)
     sync_directory(path.parent)
+
+
+def make_ledger_directory(path: Path) -> None:
+    """Make the directory of a ledger, with those in it; git ignores all of it."""
+    make_directory(path)
+    for name in ("locks", "blobs"):
+        (path / name).mkdir(exist_ok=True, mode=0o700)
+    if not (path / ".gitignore").exists():
+        # The locks are in there: until now nobody holds one.
+        own = f".{os.getpid()}.{threading.get_ident()}.tmp"
+        replace(path / ".gitignore", b"*\n", suffix=own)
 
 
 def sync_directory(path: Path) -> None:

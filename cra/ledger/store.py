@@ -151,10 +151,8 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
         try:
-            self._make_directories()
+            files.make_ledger_directory(directory)
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
-                if not (directory / ".gitignore").exists():
-                    files.replace(directory / ".gitignore", b"*\n")
                 self.id, self.signer, self.journal = self._open_journal(
                     signer, is_known=not accept_breaks
                 )
@@ -279,11 +277,6 @@ class Ledger:
     def forget_lock(self) -> None:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
-
-    def _make_directories(self) -> None:
-        files.make_directory(self.directory)
-        for name in ("locks", "blobs"):
-            (self.directory / name).mkdir(exist_ok=True, mode=0o700)
 
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool

@@ -22,6 +22,8 @@ from cra.runtime.executors.work import Failed, FailureCode, Stopped
 
 PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
+# It has a thread when it forks, which later versions of Python warn of on stderr.
+_PYTHON: Final = (sys.executable, "-I", "-S", "-W", "ignore")
 _SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 # The supervisor tries to end everything for five seconds; this is how long it is waited for.
 _PATIENCE: Final = 8.0
@@ -124,7 +126,7 @@ def _start(program: Program) -> _Running:
         channel = theirs.fileno()
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _SUPERVISOR, str(channel), *limits, *program.command],
+                [*_PYTHON, _SUPERVISOR, str(channel), *limits, *program.command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

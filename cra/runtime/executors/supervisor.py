@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import errno
 import os
 import resource
 import sys
@@ -36,12 +37,22 @@ def main(control: int, cpu_seconds: int, memory_bytes: int, command: list[str]) 
     if IS_LINUX:
         # Orphans become children of this process, however often they forked or left their group.
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    child = os.fork()
+    program: list[int] = []
+    ended: list[int] = []
+    started = _thread.allocate_lock()
+    started.acquire()
+    try:
+        # Before the program, which may leave its user no room for one more thread.
+        _thread.start_new_thread(kill_on_hangup, (control, started, program, ended))
+        child = os.fork()
+    except (OSError, RuntimeError):
+        say(control, f"exec {errno.EAGAIN}\nclean")
+        return
     if not child:
         become(command, control, cpu_seconds, memory_bytes, libc)
+    program.append(child)
+    started.release()
     let_go_of_stdio()
-    ended: list[int] = []
-    _thread.start_new_thread(kill_on_hangup, (control, child, ended))
     while not ended:
         pid, status = os.wait()
         if pid == child:
@@ -92,12 +103,15 @@ def let_go_of_stdio() -> None:
         os.dup2(null, descriptor)
 
 
-def kill_on_hangup(control: int, child: int, ended: list[int]) -> None:
+def kill_on_hangup(
+    control: int, started: _thread.LockType, program: list[int], ended: list[int]
+) -> None:
     while os.read(control, 1):
         pass
+    started.acquire()
     if not ended:
-        kill_group(child)
-        kill(child)
+        kill_group(program[0])
+        kill(program[0])
 
 
 def end_all(child: int) -> bool:
