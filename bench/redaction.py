@@ -14,12 +14,12 @@ from bench.report import Budget, Measured, Row, Table
 from bench.workload import Setting
 from cra.redaction.detect import Detectors, find
 from cra.redaction.kinds import KINDS
-from cra.redaction.redact import Redactor, field_path, redacted, redacted_text
+from cra.redaction.redact import Redactor, field_path, redacted, reworded
 from tests.secrets_corpus import KEYS, samples, scores
 
 SECRET: Final = bytes(32)
 RULE: Final = Redactor(
-    SECRET,
+    lambda: SECRET,
     Detectors(tuple(KINDS), (r"EMP-\d{6}",)),
     frozenset([field_path("arguments.customer")]),
 )
@@ -44,14 +44,14 @@ BLOCK: Final = (EVENT["arguments"]["body"] + "\n") * 40
 
 
 def measure_redaction(setting: Setting) -> Table:
-    clean = Redactor(SECRET)
+    clean = Redactor(lambda: SECRET)
     key = KEYS["github_token"][0](Random(1))
     leaking = EVENT | {"arguments": {**EVENT["arguments"], "body": f"the key is {key}"}}
     steps: dict[str, Callable[[Any], object]] = {
         "clean event": lambda _: redacted(clean, EVENT),
         "event with a key": lambda _: redacted(clean, leaking),
         "clean event, a rule with all": lambda _: redacted(RULE, EVENT),
-        "context block of 4.7 kB": lambda _: redacted_text(clean, BLOCK),
+        "context block of 4.7 kB": lambda _: reworded(clean, BLOCK),
         "new detectors": lambda _: find(Detectors(), "token"),
         "orjson.dumps of the event": lambda _: orjson.dumps(EVENT),
         "str.encode of the block": lambda _: BLOCK.encode(),

@@ -17,7 +17,7 @@ from cra import canonical
 from cra.errors import ValueRefused
 from cra.redaction.detect import Detectors, Found, find, findings, merged
 from cra.redaction.kinds import KINDS
-from cra.redaction.redact import Redactor, field_path, redacted, redacted_text
+from cra.redaction.redact import Redactor, field_path, redacted, reworded
 from tests.secrets_corpus import (
     BASE62,
     HEX,
@@ -46,8 +46,8 @@ LONG_CARD = "6" + "2" * 17
 LONG_CARD += luhn_digit(LONG_CARD)
 PASSWORD = "a7" + some(RANDOM, BASE62, 14)
 
-REDACTOR = Redactor(b"a secret of the project's own")
-PERSONAL = Redactor(REDACTOR.secret, EVERYTHING)
+REDACTOR = Redactor(lambda: b"a secret of the project's own")
+PERSONAL = Redactor(REDACTOR.load_secret, EVERYTHING)
 
 
 def form(value, redactor=REDACTOR):
@@ -262,7 +262,7 @@ def test_only_what_is_suspected_is_found(text):
 def test_a_long_text_made_to_be_searched_again_and_again_comes_to_an_end(unit):
     text = unit * (400_000 // len(unit))
 
-    assert len(redacted_text(PERSONAL, text).value) > 0
+    assert len(reworded(PERSONAL, text).value) > 0
     assert canonical.encode(form(text, PERSONAL))
 
 
@@ -293,12 +293,12 @@ def test_equal_secrets_have_equal_macs_and_no_others_do():
 
     assert again["$text"][1] == once
     assert other["mac"] != once["mac"]
-    assert form(GITHUB, Redactor(b"the secret of another project")) != once
+    assert form(GITHUB, Redactor(lambda: b"the secret of another project")) != once
 
 
 def test_the_secret_can_neither_be_guessed_nor_read_off():
     with pytest.raises(ValueRefused, match="at least 16 bytes, found 15"):
-        Redactor(b"x" * 15)
+        _ = Redactor(lambda: b"x" * 15).secret
     assert "project" not in repr(REDACTOR)
 
 
@@ -492,7 +492,7 @@ def test_a_value_that_nobody_wrapped_is_no_error(value):
 
 
 def with_fields(*paths):
-    return Redactor(REDACTOR.secret, fields=frozenset(map(field_path, paths)))
+    return Redactor(REDACTOR.load_secret, fields=frozenset(map(field_path, paths)))
 
 
 def test_a_field_is_replaced_whatever_it_holds():
@@ -555,7 +555,7 @@ def test_a_path_without_a_key_is_refused(path):
 
 
 def test_an_agent_reads_that_something_is_missing_and_whether_it_is_the_same():
-    found = redacted_text(REDACTOR, f"Use {GITHUB} or {AWS}. password={PASSWORD}; not {PASSWORD}")
+    found = reworded(REDACTOR, f"Use {GITHUB} or {AWS}. password={PASSWORD}; not {PASSWORD}")
     word = f"[redacted assignment {mark('assignment', PASSWORD)['mac'][:8]}]"
 
     assert found.counts == {"github_token": 1, "aws_key": 1, "assignment": 2}
@@ -563,12 +563,12 @@ def test_an_agent_reads_that_something_is_missing_and_whether_it_is_the_same():
         f"Use [redacted github_token {mark('github_token', GITHUB)['mac'][:8]}] or"
         f" [redacted aws_key {mark('aws_key', AWS)['mac'][:8]}]. password={word}; not {word}"
     )
-    assert redacted_text(REDACTOR, found.value).value is found.value
+    assert reworded(REDACTOR, found.value).value is found.value
 
 
 @pytest.mark.parametrize("text", ["", "nothing of interest", "the token expires: tomorrow"])
 def test_a_text_without_secrets_is_the_same_text(text):
-    assert redacted_text(REDACTOR, text).value is text
+    assert reworded(REDACTOR, text).value is text
     assert (
-        redacted_text(Redactor(REDACTOR.secret, Detectors(patterns=("\\d",))), text).value is text
+        reworded(Redactor(REDACTOR.load_secret, Detectors(patterns=("\\d",))), text).value is text
     )

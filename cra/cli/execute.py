@@ -127,7 +127,7 @@ def _arguments(
 ) -> dict[str, Any]:
     """The arguments that are stated, or else those that the approval was asked for with."""
     if given is not None and not words and file is None:
-        return dict(working.approvals.find(given.approval_id).arguments)
+        return working.approvals.arguments_of(given.approval_id)
     found = opened.snapshot.actions.get(action)
     return parameters_of(words, file, found[1].parameters_schema if found is not None else {})
 

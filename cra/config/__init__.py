@@ -358,7 +358,7 @@ def _read_file(
 ) -> Iterator[_Setting]:
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     try:
         text = data.decode()

@@ -63,6 +63,21 @@ def replace(path: Path, data: bytes, *, suffix: str = ".tmp", durable: bool = Tr
         sync_directory(path.parent)
 
 
+def create_once(path: Path, data: bytes) -> bool:
+    """Make a file for its owner alone, whole or not at all. Whether it is there now because of
+    this call: one that was there is never replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    staged = stage(path, data, suffix=f".{os.getpid()}.tmp")
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        return False
+    finally:
+        remove(staged)
+    sync_directory(path.parent)
+    return True
+
+
 def stage(path: Path, data: bytes, *, suffix: str, durable: bool = True) -> Path:
     """Write data to a temporary file beside path."""
     temporary = path.with_name(path.name + suffix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import stat
 from pathlib import Path
@@ -38,17 +37,10 @@ def create_key(path: Path) -> Signer:
 
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staged = files.stage(path, pem, suffix=f".{os.getpid()}.tmp")
-    try:
-        os.link(staged, path)
-    except FileExistsError:
+    if not files.create_once(path, pem):
         raise SignerRefused(
             "expected no key yet, found one", where=str(path), fix="use it, or move it away"
-        ) from None
-    finally:
-        files.remove(staged)
-    files.sync_directory(path.parent)
+        )
     return load_key(path)
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from cra import canonical
 from cra.errors import (
@@ -36,6 +36,9 @@ from cra.ledger.recovery import complete_line, cut, has_rebooted, is_unborn
 from cra.ledger.source import Source
 from cra.ledger.sync import SYNCER
 from cra.protocol.events import Removed, check_payload
+
+if TYPE_CHECKING:
+    from cra.redaction.redact import Redactor
 
 Durability = Literal["batch", "always"]
 
@@ -103,6 +106,7 @@ class ChainWriter:
         self._creates = creates
         self._cuts_foreign = cuts_foreign
         self._on_lines = on_lines
+        self.redactor: Redactor | None = None
         self._actors: dict[tuple[str, str], str] = {}
         self._mutex = threading.RLock()
         # Once it is set this object stays stopped, whatever is closed and opened around it.
@@ -175,9 +179,13 @@ class ChainWriter:
         severity: str | None = None,
         actor_id: str = "cra",
         atlas: Mapping[str, str] | None = None,
+        redactor: Redactor | None = None,
     ) -> Recorded:
-        """Append one event, in a batch of its own unless this thread has one open."""
-        given = (span_id, parent_span_id, severity, actor_id, atlas)
+        """Append one event, in a batch of its own unless this thread has one open.
+
+        What the redactor finds does not reach the file; the writer's own, unless one is stated.
+        """
+        given = (span_id, parent_span_id, severity, actor_id, atlas, redactor or self.redactor)
         if self._owner == threading.get_ident():
             return self._append(event_type, payload, *given)
         with Batch(self, barrier=False):
@@ -328,6 +336,7 @@ class ChainWriter:
         severity: str | None,
         actor_id: str,
         atlas: Mapping[str, str] | None,
+        redactor: Redactor | None,
     ) -> Recorded:
         row = check_payload(event_type, payload)
         chain = self._place.chain
@@ -338,7 +347,7 @@ class ChainWriter:
             )
         event_id, timestamp, salt = self._source.stamp()
         try:
-            body, artifacts = store_payload(payload, row.outputs, salt, self.paths.blobs)
+            body, artifacts = store_payload(payload, row.outputs, salt, self.paths.blobs, redactor)
         except OSError as error:
             raise self._write_failed(error) from error
         draft = Draft(

@@ -9,7 +9,7 @@ reason       here or in `parameters`, for the one who is denied
 description  for the readers of the document
 conditions   agents, roles, scopes, risk_tiers, time_window, context, parameters
 parameters   by type. rate_limit: max_calls, window_seconds, per; budget: max_cost,
-             window_seconds, per; require_approval: approvers; redact: kinds, patterns;
+             window_seconds, per; require_approval: approvers; redact: kinds, patterns, fields;
              scope: max_context_tokens, context_packs
 """
 
@@ -52,6 +52,10 @@ _Window: TypeAlias = Annotated[
 _Per: TypeAlias = Literal["session", "agent", "project"]
 # Personal data that is redacted on request; credentials always are.
 _Kind: TypeAlias = Literal["email", "phone", "iban", "ssn"]
+_Field: TypeAlias = Annotated[
+    str,
+    Limits("keys with points between them, like customer.email", pattern=r"[^.]+(?:\.[^.]+)*"),
+]
 _Type: TypeAlias = Literal[RuleType, "requires_approval"]
 
 _TYPES: Final[Mapping[str | None, RuleType]] = {
@@ -75,7 +79,7 @@ _PARAMETERS: Final[Mapping[RuleType, tuple[str, ...]]] = {
     "rate_limit": ("max_calls", "window_seconds", "per"),
     "budget": ("max_cost", "window_seconds", "per"),
     "allow": (),
-    "redact": ("kinds", "patterns"),
+    "redact": ("kinds", "patterns", "fields"),
     "scope": ("max_context_tokens", "context_packs"),
 }
 
@@ -221,7 +225,7 @@ def _read_limit(maximum: str, node: Node, name: str, note: Note) -> dict[str, An
 
 
 def _read_redaction(node: Node, name: str, note: Note) -> dict[str, Any]:
-    settings = _read_lists({"kinds": _Kind, "patterns": str}, node, name, note)
+    settings = _read_lists({"kinds": _Kind, "patterns": str, "fields": _Field}, node, name, note)
     for at, pattern in enumerate(settings.get("patterns", ())):
         mistake = _mistake_in_regex(pattern)
         if mistake:

@@ -49,18 +49,29 @@ class Redacted(NamedTuple):
 
 @dataclass(frozen=True)
 class Redactor:
-    """What is redacted, and the secret by which equal values can be seen to be equal."""
+    """What is redacted, and where the secret comes from by which equal values can be seen to be
+    equal: it is asked for when there is something to redact."""
 
-    secret: bytes = field(repr=False)
+    load_secret: Callable[[], bytes] = field(repr=False)
     detectors: Detectors = DEFAULT
     fields: frozenset[FieldPath] = frozenset()
 
-    def __post_init__(self) -> None:
-        """Raises ValueRefused for a secret that could be guessed."""
-        if len(self.secret) < MIN_SECRET:
+    @cached_property
+    def secret(self) -> bytes:
+        """Raises ValueRefused for one that could be guessed."""
+        secret = self.load_secret()
+        if len(secret) < MIN_SECRET:
             raise ValueRefused(
-                f"expected a secret of at least {MIN_SECRET} bytes, found {len(self.secret)}"
+                f"expected a secret of at least {MIN_SECRET} bytes, found {len(secret)}"
             )
+        return secret
+
+    def suspects(self, text: bytes) -> frozenset[str] | None:
+        """The kinds that may be in a JSON text; None if nothing in it is to be redacted."""
+        found = self.detectors.suspects(text)
+        if found or self.detectors.own or any(one in text for one in self.field_anchors):
+            return found
+        return None
 
     @cached_property
     def field_anchors(self) -> tuple[bytes, ...]:
@@ -84,24 +95,26 @@ def redacted(redactor: Redactor, value: Any) -> Redacted:
 
     What is found in one place is replaced wherever else it stands in the value.
     """
-    detectors = redactor.detectors
-    try:
-        text = orjson.dumps(value)
-    except orjson.JSONEncodeError:  # it nests too deep
-        suspects = frozenset(detectors.kinds)
-    else:
-        suspects = detectors.suspects(text)
-        if not (suspects or detectors.own or any(one in text for one in redactor.field_anchors)):
-            return Redacted(value, _NOTHING)
+    suspects = _suspects(redactor, value)
+    if suspects is None:
+        return Redacted(value, _NOTHING)
     return _searched(redactor, suspects, value, _Search.rebuilt)
 
 
-def redacted_text(redactor: Redactor, text: str) -> Redacted:
-    """A text for an agent, in which words stand for a secret: `[redacted card 1f0c23a9]`."""
-    suspects = redactor.detectors.suspects(text.encode("ascii", "replace"))
-    if not (suspects or redactor.detectors.own):
-        return Redacted(text, _NOTHING)
-    return _searched(redactor, suspects, text, _Search.spelled)
+def reworded(redactor: Redactor, value: Any) -> Redacted:
+    """A text, or a JSON value with texts, in which words stand for a secret, for whoever reads:
+    `[redacted card 1f0c23a9]`. Anybody can write these words, so nothing is decided on them."""
+    suspects = _suspects(redactor, value)
+    if suspects is None:
+        return Redacted(value, _NOTHING)
+    return _searched(redactor, suspects, value, _Search.reworded)
+
+
+def _suspects(redactor: Redactor, value: Any) -> frozenset[str] | None:
+    try:
+        return redactor.suspects(orjson.dumps(value))
+    except orjson.JSONEncodeError:  # it nests too deep, or is no JSON
+        return frozenset(redactor.detectors.kinds)
 
 
 def _searched(
@@ -140,7 +153,19 @@ class _Search:
             self._to_fill.pop()()
         return result
 
-    def spelled(self, text: str) -> str:
+    def reworded(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._spelled(value)
+        if isinstance(value, dict):
+            return {
+                self._spelled(key) if isinstance(key, str) else key: self.reworded(item)
+                for key, item in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.reworded(item) for item in value]
+        return value
+
+    def _spelled(self, text: str) -> str:
         return "".join(
             part if isinstance(part, str) else f"[redacted {part['$redacted']} {part['mac'][:8]}]"
             for part in self._parts(text, None)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra import canonical
 from cra.atlas.model import Action, Atlas, HostExecutor
-from cra.errors import NotFound, SignerRefused, UsageError
+from cra.errors import NotFound, SignerRefused, UsageError, ValueRefused
 from cra.ledger.blobs import read_member
 from cra.ledger.checkpoint import Signer, is_signature, parse_key
 from cra.ledger.source import later
@@ -85,6 +85,19 @@ class Approvals:
             found = self._known(approval_id)
         stored = read_member(found.asked["arguments"], found.salt, self._record.paths.blobs)
         return replace(found, asked={**found.asked, "arguments": stored})
+
+    def arguments_of(self, approval_id: str) -> dict[str, Any]:
+        """The arguments of the call that was asked for. Raises UsageError if they are not recorded,
+        NotFound."""
+        try:
+            found: dict[str, Any] = canonical.unwrap(self.find(approval_id).arguments)
+        except ValueRefused:
+            raise UsageError(
+                f"expected the arguments of {approval_id}, found a secret in them, which is not "
+                "recorded",
+                fix="state them again, with --param or --params",
+            ) from None
+        return found
 
     def standing(self, approval_id: str) -> Standing:
         """How an approval stands now. Raises NotFound."""
@@ -208,7 +221,7 @@ class Approvals:
             "reason": decided.ruling.reason,
             "policy_id": decided.ruling.policy_id,
             "risk_tier": decided.ruling.risk_tier,
-            "arguments": call.arguments,
+            "arguments": call.recorded,
             "arguments_digest": call.digest,
             "binding": binding,
             "resolution_id": decided.resolution_id,

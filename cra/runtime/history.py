@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from cra import canonical
+from cra.errors import ValueRefused
 from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile, session_files, session_id_of
 from cra.policy.backtest import PastCall
@@ -81,16 +83,23 @@ def _add(
     elif payload["action_id"] not in project.snapshot.actions:
         history.leave_out("of no atlas of the project, or of a host program")
     else:
+        try:
+            call = _call(project, path, event, state)
+        except ValueRefused:
+            history.leave_out("with a secret in the arguments, which is not recorded")
+            return
         decision = payload.get("decision", payload)
+        session_id, sequence = session_id_of(path), event["sequence"]
+        approval = _approval(event, state)
         history.calls.append(
             PastCall(
-                session_id_of(path),
-                event["sequence"],
+                session_id,
+                sequence,
                 event["timestamp"],
-                _call(project, path, event, state),
+                call,
                 outcome,
                 decision["policy_id"],
-                _approval(event, state),
+                approval,
             )
         )
 
@@ -109,7 +118,7 @@ def _call(project: Project, path: Path, event: dict[str, Any], state: SessionSta
         held.risk_tier if held else None,
         caller.context,
         held.context if held else {},
-        Moment(stored, seconds),
+        Moment(canonical.unwrap(stored), seconds),
     )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cra.protocol.events import Principal
     from cra.resolver.request import Caller
     from cra.resolver.resolve import World
+    from cra.runtime.redactors import Redactors
     from cra.runtime.reservations import Reservations
     from cra.runtime.session import GovernedSession
 
@@ -87,6 +88,7 @@ class Project:
         was in the middle of counting may not exist."""
         # Held while the ledger or a session is opened, or an action declared.
         self._lock = threading.RLock()
+        self._redactors: tuple[Snapshot, Redactors] | None = None
         self._reservations: Reservations | None = None
 
     @classmethod
@@ -228,6 +230,17 @@ class Project:
             with self._lock:
                 self._ledger = self._ledger or ledger_of(self.config, self._dirs)
         return self._ledger
+
+    @property
+    def redactors(self) -> Redactors:
+        if self._redactors is None or self._redactors[0] is not self.snapshot:
+            from cra.runtime.redactors import Redactors
+
+            snapshot = self.snapshot
+            rules = [*snapshot.policies, *(r for one in snapshot.atlases for r in one.policies)]
+            secret_file = self._dirs.keys / f"{self.ledger.id}.redaction"
+            self._redactors = snapshot, Redactors(rules, secret_file)
+        return self._redactors[1]
 
     @property
     def reservations(self) -> Reservations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from cra.policy.engine import Counted, Policy
 from cra.policy.explain import explain
 from cra.policy.ladder import Ruling
 from cra.protocol.carp import ErrorDocument
+from cra.redaction.redact import Redactor
 from cra.runtime.executors.work import Done, Failed, Outcome
 from cra.runtime.state import Held
 
@@ -24,7 +25,10 @@ class FrozenCall:
     atlas: Atlas
     action: Action
     arguments: Mapping[str, Any]
+    # As they are recorded: what is secret is replaced. The digest is over this form.
+    recorded: Mapping[str, Any]
     digest: str
+    redactor: Redactor
     idempotency_key: str | None = None
     # Of a request that came as a document.
     request_id: str | None = None
@@ -88,6 +92,14 @@ def record_resolution(
     return writer.append("carp.resolution.completed", payload, span_id=span_id)
 
 
+def record_redactions(
+    writer: ChainWriter, redacted: Sequence[Mapping[str, Any]], span_id: str
+) -> None:
+    """That secrets were taken out of blocks of context before the agent saw them."""
+    for payload in redacted:
+        writer.append("context.redacted", payload, span_id=span_id)
+
+
 def record_context(writer: ChainWriter, document: Mapping[str, Any]) -> None:
     """In full detail: each block of context that the agent is given."""
     for block in document["context_blocks"]:
@@ -97,7 +109,7 @@ def record_context(writer: ChainWriter, document: Mapping[str, Any]) -> None:
 
 def record_request(writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
     """In full detail: that the agent asks for a call."""
-    payload = {"action_id": call.action.action_id, "arguments": call.arguments}
+    payload = {"action_id": call.action.action_id, "arguments": call.recorded}
     _append(writer, "action.requested", payload, call, decided, actor_id=decided.asked.agent)
 
 
@@ -136,7 +148,7 @@ def record_denial(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
         "action_id": call.action.action_id,
         "reason": decided.ruling.reason,
         "policy_id": decided.ruling.policy_id,
-        "arguments": call.arguments,
+        "arguments": call.recorded,
         "resolution_id": decided.resolution_id,
         **_stated(call.request_id),
     }
@@ -181,7 +193,7 @@ def record_intent(writer: ChainWriter, call: FrozenCall, decided: Decided) -> No
         "execution_id": decided.span_id,
         "action_id": call.action.action_id,
         "resolution_id": decided.resolution_id,
-        "arguments": call.arguments,
+        "arguments": call.recorded,
         "arguments_digest": call.digest,
         "decision": {"type": "allow", "reason": ruling.reason, "policy_id": ruling.policy_id},
         **_stated(call.request_id),
@@ -239,4 +251,5 @@ def _append(  # what all events of a call have
         parent_span_id=decided.parent,
         actor_id=actor_id,
         atlas=call.named,
+        redactor=call.redactor,
     )

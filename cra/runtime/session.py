@@ -32,6 +32,7 @@ from cra.ledger.writer import ChainWriter
 from cra.policy.ladder import Outcome as Answer
 from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
+from cra.redaction.redact import redacted, reworded
 from cra.resolver.request import MAX_KEY, Task, task_of
 from cra.runtime.approval import Approvals
 from cra.runtime.decision import Grounds
@@ -48,6 +49,7 @@ from cra.runtime.record import (
     record_evaluation,
     record_intent,
     record_outcome,
+    record_redactions,
     record_refusal,
     record_request,
     record_resolution,
@@ -59,6 +61,7 @@ from cra.runtime.state import Execution, SessionState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cra.protocol.carp import ContextBlock
     from cra.protocol.events import Approver
     from cra.runtime.project import Project
     from cra.runtime.state import Approval
@@ -74,6 +77,8 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 
 # From this tier on, the intent is on the disk before the action runs.
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
+# How a key begins that `wrap` keeps from passing for one of its markers.
+_MARKER: Final = b'"$'
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_FLAWS: Final = 5
 _MAX_NAME: Final = 256
@@ -95,6 +100,7 @@ class GovernedSession:
         self._source = project.ledger.source
         self.approvals = Approvals(project, record, state, self.caller.agent)
         self._grounds = Grounds(project, record, state, self.caller, self.approvals)
+        record.redactor = project.redactors.of(self.caller, None)
         self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
@@ -132,7 +138,13 @@ class GovernedSession:
         world = self.project.world
         key = world.snapshot.digest.encode() + canonical.encode(stated)
         known = self._resolved.get(key)
-        text = known[0] if known else canonical.encode(resolve(world, self.caller, task))
+        redacted_blocks: list[dict[str, Any]] = []
+        if known:
+            text = known[0]
+        else:
+            found = resolve(world, self.caller, task)
+            redacted_blocks = self._redact_blocks(found["context_blocks"])
+            text = canonical.encode(found)
         # Each answer is a value of its own: whoever changes one changes nothing else.
         body = orjson.loads(text)
         now = self._source.now()
@@ -156,6 +168,7 @@ class GovernedSession:
                 span_id=document["span_id"],
                 actor_id=self.caller.agent,
             )
+            record_redactions(writer, redacted_blocks, document["span_id"])
             if self._is_full and known is None:
                 self._record_details(writer, task, document)
             recorded = record_resolution(
@@ -168,6 +181,20 @@ class GovernedSession:
         if known is None:
             self._resolved[key] = text, recorded.event_id
         return Resolution(document, is_cached=known is not None)
+
+    def _redact_blocks(self, blocks: list[ContextBlock]) -> list[dict[str, Any]]:
+        """Take what is secret out of context before the agent sees it. Returns what is told of it,
+        block by block."""
+        told = []
+        for block in blocks:
+            atlas_id = block["source"].partition("@")[0]
+            redactor = self.project.redactors.of(self.caller, atlas_id)
+            block["content"], counts = reworded(redactor, block["content"])
+            if counts:
+                kinds = ", ".join(sorted(counts))
+                count = sum(counts.values())
+                told.append({"block_id": block["block_id"], "reason": kinds, "count": count})
+        return told
 
     def _record_details(self, writer: ChainWriter, task: Task, document: Mapping[str, Any]) -> None:
         from cra.resolver.resolve import call_for
@@ -367,7 +394,12 @@ class GovernedSession:
                 fix=f"cra atlas show {atlas.atlas_id}",
             )
             raise self._refused(action_id, error, request_id)
-        return FrozenCall(atlas, action, frozen, sha256(text).hexdigest())
+        redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
+        recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
+        if recorded is not frozen:
+            text = canonical.encode(recorded)
+        digest = sha256(text).hexdigest()
+        return FrozenCall(atlas, action, frozen, recorded, digest, redactor)
 
     def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
         with self._record.batch() as writer:
@@ -496,7 +528,16 @@ class GovernedSession:
         stored = read_member(
             payload["error" if is_error else "result"], salt, self._record.paths.blobs
         )
-        value = canonical.unwrap(stored)
+        try:
+            value = canonical.unwrap(stored)
+        except ValueRefused:
+            raise UsageError(
+                f"expected an outcome of {earlier.action_id} with the idempotency key "
+                f"{earlier.idempotency_key!r:.80}, found one that holds a secret, which was not "
+                "recorded; it is not run again",
+                where=earlier.execution_id,
+                fix="look what it did, then use another key",
+            ) from None
         return ExecutionResult(
             earlier.execution_id,
             earlier.action_id,

@@ -1,0 +1,330 @@
+"""Secrets under governance: what is found never reaches the disk, and what is equal stays equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from cra import canonical
+from cra.errors import ArgumentsRefused, ConfigError, UsageError
+from cra.runtime.project import Project
+from cra.runtime.session import GovernedSession
+from tests.governed import (
+    ALLOW,
+    DESK,
+    MANIFEST,
+    begun,
+    events,
+    payload_of,
+    rule,
+    types_since,
+    write_project,
+)
+from tests.secrets_corpus import KEYS
+
+TOKEN = KEYS["github_token"][0](Random(1))
+OTHER = KEYS["github_token"][0](Random(2))
+BY: Any = {"how": "terminal", "name": "reviewer"}
+
+CODE = (
+    DESK[1]["desk.py"]
+    + b"""
+
+def key():
+    with open(KEY) as file:
+        return file.read()
+
+
+def leak(id):
+    return {"id": id, "text": "the key is " + key(), "raw": key()}
+
+
+def burst(id):
+    raise ValueError("cannot use " + key())
+"""
+)
+
+
+def _leaking(name: str, function: str) -> dict[str, Any]:
+    read = next(one for one in MANIFEST["actions"] if one["action_id"] == "ticket.read")
+    return {**read, "action_id": name, "executor": f"python:desk:{function}"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[GovernedSession]:
+    key = tmp_path / "key"
+    key.write_text(TOKEN)
+    actions = [
+        *MANIFEST["actions"],
+        _leaking("ticket.leak", "leak"),
+        _leaking("ticket.burst", "burst"),
+    ]
+    files = {"desk.py": f"KEY = {str(key)!r}\n".encode() + CODE}
+    with Project.temporary([({**MANIFEST, "actions": actions}, files)], [ALLOW]) as project:
+        yield begun(project)
+
+
+def on_disk(session: GovernedSession) -> bytes:
+    """All that the project holds, blobs too, but for the atlas and its own secret."""
+    session.barrier()
+    trace = session.project.config.trace_directory
+    return b"".join(path.read_bytes() for path in sorted(trace.rglob("*")) if path.is_file())
+
+
+def test_an_argument_reaches_its_action_and_not_the_ledger(desk, tmp_path):
+    witness = tmp_path / "witness"
+    desk.execute("ticket.note", {"file": str(witness), "text": f"use {TOKEN} now"})
+
+    assert witness.read_text() == f"use {TOKEN} now\n"
+    assert TOKEN.encode() not in on_disk(desk)
+    [event] = events(desk, "action.approved")
+    before, marker, after = payload_of(event)["arguments"]["text"]["$text"]
+    assert (before, marker["$redacted"], after) == ("use ", "github_token", " now")
+
+
+@pytest.mark.parametrize("place", ["key", "nested", "json", "list"])
+def test_wherever_it_stands_in_arguments_it_is_found(desk, place):
+    items: dict[str, list[Any]] = {
+        "key": [{TOKEN: 1}],
+        "nested": [{"a": [{"b": TOKEN}]}],
+        "json": [json.dumps({"header": f"Bearer {TOKEN}"})],
+        "list": [TOKEN, 1],
+    }
+    desk.execute("ticket.sort", {"items": [json.dumps(items[place])]})
+    desk.execute("ticket.sort", {"items": items[place]})
+
+    assert TOKEN.encode() not in on_disk(desk)
+
+
+def test_a_result_reaches_its_caller_and_not_the_ledger(desk):
+    done = desk.execute("ticket.leak", {"id": 1})
+
+    assert done.result["raw"] == TOKEN
+    assert TOKEN.encode() not in on_disk(desk)
+    [event] = events(desk, "action.executed")
+    assert payload_of(event)["result"]["raw"]["$redacted"] == "github_token"
+
+
+def test_a_failure_says_what_failed_and_not_the_secret(desk):
+    done = desk.execute("ticket.burst", {"id": 1})
+
+    assert done.status == "error"
+    assert TOKEN.encode() not in on_disk(desk)
+    [event] = events(desk, "action.failed")
+    assert "cannot use [redacted github_token " in payload_of(event)["error"]["message"]
+
+
+def test_a_goal_and_what_is_stated_beside_it_are_kept_out(desk):
+    found = desk.resolve(f"use {TOKEN}", hints=[TOKEN], context={"key": TOKEN})
+
+    assert found.decision == "allow"
+    assert TOKEN.encode() not in on_disk(desk)
+
+
+def test_a_question_a_denial_and_a_reason_are_kept_out(tmp_path):
+    rules = [ALLOW, rule("asks", "require_approval", "ticket.note"),
+             rule("no-sorting", "deny", "ticket.sort")]  # fmt: skip
+    with Project.temporary([DESK], rules) as project:
+        session = begun(project)
+        call = ("ticket.note", {"file": str(tmp_path / "x"), "text": TOKEN})
+        asked = session.execute(*call).approval_id
+        assert asked is not None
+        session.approvals.deny(asked, BY, reason=f"do not use {TOKEN}")
+        session.execute(*call)
+        session.execute("ticket.sort", {"items": [TOKEN]})
+        session.simulate("ticket.sort", {"items": [TOKEN]})
+        with pytest.raises(ArgumentsRefused):
+            session.execute("ticket.sort", {"items": TOKEN})
+        session.end(f"because of {TOKEN}")
+
+        assert TOKEN.encode() not in on_disk(session)
+
+
+def test_full_detail_keeps_it_out_too():
+    config = {"trace": {"detail": "full"}}
+    with Project.temporary([DESK], [ALLOW], config=config) as project:
+        session = begun(project)
+        session.execute("ticket.sort", {"items": [TOKEN]})
+
+        assert "action.requested" in types_since(session, 0)
+        assert TOKEN.encode() not in on_disk(session)
+
+
+def test_context_is_redacted_before_the_agent_sees_it():
+    packs = [{"pack_id": "rules", "name": "Rules", "files": ["a.md"], "priority": 1}]
+    files = {**DESK[1], "a.md": f"Use {TOKEN} for tests.\n".encode()}
+    with Project.temporary([({**MANIFEST, "context_packs": packs}, files)], [ALLOW]) as project:
+        session = project.session()
+        found = session.resolve("read a ticket")
+
+        [block] = found.document["context_blocks"]
+        assert block["content"].startswith("Use [redacted github_token ")
+        assert TOKEN.encode() not in on_disk(session)
+        [event] = events(session, "context.redacted")
+        assert payload_of(event) == {
+            "block_id": block["block_id"], "reason": "github_token", "count": 1}  # fmt: skip
+        again = session.resolve("read a ticket")
+        assert again.document["context_blocks"] == found.document["context_blocks"]
+
+
+def test_equal_secrets_are_seen_to_be_equal_and_others_are_not(desk):
+    for token in (TOKEN, TOKEN, OTHER):
+        desk.execute("ticket.sort", {"items": [token]})
+    first, second, third = (
+        payload_of(event)["arguments"]["items"][0] for event in events(desk, "action.approved")
+    )
+
+    assert first == second != third
+    digests = [payload_of(event)["arguments_digest"] for event in events(desk, "action.approved")]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_no_caller_can_write_what_stands_for_a_secret(desk):
+    desk.execute("ticket.sort", {"items": [TOKEN]})
+    [event] = events(desk, "action.approved")
+    forged = payload_of(event)["arguments"]["items"][0]
+    desk.execute("ticket.sort", {"items": [forged]})
+    genuine, other = events(desk, "action.approved")
+
+    assert payload_of(other)["arguments"]["items"] == [
+        {"$obj": [[k, v] for k, v in forged.items()]}
+    ]
+    assert payload_of(genuine)["arguments_digest"] != payload_of(other)["arguments_digest"]
+
+
+def test_a_grant_for_one_secret_is_none_for_another(tmp_path):
+    with Project.temporary([DESK], [ALLOW, rule("asks", "require_approval", "ticket.note")]) as own:
+        session = begun(own)
+        file = str(tmp_path / "witness")
+        asked = session.execute("ticket.note", {"file": file, "text": TOKEN}).approval_id
+        assert asked is not None
+        session.approvals.grant(asked, BY)
+
+        other = session.execute("ticket.note", {"file": file, "text": OTHER})
+        assert other.status == "pending_approval"
+        with pytest.raises(UsageError, match="found a secret in them"):
+            session.approvals.arguments_of(asked)
+        assert session.execute("ticket.note", {"file": file, "text": TOKEN}).status == "success"
+
+
+def test_an_outcome_that_was_redacted_is_not_given_again_and_not_made_again(desk):
+    desk.execute("ticket.leak", {"id": 1}, idempotency_key="k")
+
+    with pytest.raises(UsageError, match="holds a secret, which was not recorded"):
+        desk.execute("ticket.leak", {"id": 1}, idempotency_key="k")
+    assert len(events(desk, "action.approved")) == 1
+
+
+def test_an_idempotency_key_holds_for_arguments_with_a_secret(desk):
+    first = desk.execute("ticket.sort", {"items": ["b", TOKEN]}, idempotency_key="k")
+    with pytest.raises(UsageError, match="other arguments"):
+        desk.execute("ticket.sort", {"items": ["b", OTHER]}, idempotency_key="k")
+
+    assert first.status == "success"
+
+
+def test_large_results_are_redacted_in_their_blobs(desk, tmp_path):
+    (tmp_path / "key").write_text("x" * 100_000 + " " + TOKEN)
+    desk.execute("ticket.leak", {"id": 1})
+
+    assert TOKEN.encode() not in on_disk(desk)
+    assert list(desk.project.config.trace_directory.glob("blobs/*"))
+
+
+# Rules
+
+
+def redacting(*actions: str, **parameters: Any) -> dict[str, Any]:
+    return {"policy_id": "private", "type": "redact", "parameters": parameters,
+            **({"actions": list(actions)} if actions else {})}  # fmt: skip
+
+
+EMAIL = "someone" + "@" + "example.org"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "item"),
+    [
+        ({"kinds": ["email"]}, EMAIL),
+        ({"patterns": [r"EMP-\d{6}"]}, "EMP-123456"),
+        ({"fields": ["items.salary", "salary"]}, {"salary": 70_000}),
+    ],
+)
+def test_a_rule_redacts_what_it_names(parameters, item):
+    text = canonical.encode(item).strip(b'"{}')
+    with Project.temporary([DESK], [ALLOW]) as project:
+        session = begun(project)
+        session.execute("ticket.sort", {"items": [item]})
+        assert text in on_disk(session)
+    with Project.temporary([DESK], [ALLOW, redacting(**parameters)]) as project:
+        session = begun(project)
+        session.execute("ticket.sort", {"items": [item]})
+        assert text not in on_disk(session)
+
+
+def test_a_rule_is_about_its_actions_and_agents_alone():
+    rules = [
+        ALLOW,
+        redacting("ticket.sort", kinds=["email"]) | {"conditions": {"agents": ["clerk"]}},
+    ]
+    with Project.temporary([DESK], rules) as project:
+        for agent, is_redacted in (("clerk", True), ("agent", False)):
+            session = begun(project, agent=agent)
+            session.execute("ticket.sort", {"items": [EMAIL]})
+            recorded = canonical.encode(payload_of(events(session, "action.approved")[0]))
+            assert (EMAIL.encode() not in recorded) is is_redacted
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"kinds": ["emial"]}, "email"),
+        ({"patterns": ["("]}, "a regex of RE2"),
+        ({"fields": ["a..b"]}, "keys with points"),
+        ({"secrets": ["x"]}, "secrets"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_an_error(parameters, found):
+    with pytest.raises(Exception, match=found):
+        Project.temporary([DESK], [redacting(**parameters)])
+
+
+# The project's secret
+
+
+def test_the_secret_is_made_when_it_is_needed_outside_the_project(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    config = tmp_path / "config"
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(config)}
+    with Project.open(place, environ=environ) as project:
+        session = begun(project)
+        session.execute("ticket.sort", {"items": ["plain"]})
+        assert not config.exists()
+        session.execute("ticket.sort", {"items": [TOKEN]})
+    [secret] = config.rglob("*.redaction")
+
+    assert secret.stat().st_mode & 0o077 == 0
+    assert len(secret.read_bytes()) == 32
+    with Project.open(place, environ=environ) as project:
+        session = project.session(session_id=session.id)
+        session.execute("ticket.sort", {"items": [TOKEN]})
+        one, other = events(session, "action.approved")[-2:]
+        assert payload_of(one)["arguments_digest"] == payload_of(other)["arguments_digest"]
+
+
+def test_without_a_place_for_the_secret_the_action_does_not_run(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    (tmp_path / "config").write_text("a file")
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    with Project.open(place, environ=environ) as project:
+        session = begun(project)
+        call = ("ticket.note", {"file": str(tmp_path / "witness"), "text": TOKEN})
+        with pytest.raises(ConfigError, match="a place for the secret"):
+            session.execute(*call)
+
+    assert not (tmp_path / "witness").exists()
