@@ -136,6 +136,13 @@ def test_a_checkpoint_that_cannot_be_trusted_says_why(note, code):
     assert finding(note, ALICE.key) == code
 
 
+@pytest.mark.parametrize("char", ["\x00", "\t", "\r", "\x1f"])
+def test_a_control_character_is_none_of_a_checkpoint(char):
+    note = seal(HEAD._replace(extensions=(f"an{char}extension",)), ALICE)
+
+    assert finding(note, ALICE.key) == Code.CHECKPOINT_MALFORMED
+
+
 def test_a_wrong_signature_is_found_even_where_none_is_expected():
     assert finding(seal(HEAD, ALICE).replace(b"\n7\n", b"\n8\n"), ALICE.key, signed=False) == (
         Code.SIGNATURE_WRONG

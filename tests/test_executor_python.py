@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 import threading
 import time
 import uuid
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -330,6 +332,75 @@ def test_a_timeout_in_this_process_says_that_the_code_still_runs():
 
     assert isinstance(failed, Failed)
     assert (failed.code, failed.still_running) == ("timeout", True)
+
+
+def test_a_call_leaves_nothing_in_the_context_of_the_next_one(monkeypatch):
+    seen: ContextVar[list[str]] = ContextVar("seen")
+    monkeypatch.setattr(sys, "seen_of_the_test", seen, raising=False)
+    source = (
+        "import sys, threading\nseen = sys.seen_of_the_test\n"
+        "def f():\n"
+        "    seen.set([*seen.get(), 'f'])\n"
+        "    return seen.get(), threading.current_thread().name"
+    )
+
+    for mine in ("first", "second"):
+        seen.set([mine])
+        assert call(source) == Done([[mine, "f"], "cra ticket.send"])
+        assert seen.get() == [mine]
+
+
+def test_a_thread_that_does_not_come_back_is_left_to_end_by_itself(monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(sys, "release_of_the_test", release, raising=False)
+    thread = "import sys, threading\ndef f(): return threading.get_ident()"
+    usual = call(thread)
+    assert call(thread) == usual
+
+    failed = call("import sys\ndef f(): sys.release_of_the_test.wait(60)", timeout=0.2)
+    [left] = [one for one in threading.enumerate() if one.ident == usual.result]
+    other = call(thread)
+    release.set()
+    left.join(20)
+
+    assert failed.still_running
+    assert other != usual
+    assert not left.is_alive()
+
+
+FORKS = r"""
+import os, sys
+from cra.atlas.model import PythonExecutor
+from cra.runtime.executors import run
+from tests.executing import work_of
+
+source = b"import os\ndef f(): return 4\ndef forked(): return os.fork()"
+work = work_of(files={"tool.py": source})
+
+def call(function):
+    return run(PythonExecutor("tool.py", function), work).result
+
+call("f")
+child = os.fork()
+if not child:
+    os._exit(call("f"))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+copy = call("forked")
+print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]))
+"""
+
+
+def test_neither_a_forked_program_nor_a_function_that_forks_waits_for_a_thread_of_another():
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.split() == ["4", "0"]
 
 
 @linux_only

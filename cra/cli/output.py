@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import IO, Any, Final, NamedTuple
 
 from cra.errors import CraError, UsageError
@@ -42,10 +41,9 @@ class Cell(NamedTuple):
     style: str = ""
 
 
-@dataclass
 class _Volume:
-    quiet: bool = False
-    verbose: bool = False
+    quiet = False
+    verbose = False
 
 
 _volume: Final = _Volume()

@@ -22,6 +22,7 @@ MAX_NOTE: Final = 65_536
 _MAX_SIGNATURES: Final = 16
 _ED25519: Final = b"\x01"
 _SIGNATURE: Final = re.compile("\u2014 ([^ +\\s]+) ([A-Za-z0-9+/]+={0,2})")
+_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f]")
 _SIZE: Final = re.compile("0|[1-9][0-9]{0,15}")
 _MAX_SIZE: Final = 2**53 - 1
 _KEY: Final = re.compile(r"([^ +\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
@@ -175,7 +176,7 @@ def _split_note(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:
     body, separator, tail = whole.rpartition("\n\n")
     if len(note) > MAX_NOTE or not separator or not (tail == "" or tail.endswith("\n")):
         raise _malformed("no empty line, or no LF at the end")
-    if any(char < " " and char != "\n" for char in whole):
+    if _CONTROL.search(whole):
         raise _malformed("a control character")
     lines = tail.split("\n")[:-1]
     if len(lines) > _MAX_SIGNATURES:

@@ -81,8 +81,9 @@ def _second_text(second: int) -> str:
 
 def later(timestamp: str, seconds: float) -> str:
     """A timestamp of `Source.now` moved by some seconds."""
-    moved = datetime.fromisoformat(timestamp) + timedelta(seconds=seconds)
-    return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Without a time zone it takes half as long; each resolution asks.
+    moved = datetime.fromisoformat(timestamp.removesuffix("Z")) + timedelta(seconds=seconds)
+    return f"{moved.isoformat(timespec='microseconds')}Z"
 
 
 def milliseconds_between(earlier: str, later_one: str) -> int:

@@ -41,7 +41,7 @@ def run(executor: Executor | HostExecutor, work: Work) -> Outcome:
         return value
 
     try:
-        outcome = _carried_out(executor, replace(work, secret=secret))
+        outcome = _carried_out(executor, work._replace(secret=secret))
     except Stopped as stopped:
         outcome = stopped.failed
     if handed:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cra import canonical
 
@@ -25,8 +25,7 @@ FailureCode: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What an execution is given, beside its executor."""
 
     action_id: str
