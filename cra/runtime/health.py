@@ -326,9 +326,10 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         told = f"{report.verdict.name}: {decisive.name}, {decisive.code}: {decisive.message}"
         yield HealthCheck("ledger", "FAIL", told, "cra trace verify")
         return
-    events = sum(part.events for part in report.parts)
-    sessions = _count(report.sessions, "session")
-    message = f"{report.verdict.name}, {report.level}: {sessions}, {events} events{left_out}"
+    what = (
+        f"{_count(report.sessions, 'session')}, {report.events} event{'s' * (report.events != 1)}"
+    )
+    message = f"{report.verdict.name}, {report.level}: {what}{left_out}"
     yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
 
 
