@@ -191,7 +191,8 @@ def test_a_dry_run_is_decided_and_recorded_and_runs_nothing(project):
         (("ticket.clsoe", "-p", "id=4"), "did you mean ticket.close?"),
         (("ticket.close", "-p", "id=four"), 'id: expected integer, found "four"'),
         (("ticket.close",), "id"),
-        (("ticket.close", "-p", "id=4", "-p", "colour=red"), "colour"),
+        (("ticket.close", "-p", "id=4", "-p", "colour=red"), "colour: expected a known key"),
+        (("ticket.close", "-p", "id=4", "-p", "nte=red"), "; nearest: note"),
         (("Ticket.close", "-p", "id=4"), "expected an action of this project's atlases"),
     ],
 )

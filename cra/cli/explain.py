@@ -153,7 +153,8 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
 
     atlas, action = opened.snapshot.actions[call.action_id]
     arguments = parameters_of(words, file, action.parameters_schema)
-    flaws = list(map(str, opened.schema_of(action).flaws(arguments)))
+    schema = opened.schema_of(action)
+    flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(arguments)]
     if flaws:
         raise ArgumentsRefused(
             f"{call.action_id}: {'; '.join(flaws[:5])}", fix=f"cra atlas show {atlas.atlas_id}"

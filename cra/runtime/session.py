@@ -334,7 +334,8 @@ class GovernedSession:
         try:
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
-            flaws = list(map(str, self.project.schema_of(action).flaws(frozen)))
+            schema = self.project.schema_of(action)
+            flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(frozen)]
         except (ValueRefused, TypeError, ValueError) as refused:
             flaws = [str(refused)]
         if flaws:
