@@ -18,10 +18,10 @@ from cra.cli.atlas_read import (
     AtlasName,
     AtlasPath,
     atlas_facts,
+    atlas_id_of,
     print_atlas,
     print_wrapped,
     tell_warnings,
-    unknown_atlas,
 )
 from cra.cli.options import DryRun, Json, ProjectDir, Yes
 from cra.cli.project import open_config
@@ -143,7 +143,7 @@ def remove(
     Its files are kept.
 
       cra atlas remove com.example.support
-      cra atlas remove com.example.support --dry-run
+      cra atlas remove atlases/support --dry-run
     """
     from cra.atlas.acceptance import dependents
     from cra.atlas.lock import read_lock, write_lock
@@ -151,28 +151,27 @@ def remove(
     config = open_config(project)
     root = _root(config)
     pins = read_lock(root)
-    if atlas not in pins:
-        raise unknown_atlas(atlas, pins)
-    pin = pins.pop(atlas)
-    needing = dependents(root, pins, atlas)
+    atlas_id = atlas_id_of(atlas, root, pins)
+    pin = pins.pop(atlas_id)
+    needing = dependents(root, pins, atlas_id)
     if needing:
         raise UsageError(
-            f"expected an atlas that no other needs, found {atlas}, "
+            f"expected an atlas that no other needs, found {atlas_id}, "
             f"which {', '.join(needing)} needs",
             fix=f"cra atlas remove {needing[0]}",
         )
     if not dry_run:
-        if not output.confirm(f"Remove {atlas}? Its files are kept.", yes=yes):
+        if not output.confirm(f"Remove {atlas_id}? Its files are kept.", yes=yes):
             output.tell(_NOTHING)
             return
         write_lock(root, pins.values())
         _write_sources(config, _listed(config, without=[pin]))
     if as_json:
-        facts = {"atlas_id": atlas, "version": pin.version, "source": pin.source}
+        facts = {"atlas_id": atlas_id, "version": pin.version, "source": pin.source}
         output.answer_json({"dry_run": dry_run, "removed": not dry_run, **facts})
         return
     what = "would remove" if dry_run else "removed"
-    output.answer(f"{what}: {atlas}; its files are in {output.safe(pin.source)}")
+    output.answer(f"{what}: {atlas_id}; its files are in {output.safe(pin.source)}")
 
 
 def create(

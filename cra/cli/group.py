@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -163,6 +162,8 @@ def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> Usage
 
 def _as_parameter(error: typer.TyperException, extra: str, arguments: Sequence[str]) -> str:
     """The question whether the first of the words too many was to stand behind --param."""
+    import shlex  # for a wrong command line alone
+
     context = getattr(error, "ctx", None)
     options = {name for known in context.command.params for name in known.opts} if context else ()
     word = next((one for one in arguments if f"{extra} ".startswith(f"{one} ")), "")
