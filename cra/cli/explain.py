@@ -187,15 +187,20 @@ def _print(opened: Project, call: Call, explanation: Explanation) -> None:
     for name, text in rows:
         if text:
             output.answer(output.wrapped(f"{name + ':':<11}{text}", indent="  ", hang=" " * 11))
+    silent = []
     for rung, rules in _rungs(explanation):
+        asks_by_tier = rung == "require_approval" and _asks_by_tier(opened, decision)
+        if not rules and not asks_by_tier:
+            silent.append(rung)
+            continue
         output.answer(f"\n{output.style(rung, 'accent')}")
         for considered in rules:
             _print_considered(opened, considered, call, decides=considered.rule is decision.rule)
-        if rung == "require_approval" and _asks_by_tier(opened, decision):
+        if asks_by_tier:
             text = f"config:require_approval_for: applies to the risk tier {decision.risk_tier}"
             output.answer(output.wrapped(text, indent="  "))
-        elif not rules:
-            output.answer("  no rule about this action")
+    if silent:
+        output.answer(f"\nno rule about it: {', '.join(silent)}")
     if explanation.changes:
         output.answer("\nTo allow it:")
         for change in explanation.changes:
