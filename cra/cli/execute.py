@@ -158,7 +158,6 @@ def _show(done: ExecutionResult) -> None:
         case "denied":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
-            output.tell(f"fix: {output.safe(done.fix or '')}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")
@@ -168,6 +167,8 @@ def _show(done: ExecutionResult) -> None:
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"
             output.answer(f"{output.style('FAILED', 'bad')}: {output.safe(words)}")
+    if done.fix is not None:
+        output.tell(f"fix: {output.safe(done.fix)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]
     output.tell(f"execution {done.execution_id}" + (f" ({', '.join(said)})" if said else ""))

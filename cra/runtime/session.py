@@ -272,7 +272,7 @@ class GovernedSession:
             # Nobody is asked for what is only tried.
             approval_id=None if call.is_dry_run else decided.approval_id,
             simulated=call.is_dry_run,
-            fix=self._remedy(call, decided) if ruling.outcome == "deny" else None,
+            remedy=self._remedy(call, decided) if ruling.outcome == "deny" else None,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
