@@ -25,7 +25,7 @@ from cra.config import FILE_NAME, Config, Problem, UserDirs
 from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Event
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
-from cra.ledger.memory import Memory
+from cra.ledger.memory import Memory, gone_ledger
 from cra.ledger.outline import Outline, outline
 from cra.ledger.retention import is_due, plan_prune
 from cra.ledger.source import later
@@ -310,7 +310,12 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
     directory = around.directory
     if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
-        yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        gone = gone_ledger(Memory(around.dirs.state), directory)
+        if gone is None:
+            yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        else:
+            message = f"the ledger {gone} was recorded here before, and is not here now"
+            yield HealthCheck("ledger", "FAIL", message, "cra trace repair --accept")
         return
     trust = around.trust
     if isinstance(trust, SignerRefused):
