@@ -15,7 +15,7 @@ from tests.program import answer, cra
 
 CODE = """
 def read(id: int):
-    return {"id": id, "title": "The printer is on fire"}
+    return {"title": "The printer is on fire", "id": id}
 
 
 def close(id: int, note: str = ""):
@@ -125,6 +125,16 @@ def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project)
     assert json.loads(said)["result"] == {"closed": 4}
     assert closed(project) == ["4"]
     assert types(project)[-2:] == ["action.approved", "action.executed"]
+
+
+def test_a_result_is_shown_in_its_order_and_recorded_in_the_canonical_one(project):
+    answer(project, "resolve", "--goal", "read a ticket")
+
+    said = answer(project, "execute", "ticket.read", "--param", "id=4")
+    (session,) = project.glob("cra.trace/[0-9]*.trace.jsonl")
+
+    assert list(json.loads(said)) == ["title", "id"]
+    assert '"result":{"id":4,"title":' in session.read_text()
 
 
 def test_a_denied_action_names_its_rule_and_does_not_run(project):
