@@ -13,7 +13,7 @@ from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.policy import place_of
-from cra.errors import ArgumentsRefused, ExitCode, UsageError
+from cra.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from cra.policy.call import Call, Moment
@@ -151,14 +151,12 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
     """The call as it would be executed now. Raises ArgumentsRefused."""
     from cra.policy.engine import limits_of
 
-    atlas, action = opened.snapshot.actions[call.action_id]
+    _, action = opened.snapshot.actions[call.action_id]
     arguments = parameters_of(words, file, action.parameters_schema)
     schema = opened.schema_of(action)
     flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(arguments)]
     if flaws:
-        raise ArgumentsRefused(
-            f"{call.action_id}: {'; '.join(flaws[:5])}", fix=f"cra atlas show {atlas.atlas_id}"
-        )
+        raise opened.misfit(call.action_id, flaws)
     moment = _moment(arguments)
     unused = {limit.key: 0 for limit in limits_of(opened.policy, call._replace(moment=moment))}
     return call._replace(moment=moment._replace(used=unused))

@@ -20,7 +20,7 @@ from cra.atlas.manifest import atlas_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
-from cra.errors import ConfigError, UnknownAction, UsageError
+from cra.errors import ArgumentsRefused, ConfigError, UnknownAction, UsageError
 from cra.ledger.opening import ledger_of
 from cra.ledger.source import later
 from cra.ledger.store import Ledger
@@ -31,7 +31,7 @@ from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
 from cra.policy.schema import Schema, compile_schema
 from cra.protocol.events import Principal
 from cra.resolver.resolve import Caller, World, world_of
-from cra.runtime.host import id_taken, with_host
+from cra.runtime.host import HOST, id_taken, with_host
 from cra.runtime.reservations import Reservations
 from cra.runtime.scopes import MAX_TTL_SECONDS, narrowed_scopes
 from cra.runtime.session import GovernedSession
@@ -41,6 +41,7 @@ from cra.runtime.state import SessionState
 GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, bytes]]
 
 _GIVEN_POLICIES: Final = "given.json"
+_MAX_FLAWS: Final = 5
 _HOST_AGENT: Final = "host"
 _HOST_TTL_SECONDS: Final = 86_400
 
@@ -269,6 +270,15 @@ class Project:
         return UnknownAction(
             f"expected an action of this project's atlases, found {action_id!r:.80}{question}",
             fix="cra atlas actions; a function that a program governs is known to it alone",
+        )
+
+    def misfit(self, action_id: str, flaws: Sequence[str]) -> ArgumentsRefused:
+        """The error for arguments that do not fit a known action's schema."""
+        atlas, _ = self.snapshot.actions[action_id]
+        return ArgumentsRefused(
+            f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
+            # No command knows the functions of a program.
+            fix=None if atlas.atlas_id == HOST else f"cra atlas show {atlas.atlas_id}",
         )
 
     def secret(self, name: str) -> str:

@@ -17,7 +17,7 @@ import orjson
 
 from cra import canonical
 from cra.atlas.model import Action
-from cra.errors import ArgumentsRefused, CraError, SessionEnded, UsageError, ValueRefused
+from cra.errors import CraError, SessionEnded, UsageError, ValueRefused
 from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
@@ -71,7 +71,6 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 # From this tier on, the intent is on the disk before the action runs.
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 _DEFAULT_TIMEOUT_MS: Final = 30_000
-_MAX_FLAWS: Final = 5
 _MAX_NAME: Final = 256
 
 
@@ -339,11 +338,7 @@ class GovernedSession:
         except (ValueRefused, TypeError, ValueError) as refused:
             flaws = [str(refused)]
         if flaws:
-            error = ArgumentsRefused(
-                f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
-                fix=f"cra atlas show {atlas.atlas_id}",
-            )
-            raise self._refused(action_id, error, request_id)
+            raise self._refused(action_id, self.project.misfit(action_id, flaws), request_id)
         return FrozenCall(atlas, action, frozen, sha256(text).hexdigest())
 
     def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
