@@ -81,9 +81,9 @@ def unwrap(value: Any) -> Any:
     return _transform(value, _unwrap_one)
 
 
-def text_of(value: Any) -> bytes:
-    """JSON text with sorted keys of a wrapped value that may nest deeper than canonical JSON
-    allows."""
+def text_of(value: Any, *, sort_keys: bool = True) -> bytes:
+    """JSON text of a wrapped value that may nest deeper than canonical JSON allows, with the keys
+    in the order of canonical JSON or in their own."""
     parts: list[bytes] = []
     stack: list[Iterator[Any]] = [iter((value,))]
     closers: list[bytes] = [b""]
@@ -97,7 +97,7 @@ def text_of(value: Any) -> bytes:
         elif isinstance(token, dict):
             parts.append(b"{")
             closers.append(b"}")
-            stack.append(_members(token))
+            stack.append(_members(token, sort_keys=sort_keys))
         elif isinstance(token, list):
             parts.append(b"[")
             closers.append(b"]")
@@ -128,9 +128,10 @@ _END: Final = object()
 _Todo: TypeAlias = Callable[[Any, Callable[[Any], None]], None]
 
 
-def _members(value: dict[str, Any]) -> Iterator[Any]:
+def _members(value: dict[str, Any], *, sort_keys: bool) -> Iterator[Any]:
     comma = b""
-    for key in sorted(value, key=lambda name: name.encode("utf-16-be")):
+    in_order = sorted(value, key=lambda name: name.encode("utf-16-be")) if sort_keys else value
+    for key in in_order:
         yield comma + encode(key) + b":"
         yield value[key]
         comma = b","

@@ -355,6 +355,24 @@ def test_a_zip_is_added_and_removed_like_a_directory(project, desk):
     assert (project / "desk.zip").is_file()
 
 
+def test_an_atlas_of_the_project_is_named_by_its_id_or_by_where_it_lies(added, desk):
+    by_id = answer(added, "atlas", "show", "com.example.desk")
+
+    for place, name in [
+        (added, "atlases/desk"),
+        (added, "./atlases/desk/"),
+        (desk, "."),
+        (desk, desk),
+    ]:
+        assert answer(place, "atlas", "show", name) == by_id
+    other = cra(added, "atlas", "remove", "desk", "--yes")
+    assert other.returncode == 2
+    assert "expected an atlas of this project, found 'desk'" in other.stderr
+
+    assert "removed: com.example.desk;" in answer(desk, "atlas", "remove", "../desk", "--yes")
+    assert "com.example.desk" not in (added / "cra.atlases.lock").read_text()
+
+
 def test_a_dry_run_adds_locks_and_removes_nothing(added):
     other = write_atlas(
         added / "other", KEEPS, atlas_id="com.example.other", actions=[], policies=[], tests=[]

@@ -229,10 +229,14 @@ def test_damage_to_the_ledger_fails_with_its_verdict(project):
     assert found["fix"] == "cra trace verify"
 
 
-def test_an_intact_ledger_is_told_with_its_level(project):
+def test_an_intact_ledger_is_told_with_its_level_and_counted_as_verify_does(project):
     answer(project, "session", "start")
+    message = checks(project)["ledger"]["message"]
+    verified = answer(project, "trace", "verify").splitlines()[-1]
 
-    assert checks(project)["ledger"]["message"].startswith("INTACT, L")
+    assert message.startswith("INTACT, L")
+    assert message.endswith(": 1 session, 1 event")
+    assert verified.startswith("INTACT: 1 session, 1 event; ")
 
 
 @pytest.mark.parametrize(

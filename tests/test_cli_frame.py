@@ -213,7 +213,15 @@ def test_the_completion_script_is_shown():
         ("config show --jsno", "no such option: --jsno; did you mean --json?", None),
         ("config show --qqqq", "no such option: --qqqq", "cra config show --help"),
         ("config show -C", "option '-C' requires an argument", "cra config show --help"),
-        ("config show this", "got unexpected extra argument(s) (this)", None),
+        ("config show this", "expected no more words, found this\n", None),
+        ("config show a=b", "expected no more words, found a=b\n", None),
+        (
+            "execute a.b -p x=1 name=World y=2",
+            "found name=World y=2; did you mean --param name=World?",
+            "cra execute --help",
+        ),
+        ("explain a.b name=$x", "did you mean --param 'name=$x'?", None),
+        ("execute a.b World", "expected no more words, found World\n", None),
         ("--josn", "no such option: --josn", "cra --help"),
     ],
 )

@@ -18,7 +18,7 @@ import os
 
 
 def read(id: int):
-    return {"id": id, "title": "The printer is on fire"}
+    return {"title": "The printer is on fire", "id": id}
 
 
 def close(id: int, note: str = ""):
@@ -132,6 +132,16 @@ def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project)
     assert types(project)[-2:] == ["action.approved", "action.executed"]
 
 
+def test_a_result_is_shown_in_its_order_and_recorded_in_the_canonical_one(project):
+    answer(project, "resolve", "--goal", "read a ticket")
+
+    said = answer(project, "execute", "ticket.read", "--param", "id=4")
+    (session,) = project.glob("cra.trace/[0-9]*.trace.jsonl")
+
+    assert list(json.loads(said)) == ["title", "id"]
+    assert '"result":{"id":4,"title":' in session.read_text()
+
+
 def test_a_denied_action_names_its_rule_and_does_not_run(project):
     answer(project, "resolve", "--goal", "delete a ticket")
 
@@ -196,7 +206,8 @@ def test_a_dry_run_is_decided_and_recorded_and_runs_nothing(project):
         (("ticket.clsoe", "-p", "id=4"), "did you mean ticket.close?"),
         (("ticket.close", "-p", "id=four"), 'id: expected integer, found "four"'),
         (("ticket.close",), "id"),
-        (("ticket.close", "-p", "id=4", "-p", "colour=red"), "colour"),
+        (("ticket.close", "-p", "id=4", "-p", "colour=red"), "colour: expected a known key"),
+        (("ticket.close", "-p", "id=4", "-p", "nte=red"), "; nearest: note"),
         (("Ticket.close", "-p", "id=4"), "expected an action of this project's atlases"),
     ],
 )

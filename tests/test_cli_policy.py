@@ -150,6 +150,15 @@ def test_a_rule_that_does_not_apply_says_what_it_expected_and_where_it_stands(pr
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_the_rungs_without_a_rule_are_one_line(project):
+    read, delete = (cra(project, "explain", f"ticket.{name}").stdout for name in ("read", "delete"))
+
+    assert read.endswith("\n\nno rule about it: deny, require_approval, rate_limit, budget\n")
+    assert "\nallow\n  shop-tickets: applies, and decides\n" in read
+    assert delete.endswith("\n\nno rule about it: deny, rate_limit, budget\n")
+    assert "\nrequire_approval\n  config:require_approval_for: applies to the" in delete
+
+
 def test_an_atlas_rule_is_shown_with_the_atlas_it_stands_in(project):
     (rule,) = explained(project, "ticket.read", code=0)["rules"]
 

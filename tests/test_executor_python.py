@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -81,6 +82,14 @@ def sorted_repr(value):
     # JSON has one kind of number, and one NaN.
     is_whole = value.is_integer() and abs(value) < 2**53
     return repr(int(value)) if is_whole else repr(abs(value) if math.isnan(value) else value)
+
+
+@BOTH
+def test_the_keys_of_a_result_stay_in_their_order(isolation):
+    done = call('def f(): return {"b": {"z": 1, "y": 2, "$x": 3}, "a": 4}', isolation=isolation)
+
+    assert isinstance(done, Done)
+    assert json.dumps(done.result) == '{"b": {"z": 1, "y": 2, "$x": 3}, "a": 4}'
 
 
 @BOTH

@@ -508,12 +508,18 @@ def test_quantiles_are_right_to_a_percent():
         ("ledger.recovered", {"reason": "unattested", "unattested": [3, 5]}, "events [3,5]"),
         ("action.denied", {"action_id": {"odd": 1}, "reason": []}, '{"odd":1}: []'),
         ("later.type", {"b": 1, "a": None}, '{"a":null,"b":1}'),
+        (
+            "session.ended",
+            {"reason": "r", "summary": {"events": 1, "actions": 0, "denials": 2}},
+            ", 1 event, 0 actions, 2 denials",
+        ),
+        ("journal.checkpoint", {"session_id": "s", "size": 1}, "session s, 1 event"),
         ("action.denied", None, "(payload redacted)"),
-        ("action.executed", {"action_id": "a.b", "result": 2**60}, "no canonical JSON"),
+        ("action.executed", {"action_id": "a.b", "result": 2**60}, "a.b in ?: (no canonical JSON)"),
     ],
 )
 def test_a_payload_is_summed_up_in_words(event_type, payload, expected):
-    assert expected in summarize(event_type, payload)
+    assert summarize(event_type, payload).endswith(expected)
 
 
 @pytest.mark.parametrize(

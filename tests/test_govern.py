@@ -141,9 +141,11 @@ def test_what_needs_an_approval_does_not_run(project):
 
 
 def test_arguments_that_do_not_fit_the_annotations_are_refused_and_recorded(project):
-    with pytest.raises(ArgumentsRefused):
+    with pytest.raises(ArgumentsRefused) as refused:
         govern(refund, project=project)("seven")
 
+    # `cra atlas show` knows no function of a program.
+    assert refused.value.fix is None
     assert len(events(project.host_session(), "action.denied")) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import cra
 from cra.config import UserDirs, load
 from cra.ledger.keys import load_key
+from tests import program
 
 ROOT = Path(__file__).parents[1]
 FILES = ["cra.trace/.gitignore", "agents.md", "cra.atlases.lock", "cra.config.json"]
@@ -136,6 +138,7 @@ def test_the_same_facts_come_as_json(tmp_path):
     assert json.loads(answer.stdout) == {
         "created": [f"new/{name}" for name in FILES],
         "updated": [],
+        "gone_ledger": None,
         "dry_run": False,
         "next": [
             "cd new",
@@ -177,3 +180,28 @@ def test_a_project_with_mistakes_is_left_alone(tmp_path):
     assert answer.returncode == 2
     assert "expected a path inside the project" in answer.stderr
     assert sorted(contents(tmp_path)) == ["cra.config.json"]
+
+
+def test_a_ledger_that_was_here_before_is_missed_at_once_and_can_be_let_go(tmp_path):
+    project = tmp_path / "project"
+    program.answer(tmp_path, "init", project)
+    session = program.answer(project, "session", "start")
+    begun = json.loads(program.answer(project, "session", "show", session, "--json"))["ledger_id"]
+    shutil.rmtree(project)
+
+    again = cra_init(str(project), cwd=tmp_path)
+    facts = json.loads(cra_init(str(project), "--json", cwd=tmp_path).stdout)
+    doctor = program.cra(project, "doctor")
+
+    assert again.returncode == 0
+    assert f"warning: the ledger {begun} was recorded here before" in again.stderr
+    assert "if it is meant to be gone: cra trace repair --accept\n" in again.stderr
+    assert facts["gone_ledger"] == begun
+    assert facts["next"][:2] == [f"cd {project}", "cra trace repair --accept"]
+    assert (doctor.returncode, f"the ledger {begun} was" in " ".join(doctor.stdout.split())) == (
+        1,
+        True,
+    )
+    program.answer(project, "trace", "repair", "--accept")
+    program.answer(project, "session", "start")
+    assert "warning" not in cra_init(str(project), cwd=tmp_path).stderr

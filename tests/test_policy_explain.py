@@ -289,7 +289,7 @@ def test_a_long_list_in_a_finding_is_cut():
 # Tests beside policies.
 
 
-AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
+AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}, "maxProperties": 1}
 
 
 def cases(document: Any) -> tuple[tuple[Case, ...], list[tuple[str, str, str]]]:

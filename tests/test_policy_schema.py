@@ -156,23 +156,60 @@ def test_what_is_no_json_meets_no_schema(value):
             "a.b: expected a value, found none",
         ),
         (
-            {"properties": {"c": {}}, "additionalProperties": False},
-            {"a": 1},
-            "no other members, found a",
+            {"properties": {"name": {}}, "additionalProperties": False},
+            {"nme": 1},
+            "^nme: expected a known key, found an unknown one; nearest: name$",
         ),
+        (
+            {"items": {"$ref": "#/$defs/a~1b"},
+             "$defs": {"a/b": {"properties": {"x": {}}, "unevaluatedProperties": False}}},
+            [{"q": 1}],
+            r"^\[0\].q: expected a known key, found an unknown one$",
+        ),
+        ({"additionalProperties": False}, {"q": 1}, "^q: expected a known key"),
+        (
+            {"properties": {"additionalProperties": False}},
+            {"additionalProperties": {"a": 1}},
+            "^additionalProperties: expected nothing, found an object$",
+        ),
+        ({"properties": {"additionalProperties": False}}, {"additionalProperties": 1},
+         "^additionalProperties: expected nothing, found 1$"),
+        (False, 1, "^it: expected nothing, found 1$"),
         ({"items": {"enum": ["x", 3]}}, [3, "y"], r'\[1\]: expected one of "x", 3, found "y"'),
         ({"const": "x"}, "y", 'it: expected "x", found "y"'),
-        ({"maximum": 100}, 100.5, "expected maximum 100, found 100.5"),
-        ({"uniqueItems": True}, [1, 1], "expected uniqueItems, found a list"),
+        ({"minimum": 2}, 1, "expected at least 2, found 1"),
+        ({"maximum": 100}, 100.5, "expected at most 100, found 100.5"),
+        ({"exclusiveMinimum": 2}, 2, "expected more than 2, found 2"),
+        ({"exclusiveMaximum": 2}, 2, "expected less than 2, found 2"),
+        ({"multipleOf": 2}, 3, "expected a multiple of 2, found 3"),
+        ({"minLength": 1}, "", 'expected a text of at least 1 character, found ""'),
+        ({"maxLength": 2}, "abc", 'expected a text of at most 2 characters, found "abc"'),
+        ({"pattern": "^a"}, "b", 'expected a text that fits \\^a, found "b"'),
+        ({"format": "date"}, "b", 'expected a text of the format date, found "b"'),
+        ({"minItems": 1}, [], "expected at least 1 item, found a list"),
+        ({"maxItems": 0}, [1], "expected at most 0 items, found a list"),
+        ({"uniqueItems": True}, [1, 1], "expected items that are all different, found a list"),
+        ({"contains": {"type": "string"}}, [1], "as many items of a kind as a schema asks for"),
+        ({"minProperties": 2}, {"a": 1}, "expected at least 2 members, found an object"),
+        ({"maxProperties": 1}, {"a": 1, "b": 2}, "expected at most 1 member, found an object"),
+        ({"items": [{}], "additionalItems": False, "$schema": DRAFT_7}, [1, 2],
+         "expected additionalItems 1, found a list"),
         ({"properties": {"a": False}}, {"a": 1}, "a: expected nothing, found 1"),
         ({"anyOf": [{"type": "string"}]}, 1, "one of several schemas accepts, found 1"),
         ({"not": {"type": "integer"}}, 1, "that a schema refuses, found 1"),
         ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "other names of members"),
         ({"oneOf": [{}, {}]}, 1, "exactly one of several"),
     ],
-)
+)  # fmt: skip
 def test_a_refused_value_is_told_where_what_was_expected_and_found(schema, value, message):
     assert re.search(message, str(compile_schema(schema).flaws(value)[0]))
+
+
+def test_each_member_that_is_too_many_is_told_once():
+    for schema in ({"additionalProperties": False}, {"unevaluatedProperties": False}):
+        found = compile_schema(schema).flaws({"a": 1, "b": 2})
+
+        assert [flaw.path for flaw in found] == [("a",), ("b",)]
 
 
 @pytest.mark.parametrize(
@@ -241,4 +278,4 @@ def test_any_schema_is_refused_in_words_or_can_be_asked(schema, typed, value):
 
 def test_the_words_for_a_place_name_members_and_items():
     assert vocabulary.words_of(("items", 0, "name")) == "items[0].name"
-    assert vocabulary.words_of(()) == "it"
+    assert vocabulary.words_of(()) == ""

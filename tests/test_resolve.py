@@ -382,6 +382,18 @@ def test_a_goal_of_which_nothing_is_found_is_said_to_be_one(rules, kind, counts)
     assert (found["decision"]["type"], "words" in found["decision"]["reason"]) == (kind, False)
 
 
+def test_a_word_that_only_the_context_has_was_found():
+    pack = {"pack_id": "chess", "name": "Chess", "files": ["chess.md"], "purpose": "Playing chess"}
+    known = world(
+        atlas(actions=TICKETS, context_packs=[pack], files={"chess.md": b"# Chess\n\nPlay.\n"})
+    )
+
+    found = resolve(known, CLI, task_of("play chess"))
+
+    assert found["confidence"] > 0
+    assert found["decision"]["reason"] == "everything that was found is allowed"
+
+
 def test_a_word_that_only_a_denied_action_has_was_found():
     kept = {"policy_id": "kept", "type": "deny", "actions": ["*.delete"]}
 

@@ -18,10 +18,10 @@ from cra.cli.atlas_read import (
     AtlasName,
     AtlasPath,
     atlas_facts,
+    atlas_id_of,
     print_atlas,
     print_wrapped,
     tell_warnings,
-    unknown_atlas,
 )
 from cra.cli.options import DryRun, Json, ProjectDir, Yes
 from cra.cli.project import open_config, project_dir
@@ -150,15 +150,16 @@ def remove(
     Its files are kept.
 
       cra atlas remove com.example.support
-      cra atlas remove com.example.support --dry-run
+      cra atlas remove atlases/support --dry-run
     """
     from cra.atlas.lock import changing, write_lock
 
     config = open_config(project)
     root = _root(config)
     pin, _ = _without_pin(root, atlas)
+    atlas_id = pin.atlas_id
     if not dry_run:
-        if not output.confirm(f"Remove {atlas}? Its files are kept.", yes=yes):
+        if not output.confirm(f"Remove {atlas_id}? Its files are kept.", yes=yes):
             output.tell(_NOTHING)
             return
         with changing(config.trace_directory):
@@ -166,11 +167,11 @@ def remove(
             write_lock(root, pins)
             _write_sources(config, _listed(config, without=[pin]))
     if as_json:
-        facts = {"atlas_id": atlas, "version": pin.version, "source": pin.source}
+        facts = {"atlas_id": atlas_id, "version": pin.version, "source": pin.source}
         output.answer_json({"dry_run": dry_run, "removed": not dry_run, **facts})
         return
     what = "would remove" if dry_run else "removed"
-    output.answer(f"{what}: {atlas}; its files are in {output.safe(pin.source)}")
+    output.answer(f"{what}: {atlas_id}; its files are in {output.safe(pin.source)}")
 
 
 def create(
@@ -256,14 +257,16 @@ def _with_pin(config: Config, atlas: Atlas, pin: Pin) -> tuple[bool, list[Pin]]:
     return is_done, [*pins.values(), pin]
 
 
-def _without_pin(root: Path, atlas_id: str) -> tuple[Pin, list[Pin]]:
-    """The pin of an atlas that no other needs, and the others of now. Raises UsageError."""
+def _without_pin(root: Path, atlas: str) -> tuple[Pin, list[Pin]]:
+    """The pin of an atlas, by its id or its place, that no other needs, and the others of now.
+
+    Raises UsageError.
+    """
     from cra.atlas.acceptance import dependents
     from cra.atlas.lock import read_lock
 
     pins = read_lock(root)
-    if atlas_id not in pins:
-        raise unknown_atlas(atlas_id, pins)
+    atlas_id = atlas_id_of(atlas, root, pins)
     pin = pins.pop(atlas_id)
     needing = dependents(root, pins, atlas_id)
     if needing:

@@ -5,7 +5,7 @@ What a command works with is imported when it runs: its help is read more often 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 AtlasPath = Annotated[
     Path, typer.Argument(metavar="PATH", help="A directory with an atlas.json, or a zip of one.")
 ]
-AtlasName = Annotated[str, typer.Argument(metavar="ID", help="The atlas's id.")]
+AtlasName = Annotated[
+    str, typer.Argument(metavar="ID|PATH", help="The atlas's id, or where it lies.")
+]
 OneAtlas = Annotated[str | None, typer.Option("--atlas", metavar="ID", help="Of this atlas alone.")]
 
 # About what a token of English text or of code takes.
@@ -137,8 +139,10 @@ def show(atlas: AtlasName, project: ProjectDir = None, *, as_json: Json = False)
       cra atlas show com.example.support
       cra atlas show com.example.support --json
     """
+    root = project_dir(project, required=True)
+    assert root is not None
     snapshot = open_atlases(project)
-    [found] = _chosen(snapshot, atlas)
+    [found] = _chosen(snapshot, atlas_id_of(atlas, root, snapshot.pins))
     pin = snapshot.pins[found.atlas_id]
     if as_json:
         output.answer_json(atlas_facts(found, pin))
@@ -364,6 +368,19 @@ def print_wrapped(label: str, text: str, *, hanging: int = 0) -> None:
 def tell_warnings(warnings: Iterable[AtlasProblem]) -> None:
     for problem in warnings:
         output.tell(f"warning: {output.safe(f'{problem.where}: {problem}')}")
+
+
+def atlas_id_of(name: str, root: Path, pins: Mapping[str, Pin]) -> str:
+    """The id of the pinned atlas that has a name as its id or lies there. Raises NotFound."""
+    from cra.atlas.snapshot import place_of
+
+    if name in pins:
+        return name
+    place = place_of(Path(), name)
+    for atlas_id, pin in pins.items():
+        if place_of(root, pin.source) == place:
+            return atlas_id
+    raise unknown_atlas(name, pins)
 
 
 def unknown_atlas(atlas_id: str, known: Iterable[str]) -> NotFound:

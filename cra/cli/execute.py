@@ -167,7 +167,6 @@ def _show(done: ExecutionResult) -> None:
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
             if done.possible_at is not None:
                 output.tell(f"possible again at {done.possible_at}")
-            output.tell(f"fix: {output.safe(done.fix or '')}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")
@@ -177,6 +176,8 @@ def _show(done: ExecutionResult) -> None:
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"
             output.answer(f"{output.style('FAILED', 'bad')}: {output.safe(words)}")
+    if done.fix is not None:
+        output.tell(f"fix: {output.safe(done.fix)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]
     output.tell(f"execution {done.execution_id}" + (f" ({', '.join(said)})" if said else ""))

@@ -13,7 +13,7 @@ from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.policy import place_of
-from cra.errors import ArgumentsRefused, ExitCode, UsageError
+from cra.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from cra.policy.call import Call, Moment
@@ -151,13 +151,12 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
     """The call as it would be executed now. Raises ArgumentsRefused."""
     from cra.policy.engine import limits_of
 
-    atlas, action = opened.snapshot.actions[call.action_id]
+    _, action = opened.snapshot.actions[call.action_id]
     arguments = parameters_of(words, file, action.parameters_schema)
-    flaws = list(map(str, opened.schema_of(action).flaws(arguments)))
+    schema = opened.schema_of(action)
+    flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(arguments)]
     if flaws:
-        raise ArgumentsRefused(
-            f"{call.action_id}: {'; '.join(flaws[:5])}", fix=f"cra atlas show {atlas.atlas_id}"
-        )
+        raise opened.misfit(call.action_id, flaws)
     moment = _moment(arguments)
     unused = {limit.key: 0 for limit in limits_of(opened.policy, call._replace(moment=moment))}
     return call._replace(moment=moment._replace(used=unused))
@@ -186,15 +185,20 @@ def _print(opened: Project, call: Call, explanation: Explanation) -> None:
     for name, text in rows:
         if text:
             output.answer(output.wrapped(f"{name + ':':<11}{text}", indent="  ", hang=" " * 11))
+    silent = []
     for rung, rules in _rungs(explanation):
+        asks_by_tier = rung == "require_approval" and _asks_by_tier(opened, decision)
+        if not rules and not asks_by_tier:
+            silent.append(rung)
+            continue
         output.answer(f"\n{output.style(rung, 'accent')}")
         for considered in rules:
             _print_considered(opened, considered, call, decides=considered.rule is decision.rule)
-        if rung == "require_approval" and _asks_by_tier(opened, decision):
+        if asks_by_tier:
             text = f"config:require_approval_for: applies to the risk tier {decision.risk_tier}"
             output.answer(output.wrapped(text, indent="  "))
-        elif not rules:
-            output.answer("  no rule about this action")
+    if silent:
+        output.answer(f"\nno rule about it: {', '.join(silent)}")
     if explanation.changes:
         output.answer("\nTo allow it:")
         for change in explanation.changes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -30,6 +31,7 @@ from cra.cli.commands import (
 from cra.cli.options import Quiet, Verbose
 from cra.errors import UsageError
 
+_EXTRA: Final = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
 _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
 
@@ -44,7 +46,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
-        raise _usage_error(error, nearest_path(arguments)) from None
+        raise _usage_error(error, arguments) from None
 
 
 def complete() -> int:
@@ -144,10 +146,26 @@ def _common(quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Holds the options of every command: their callbacks set the volume of `cra.cli.output`."""
 
 
-def _usage_error(error: typer.TyperException, path: str) -> UsageError:
+def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> UsageError:
     """typer's word on a command line, in the form of every other error."""
     message = error.format_message().rstrip(".")
     nearest = getattr(error, "possibilities", None)
+    extra = _EXTRA.fullmatch(message)
     if nearest:
         message = f"{error.message}; did you mean {' or '.join(nearest)}?"
-    return UsageError(message[:1].lower() + message[1:], fix=f"cra {joined(path, '--help')}")
+    elif extra:
+        nearer = _as_parameter(error, extra[1], arguments)
+        message = f"expected no more words, found {extra[1]}{nearer}"
+    fix = f"cra {joined(nearest_path(arguments), '--help')}"
+    return UsageError(message[:1].lower() + message[1:], fix=fix)
+
+
+def _as_parameter(error: typer.TyperException, extra: str, arguments: Sequence[str]) -> str:
+    """The question whether the first of the words too many was to stand behind --param."""
+    import shlex  # for a wrong command line alone
+
+    context = getattr(error, "ctx", None)
+    options = {name for known in context.command.params for name in known.opts} if context else ()
+    word = next((one for one in arguments if f"{extra} ".startswith(f"{one} ")), "")
+    is_one = "--param" in options and "=" in word
+    return f"; did you mean --param {shlex.quote(word)}?" if is_one else ""

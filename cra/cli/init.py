@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +13,9 @@ from cra.cli import output
 from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
+from cra.ledger.memory import Memory, gone_ledger
+
+_ACCEPT: Final = "cra trace repair --accept"
 
 
 def init(
@@ -53,21 +56,26 @@ def init(
         scaffold.write(files, values)
         if updated:
             scaffold.append_block(path, values)
+    gone = gone_ledger(Memory(dirs.state), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),
+        *([] if gone is None else [_ACCEPT]),
         "cra atlas create my-atlas",
         "cra atlas add my-atlas",
         'cra resolve --goal "…"',
     ]
     if as_json:
         facts = {"created": list(map(str, created)), "updated": list(map(str, updated))}
-        output.answer_json({**facts, "dry_run": dry_run, "next": steps})
+        output.answer_json({**facts, "gone_ledger": gone, "dry_run": dry_run, "next": steps})
         return
     _print("Would create" if dry_run else "Created", created)
     _print("Would update" if dry_run else "Updated", updated)
     if not created and not updated:
         output.answer("nothing to do")
-    elif not dry_run:
+    if gone is not None:
+        output.tell(f"warning: the ledger {gone} was recorded here before, and is not here now")
+        output.tell(f"  bring it back; if it is meant to be gone: {_ACCEPT}")
+    if (created or updated) and not dry_run:
         output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
 
 

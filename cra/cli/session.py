@@ -137,7 +137,10 @@ def end(
     if as_json:
         output.answer_json({"session_id": session_id, **facts})
         return
-    totals = ", ".join(f"{count} {name}" for name, count in facts["summary"].items())
+    totals = ", ".join(
+        f"{count} {name.removesuffix('s') if count == 1 else name}"
+        for name, count in facts["summary"].items()
+    )
     output.answer(f"ended {session_id}: {totals}")
 
 

@@ -67,8 +67,7 @@ def _conclusion(report: LedgerReport) -> str:
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
-    events = sum(part.events for part in report.sessions)
-    count = len(report.sessions)
+    events, count = report.events, len(report.sessions)
     what = f"{count} session{'s' * (count != 1)}, {events} event{'s' * (events != 1)}"
     return f"{verdict}: {what}; {report.level}: {MEANING[report.level]}"
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from cra.errors import Code, IntegrityError, SignerRefused
 from cra.ledger import files
 from cra.ledger.checkpoint import UNSIGNED, parse_key
+from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.place import hash_before
 
 _MAX_FILE = 65_536
@@ -136,6 +137,12 @@ class Memory:
         except OSError:
             return False
         return True
+
+
+def gone_ledger(memory: Memory, trace_directory: Path) -> str | None:
+    """The id of the ledger last seen in a directory that holds none now."""
+    is_begun = (trace_directory / JOURNAL_FILE).exists()
+    return None if is_begun else memory.of_path(trace_directory)
 
 
 def check_known(memory: Memory, trace_directory: Path, ledger_id: str, journal: Path) -> None:

@@ -9,19 +9,19 @@ from typing import Any, Final
 from cra import canonical
 from cra.errors import ValueRefused
 
-# What stands in braces is a path into the payload; a part in brackets is left out if there is
-# nothing at its paths.
+# What stands in braces is a path into the payload, and for a count the word for one of what is
+# counted; a part in brackets is left out if there is nothing at its paths.
 _WORDS: Final[Mapping[str, str]] = {
     "session.started": "{agent_id}, for {principal.type} {principal.id}, until {expires_at}",
-    "session.ended": "{reason} after {duration_ms}[, {summary.events} events]"
-    "[, {summary.actions} actions][, {summary.denials} denials]",
+    "session.ended": "{reason} after {duration_ms}[, {summary.events|event}]"
+    "[, {summary.actions|action}][, {summary.denials|denial}]",
     "carp.request.received": "{operation}[: {request.task.goal}][: {request.execution.action_id}]",
     "carp.resolution.completed": "{decision.type}: {decision.reason} ({duration_us})",
     "carp.resolution.cached": "as in event {completed_event_id} ({duration_us})",
     "policy.evaluated": "{action_id}: {policy_id} {outcome}: {reason}",
     "policy.violated": "{action_id}: {policy_id} {outcome}: {reason}",
-    "context.injected": "{block_id} from {source}, {token_estimate} tokens",
-    "context.redacted": "{block_id}: {reason}, {count} times",
+    "context.injected": "{block_id} from {source}, {token_estimate|token}",
+    "context.redacted": "{block_id}: {reason}, {count|time}",
     "approval.requested": "{action_id}: {reason} ({approval_id})",
     "approval.granted": "{action_id} by {approver.name}[: {reason}] ({approval_id})",
     "approval.denied": "{action_id} by {approver.name}[: {reason}] ({approval_id})",
@@ -33,13 +33,13 @@ _WORDS: Final[Mapping[str, str]] = {
     "action.executed": "{action_id} in {duration_us}: {result}",
     "action.failed": "{action_id} after {duration_us}[: {error.code}][: {error.message}]",
     "ledger.recovered": "{reason}[: events {unattested}][: kept as {removed.kept_as}]"
-    "[: after {broken_from.size} events of {broken_from.ledger_id}]",
+    "[: after {broken_from.size|event} of {broken_from.ledger_id}]",
     "error.occurred": "{code}: {message}",
     "journal.opened": "ledger {ledger_id}, signer {signer}",
-    "journal.session_opened": "session {session_id}, {size} events",
-    "journal.checkpoint": "session {session_id}, {size} events",
-    "journal.session_closed": "session {session_id}, {size} events",
-    "journal.pruned": "session {session_id}, {size} events: {reason}",
+    "journal.session_opened": "session {session_id}, {size|event}",
+    "journal.checkpoint": "session {session_id}, {size|event}",
+    "journal.session_closed": "session {session_id}, {size|event}",
+    "journal.pruned": "session {session_id}, {size|event}: {reason}",
     "journal.redacted": "event {sequence} of session {session_id}: {reason}",
     "journal.key_added": "{signer}: {reason}",
     "limit.reserved": "{policy_id} {key}, cost {cost}, until {window_ends}",
@@ -84,11 +84,13 @@ def duration(microseconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-def _at(payload: Mapping[str, Any], path: str) -> str:
+def _at(payload: Mapping[str, Any], place: str) -> str:
+    path, _, noun = place.partition("|")
     value: Any = payload
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    return _shown(path, value)
+    text = _shown(path, value)
+    return f"{text} {noun}{'s' * (value != 1)}" if text and noun else text
 
 
 def _shown(name: str, value: Any) -> str:

@@ -97,6 +97,11 @@ class LedgerReport:
         return ([self.journal] if self.journal else []) + self.sessions
 
     @property
+    def events(self) -> int:
+        """How many events the sessions have; the journal keeps its own of them."""
+        return sum(part.events for part in self.sessions)
+
+    @property
     def decisive(self) -> ChainReport | None:
         return max(self.parts, key=lambda part: part.verdict, default=None)
 

@@ -106,7 +106,7 @@ def flaw_of_arguments(
     if not flaws:
         return None
     expected = f"arguments that fit the schema of {action_id}"
-    return Flaw(("parameters",), expected, str(flaws[0]))
+    return Flaw(("parameters",), expected, flaws[0].said_of("the arguments"))
 
 
 def _result(policy: Policy, schemas: Mapping[str, Mapping[str, Any]], case: Case) -> Result:

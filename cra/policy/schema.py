@@ -10,14 +10,15 @@ a regex that needs backtracking, a reference that leaves the document or comes b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from cra import canonical
-from cra.config.values import shown
+from cra.config.values import nearest_of, shown
 from cra.errors import ValueRefused
 from cra.policy.vocabulary import Flaw, flaw_of_refusal, flaws_of_words
 
@@ -32,12 +33,12 @@ class Schema:
     """A compiled schema. Values that canonical JSON cannot hold, such as NaN, never meet it."""
 
     def __init__(self, schema: Any) -> None:
-        self._schema = schema
+        self.document = schema
 
     @cached_property
     def built(self) -> Validator | Flaw:
         """What holds values against the schema, or why JSON Schema does not allow it."""
-        return _built(self._schema)
+        return _built(self.document)
 
     @cached_property
     def validator(self) -> Validator:
@@ -57,10 +58,9 @@ class Schema:
             canonical.encode(value)
         except ValueRefused as error:
             return (flaw_of_refusal(error),)
-        return tuple(
-            _flaw_of(error)
-            for error, _ in zip(self.validator.iter_errors(value), range(MAX_FLAWS), strict=False)
-        )
+        errors = islice(self.validator.iter_errors(value), MAX_FLAWS)
+        found = (flaw for error in errors for flaw in _flaws_of(error, self.document, value))
+        return tuple(dict.fromkeys(found))[:MAX_FLAWS]
 
 
 def compile_schema(schema: Any, *, typed: bool = False) -> Schema:
@@ -142,22 +142,67 @@ def _refusal(flaw: Flaw) -> ValueRefused:
     return ValueRefused(f"the schema, {flaw}")
 
 
-def _flaw_of(error: ValidationError) -> Flaw:
+def _flaws_of(error: ValidationError, schema: Any, value: Any) -> Iterator[Flaw]:
     path = tuple(error.instance_path)
     facts = error.kind.as_dict()
     name = error.kind.name
-    if name == "required":
-        return Flaw((*path, facts["property"]), "a value", "none")
+    unexpected = _unexpected(error, value)
+    if unexpected:
+        beside = _at(schema, list(error.schema_path)[:-1])
+        known = {key: key for key in beside.get("properties", ())}
+        for key in unexpected:
+            yield Flaw((*path, key), "a known key", "an unknown one", nearest_of(key, known))
+    elif name == "required":
+        yield Flaw((*path, facts["property"]), "a value", "none")
+    else:
+        words = (
+            _WORDS[name](facts) if name in _WORDS else " ".join([name, *map(str, facts.values())])
+        )
+        yield Flaw(path, words, shown(error.instance))
+
+
+def _unexpected(error: ValidationError, value: Any) -> list[str]:
+    """The members of an object for which a schema has no place."""
+    name = error.kind.name
     if name in ("additionalProperties", "unevaluatedProperties"):
-        return Flaw(path, "no other members", ", ".join(map(str, facts["unexpected"])))
-    words = _WORDS[name](facts) if name in _WORDS else " ".join([name, *map(str, facts.values())])
-    return Flaw(path, words, shown(error.instance))
+        return list(map(str, error.kind.as_dict()["unexpected"]))
+    if name == "falseSchema" and list(error.schema_path)[-1:] == ["additionalProperties"]:
+        # Beside no `properties`, the validator tells of a member's value without its name.
+        members = _at(value, error.instance_path)
+        if isinstance(members, dict) and error.instance in members.values():
+            return list(members)
+    return []
+
+
+def _at(value: Any, path: Iterable[str | int]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "type": lambda facts: " or ".join(facts["types"]),
     "enum": lambda facts: "one of " + ", ".join(map(shown, facts["options"])),
     "const": lambda facts: shown(facts["expected_value"]),
+    "minimum": lambda facts: f"at least {facts['limit']}",
+    "maximum": lambda facts: f"at most {facts['limit']}",
+    "exclusiveMinimum": lambda facts: f"more than {facts['limit']}",
+    "exclusiveMaximum": lambda facts: f"less than {facts['limit']}",
+    "multipleOf": lambda facts: f"a multiple of {facts['multiple_of']}",
+    "minLength": lambda facts: f"a text of at least {_counted(facts['limit'], 'character')}",
+    "maxLength": lambda facts: f"a text of at most {_counted(facts['limit'], 'character')}",
+    "pattern": lambda facts: f"a text that fits {facts['pattern']}",
+    "format": lambda facts: f"a text of the format {facts['format']}",
+    "minItems": lambda facts: f"at least {_counted(facts['limit'], 'item')}",
+    "maxItems": lambda facts: f"at most {_counted(facts['limit'], 'item')}",
+    "uniqueItems": lambda _: "items that are all different",
+    "contains": lambda _: "as many items of a kind as a schema asks for",
+    "minProperties": lambda facts: f"at least {_counted(facts['limit'], 'member')}",
+    "maxProperties": lambda facts: f"at most {_counted(facts['limit'], 'member')}",
     "falseSchema": lambda _: "nothing",
     "anyOf": lambda _: "a value that one of several schemas accepts",
     "oneOf": lambda _: "a value that exactly one of several schemas accepts",

@@ -25,14 +25,19 @@ class Flaw(NamedTuple):
     nearest: str | None = None
 
     def __str__(self) -> str:
+        return self.said_of("it")
+
+    def said_of(self, whole: str) -> str:
+        """The mistake in words, with a name for the whole value."""
         nearest = f"; nearest: {self.nearest}" if self.nearest else ""
-        return f"{words_of(self.path)}: expected {self.expected}, found {self.found}{nearest}"
+        place = words_of(self.path) or whole
+        return f"{place}: expected {self.expected}, found {self.found}{nearest}"
 
 
 def words_of(path: Path) -> str:
-    """A place in a value: `items[0].name`; the value itself is `it`."""
+    """A place in a value: `items[0].name`; nothing for the value itself."""
     parts = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
-    return "".join(parts).removeprefix(".") or "it"
+    return "".join(parts).removeprefix(".")
 
 
 def flaw_of_refusal(error: ValueRefused) -> Flaw:

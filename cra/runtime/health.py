@@ -25,7 +25,7 @@ from cra.config import FILE_NAME, Config, Problem, UserDirs
 from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Event
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
-from cra.ledger.memory import Memory
+from cra.ledger.memory import Memory, gone_ledger
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
@@ -331,7 +331,12 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
     directory = around.directory
     if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
-        yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        gone = gone_ledger(Memory(around.dirs.state), directory)
+        if gone is None:
+            yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        else:
+            message = f"the ledger {gone} was recorded here before, and is not here now"
+            yield HealthCheck("ledger", "FAIL", message, "cra trace repair --accept")
         return
     trust = around.trust
     if isinstance(trust, SignerRefused):
@@ -347,9 +352,10 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         told = f"{report.verdict.name}: {decisive.name}, {decisive.code}: {decisive.message}"
         yield HealthCheck("ledger", "FAIL", told, "cra trace verify")
         return
-    events = sum(part.events for part in report.parts)
-    sessions = _count(report.sessions, "session")
-    message = f"{report.verdict.name}, {report.level}: {sessions}, {events} events{left_out}"
+    what = (
+        f"{_count(report.sessions, 'session')}, {report.events} event{'s' * (report.events != 1)}"
+    )
+    message = f"{report.verdict.name}, {report.level}: {what}{left_out}"
     yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
 
 

@@ -21,7 +21,7 @@ from cra import config as configuration
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
-from cra.errors import ConfigError, UnknownAction
+from cra.errors import ArgumentsRefused, ConfigError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 GivenAtlas: TypeAlias = Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, bytes]]
 
 _GIVEN_POLICIES: Final = "given.json"
+_MAX_FLAWS: Final = 5
 _HOST_AGENT: Final = "host"
 _HOST_TTL_SECONDS: Final = 86_400
 
@@ -332,6 +333,17 @@ class Project:
         return UnknownAction(
             f"expected an action of this project's atlases, found {action_id!r:.80}{question}",
             fix="cra atlas actions; a function that a program governs is known to it alone",
+        )
+
+    def misfit(self, action_id: str, flaws: Sequence[str]) -> ArgumentsRefused:
+        """The error for arguments that do not fit a known action's schema."""
+        from cra.runtime.host import HOST
+
+        atlas, _ = self.snapshot.actions[action_id]
+        return ArgumentsRefused(
+            f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
+            # No command knows the functions of a program.
+            fix=None if atlas.atlas_id == HOST else f"cra atlas show {atlas.atlas_id}",
         )
 
     def secret(self, name: str) -> str:

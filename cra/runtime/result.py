@@ -52,7 +52,13 @@ class ExecutionResult:
     # Whether this is the recorded outcome of an earlier call with the same idempotency key.
     is_repeated: bool = False
     # What can be done about a denial.
-    fix: str | None = None
+    remedy: str | None = None
+
+    @property
+    def fix(self) -> str | None:
+        """What can be done by whoever did not get a result, where that is known."""
+        details = self.error.get("details", {}) if self.error else {}
+        return self.remedy or details.get("fix")
 
     @property
     def result(self) -> Any:
@@ -72,7 +78,8 @@ class ExecutionResult:
             assert self.error is not None
             raise ExecutionFailed(
                 f"{self.action_id}: {self.error['code']}: {self.error['message']}",
-                fix=f"cra trace show last --event-type action.failed  (span {self.execution_id})",
+                fix=self.fix
+                or f"cra trace show last --event-type action.failed  (span {self.execution_id})",
             )
         return self.value
 

@@ -16,14 +16,7 @@ import orjson
 
 from cra import canonical
 from cra.atlas.model import Action
-from cra.errors import (
-    ArgumentsRefused,
-    CraError,
-    OutcomeLost,
-    SessionEnded,
-    UsageError,
-    ValueRefused,
-)
+from cra.errors import CraError, OutcomeLost, SessionEnded, UsageError, ValueRefused
 from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
@@ -80,7 +73,6 @@ _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 # How a key begins that `wrap` keeps from passing for one of its markers.
 _MARKER: Final = b'"$'
 _DEFAULT_TIMEOUT_MS: Final = 30_000
-_MAX_FLAWS: Final = 5
 _MAX_NAME: Final = 256
 
 
@@ -319,7 +311,7 @@ class GovernedSession:
             approval_id=None if call.is_dry_run else decided.approval_id,
             possible_at=decided.possible_at,
             simulated=call.is_dry_run,
-            fix=self._remedy(call, decided) if ruling.outcome == "deny" else None,
+            remedy=self._remedy(call, decided) if ruling.outcome == "deny" else None,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
@@ -385,15 +377,12 @@ class GovernedSession:
         try:
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
-            flaws = list(map(str, self.project.schema_of(action).flaws(frozen)))
+            schema = self.project.schema_of(action)
+            flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(frozen)]
         except (ValueRefused, TypeError, ValueError) as refused:
             flaws = [str(refused)]
         if flaws:
-            error = ArgumentsRefused(
-                f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
-                fix=f"cra atlas show {atlas.atlas_id}",
-            )
-            raise self._refused(action_id, error, request_id)
+            raise self._refused(action_id, self.project.misfit(action_id, flaws), request_id)
         redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
         if recorded is not frozen:

@@ -40,8 +40,10 @@ def perform(call: FunctionCall) -> Outcome:
 
 
 def stored_form(value: Any) -> Any:
-    """A result as it reads back from the ledger: of plain types, and nobody else holds it."""
-    return canonical.unwrap(json.loads(canonical.text_of(canonical.wrap(value))))
+    """A result as it reads back from the ledger: of plain types, and nobody else holds it. Only its
+    keys stay in their order, for whoever reads it now."""
+    text = canonical.text_of(canonical.wrap(value), sort_keys=False)
+    return canonical.unwrap(json.loads(text))
 
 
 def _returned(call: FunctionCall) -> Any:

@@ -30,7 +30,7 @@ def main() -> None:
         failed = {"code": outcome.code, "message": outcome.message, "details": outcome.details}
         text = json.dumps({"failed": failed}).encode()
     else:
-        text = canonical.text_of({"result": canonical.wrap(outcome.result)})
+        text = canonical.text_of({"result": canonical.wrap(outcome.result)}, sort_keys=False)
     with os.fdopen(answer, "wb") as stream:
         stream.write(text)
 
