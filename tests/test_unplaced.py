@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,9 @@ from cra.config.text import placed
 from cra.config.unplaced import Mistaken, UnplacedReader
 from cra.config.values import read_value
 from cra.errors import AtlasError
+from tests.program import ROOT
 
-ATLASES = sorted((Path(__file__).parents[1] / "examples" / "atlases").iterdir())
+ATLASES = sorted(path.parent for path in (ROOT / "examples" / "atlases").glob("*/atlas.json"))
 READER = UnplacedReader(SPELLINGS)
 EXECUTORS = [
     {"type": "python", "file": "a.py", "function": "f", "isolation": "process"},
