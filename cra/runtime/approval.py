@@ -238,7 +238,7 @@ class Approvals:
         return max(self._source.now(), self._state.latest)
 
     def _attester(self) -> Callable[[int], bool]:
-        covered = self._record.covered_size()
+        covered = self._record.covered_size
         return lambda sequence: self._state.is_attested(sequence, covered)
 
     def _known(self, approval_id: str) -> Approval:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -150,12 +151,17 @@ class Grounds:
                 return None, f"this session has no resolution {resolution_id[:64]}"
             return held, self._objection(held, action_id, now)
         objection = None
-        for held in reversed(self.state.newest.values()):
+        # Where no resolution has it, the newest one says so for all.
+        is_offered = action_id in self.state.offered
+        for held in reversed(self.state.newest.values()) if is_offered else self._newest():
             found = self._objection(held, action_id, now)
             if found is None:
                 return held, None
             objection = objection or found
         return None, objection or "nothing was resolved in this session yet: resolve a goal first"
+
+    def _newest(self) -> Iterator[Held]:
+        return islice(reversed(self.state.newest.values()), 1)
 
     def _objection(self, held: Held, action_id: str, now: str) -> str | None:
         if action_id not in held.allowed:
@@ -164,8 +170,8 @@ class Grounds:
             return f"the resolution {held.resolution_id} expired at {held.expires_at}"
         if held.snapshot != self.project.snapshot.digest:
             return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
-        covered = self.record.covered_size()
-        if not all(self.state.is_attested(at, covered) for at in (held.sequence, held.rests_on)):
+        attested, covered = self.state.is_attested, self.record.covered_size
+        if not all(attested(at, covered) for at in (held.sequence, held.rests_on)):
             return f"nobody vouches for the resolution {held.resolution_id}: resolve again"
         return None
 

@@ -445,7 +445,7 @@ class GovernedSession:
                 f"{earlier.action_id}, found {action} or other arguments",
                 fix="use another key",
             )
-        covered = self._record.covered_size()
+        covered = self._record.covered_size
         vouched = self._state.is_attested(earlier.concluded_at, covered)
         if earlier.outcome is None or not vouched:
             is_lost = earlier.status == "open" or earlier.outcome is not None

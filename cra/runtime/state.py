@@ -124,6 +124,8 @@ class SessionState:
     resolutions: dict[str, Held] = field(default_factory=dict)
     # By the answer that they rest on, the newest last.
     newest: dict[int, Held] = field(default_factory=dict)
+    # Every action that a resolution contains.
+    offered: set[str] = field(default_factory=set)
     # By the event that holds the answer.
     completed: dict[str, Held] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -171,11 +173,15 @@ class SessionState:
                 ) from error
         self.size += 1
 
-    def is_attested(self, sequence: int, covered: int) -> bool:
+    def is_attested(self, sequence: int, covered_size: Callable[[], int]) -> bool:
         """Whether an event may confer something: this process wrote it, or a checkpoint of its
-        writer covers it and no other writer doubts it (specs/PROTOCOL.md section 5)."""
+        writer covers it and no other writer doubts it (specs/PROTOCOL.md section 5).
+
+        How much is covered is asked for only if that decides: it takes a look at the disk.
+        """
         if sequence in self._own:
             return True
+        covered = covered_size()
         if sequence >= covered:
             return False
         voiced = [(at, named) for at, named in self._doubts if at in self._own or at < covered]
@@ -238,6 +244,7 @@ def _resolve(state: SessionState, event: _Payload) -> None:
         *state.tasks[event["span_id"]],
     )
     state.completed[event["event_id"]] = held
+    state.offered |= held.allowed
     _hold(state, held)
 
 
