@@ -22,6 +22,8 @@ _ROOM: Final = MAX_PAYLOAD // 2
 _SPOKEN: Final = frozenset(
     {"decision", "details", "error", "message", "reason", "request", "resolution"}
 )
+# What may tell a secret; arguments have been looked through by whoever took their digest.
+_TELLING: Final = _SPOKEN | {"result"}
 # How a key that looks like one of wrap's markers begins, or a string that only looks like one.
 _MARKER: Final = b'"$'
 
@@ -38,14 +40,14 @@ def store_payload(
     The members that are outputs are wrapped if they need to be, and what is secret is replaced.
     Raises ValueRefused for another value that canonical JSON cannot hold. Depth alone is no reason.
     """
-    suspected = redactor
+    suspected = redactor if payload.keys() & _TELLING else None
     try:
         body = canonical.encode(payload)
     except ValueRefused:
         if not outputs and canonical.depth_of(payload) <= canonical.MAX_DEPTH:
             raise
     else:
-        if redactor is not None and redactor.suspects(body) is None:
+        if suspected is not None and suspected.suspects(body) is None:
             suspected = None
         is_plain = not (outputs and _MARKER in body)
         if suspected is None and len(body) <= MAX_PAYLOAD and is_plain:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cra import canonical
@@ -51,14 +51,15 @@ class ExecutionResult:
     simulated: bool = False
     # Whether this is the recorded outcome of an earlier call with the same idempotency key.
     is_repeated: bool = False
-    # What can be done about a denial.
-    remedy: str | None = None
+    # Says what can be done about a denial, for whoever asks: most callers do not.
+    remedy: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def fix(self) -> str | None:
         """What can be done by whoever did not get a result, where that is known."""
-        details = self.error.get("details", {}) if self.error else {}
-        return self.remedy or details.get("fix")
+        if self.remedy is not None:
+            return self.remedy()
+        return self.error.get("details", {}).get("fix") if self.error else None
 
     @property
     def result(self) -> Any:

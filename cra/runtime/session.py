@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -311,7 +312,7 @@ class GovernedSession:
             approval_id=None if call.is_dry_run else decided.approval_id,
             possible_at=decided.possible_at,
             simulated=call.is_dry_run,
-            remedy=self._remedy(call, decided) if ruling.outcome == "deny" else None,
+            remedy=partial(self._remedy, call, decided) if ruling.outcome == "deny" else None,
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
