@@ -1,4 +1,4 @@
-"""The decision of policy: ten rules, a hundred, a thousand."""
+"""The decision of policy: two rules, ten, a hundred, a thousand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cra.policy.ladder import ActionFacts
 
 CALLS: Final = 20_000
 # Rules, and the budget of a decision in seconds.
-SIZES: Final[dict[int, float | None]] = {10: 5e-6, 100: 6e-6, 1000: None}
+SIZES: Final[dict[int, float | None]] = {2: 5e-6, 10: 5e-6, 100: 6e-6, 1000: None}
 NOON: Final = 1_767_614_400
 
 # Eight rules that have something to say of a refund or a ticket; all others only might have.
@@ -33,12 +33,19 @@ RULES: Final = """[
 {"policy_id": "y2", "type": "allow", "actions": ["refund.*"]}
 %s]"""
 TYPES: Final = ("deny", "allow", "require_approval")
-ACTIONS: Final = {name: ActionFacts("bench", "low") for name in ("ticket.close", "refund.make")}
+ACTIONS: Final = {
+    name: ActionFacts("bench", "low") for name in ("ticket.close", "refund.make", "ticket.delete")
+}
+# Two rules: one that denies, one that allows.
+FEW: Final = """[
+{"policy_id": "d1", "type": "deny", "actions": ["*.delete"]},
+{"policy_id": "y1", "type": "allow", "actions": ["ticket.*", "refund.*"]}]"""
 
 MOMENT: Final = Moment({"amount": 50}, NOON, {"session:r1": 1, "session:b1": 5})
 QUESTIONS: Final[dict[str, Call]] = {
     "by limits": Call("ticket.close", "cli", moment=MOMENT),
     "by arguments": Call("refund.make", "cli", moment=MOMENT),
+    "denied": Call("ticket.delete", "cli", moment=MOMENT),
 }
 
 
@@ -68,7 +75,8 @@ def policy_of(size: int) -> Policy:
         for number in range(size - 8)
     )
     mistakes: list[tuple[Any, ...]] = []
-    node = parse(RULES % more, lambda *mistake: mistakes.append(mistake))
+    text = FEW if size == 2 else RULES % more
+    node = parse(text, lambda *mistake: mistakes.append(mistake))
     if node is None or mistakes:
         raise ValueError(mistakes)
     rules = read_rules(
@@ -82,6 +90,7 @@ def policy_of(size: int) -> Policy:
 
 
 def _run(policy: Policy, call: Call) -> Sample:
-    if decide(policy, call).outcome != "allow":
+    expected = "deny" if call.action_id == "ticket.delete" else "allow"
+    if decide(policy, call).outcome != expected:
         raise ValueError(decide(policy, call))
     return latencies(partial(decide, policy), [call] * CALLS)

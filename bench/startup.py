@@ -24,6 +24,7 @@ from cra.ledger.store import Ledger
 
 EVENTS: Final = 20
 EMPTY: Final = "python -c pass"
+LIBRARY: Final = "from cra import Project, govern"
 ATLASES: Final = ROOT / "examples" / "atlases"
 # The lines of the script that an installation makes.
 SCRIPT: Final = "import sys\nfrom cra.__main__ import main\nsys.exit(main())\n"
@@ -53,7 +54,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "cra doctor": Command(("doctor",), 15),
     "cra resolve": Command(("resolve", "--agent", "bench", "--goal", "greet somebody"), 15),
     "cra execute": Command(
-        ("execute", "--agent", "bench", "greeting.say", "--param", "name=Ada"), 15
+        ("execute", "--agent", "bench", "greeting.say", "--param", "name=World"), 15
     ),
     "cra resolve, signed": Command(
         ("resolve", "--agent", "bench", "--goal", "greet somebody"), 15, is_signed=True
@@ -73,6 +74,7 @@ def measure_startup(setting: Setting) -> Table:
         for name, command in COMMANDS.items():
             words = [str(script), *command.arguments]
             runs[name] = partial(_start, words, projects[command.is_signed])
+        runs[LIBRARY] = partial(_start, ["-c", LIBRARY], projects[False])
         # The first start compiles the modules, and shows whether the command does its work.
         codes = {name: run() for name, run in runs.items()}
         repetitions = 5 * setting.repetitions
@@ -90,6 +92,7 @@ def measure_startup(setting: Setting) -> Table:
         for name, command in COMMANDS.items()
         if name in found
     ]
+    rows.append(Row(Measured(LIBRARY, "s", found[LIBRARY]["time"]), (empty,)))
     missing = [f"{name}: exit code {code}" for name, code in codes.items() if code]
     return Table(f"a session of {EVENTS} events, {repetitions} runs of each", rows, missing)
 
