@@ -49,7 +49,7 @@ def measure_governed(setting: Setting) -> Table:
                 _new_goals, projects[size], goals
             )
         session = sessions[10]
-        governed = govern(_plain, project=projects[10], name="host.plain")
+        governed = govern(_plain, project=projects[10], name="host.plain", risk_tier="low")
         steps |= {
             "execute a literal": partial(_each, partial(_execute, session, "ticket.read")),
             "execute a Python function": partial(_each, partial(_execute, session, "ticket.list")),

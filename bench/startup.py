@@ -30,7 +30,7 @@ ATLASES: Final = ROOT / "examples" / "atlases"
 SCRIPT: Final = "import sys\nfrom cra.__main__ import main\nsys.exit(main())\n"
 POLICY_TEST: Final = {
     "name": "tickets stay",
-    "call": {"action": "ticket.delete"},
+    "call": {"action": "ticket.delete", "parameters": {"id": 1042}},
     "expect": {"decision": "deny"},
 }
 
