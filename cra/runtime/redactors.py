@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -39,16 +39,9 @@ class Redactors:
         )
         redactor = self._made.get(chosen)
         if redactor is None:
-            redactor = self._made[chosen] = self._redactor([self._rules[at] for at in chosen])
+            rules = [self._rules[at] for at in chosen]
+            redactor = self._made[chosen] = redactor_of(rules, lambda: self.secret)
         return redactor
-
-    def _redactor(self, rules: Sequence[Rule]) -> Redactor:
-        stated = [rule.settings or {} for rule in rules]
-        kinds = dict.fromkeys(kind for one in stated for kind in one.get("kinds", ()))
-        patterns = dict.fromkeys(text for one in stated for text in one.get("patterns", ()))
-        paths = frozenset(field_path(text) for one in stated for text in one.get("fields", ()))
-        detectors = Detectors((*BY_DEFAULT, *kinds), tuple(patterns))
-        return Redactor(lambda: self.secret, detectors, paths)
 
     @cached_property
     def secret(self) -> bytes:
@@ -62,6 +55,15 @@ class Redactors:
                 where=str(self._secret_file),
                 fix="mend the permissions, or set XDG_CONFIG_HOME to a directory of your own",
             ) from error
+
+
+def redactor_of(rules: Sequence[Rule], load_secret: Callable[[], bytes]) -> Redactor:
+    """What always is redacted, and what all of these rules add."""
+    stated = [rule.settings or {} for rule in rules]
+    kinds = dict.fromkeys(kind for one in stated for kind in one.get("kinds", ()))
+    patterns = dict.fromkeys(text for one in stated for text in one.get("patterns", ()))
+    paths = frozenset(field_path(text) for one in stated for text in one.get("fields", ()))
+    return Redactor(load_secret, Detectors((*BY_DEFAULT, *kinds), tuple(patterns)), paths)
 
 
 def _is_about(rule: Rule, caller: Caller, atlas_id: str | None, action_id: str | None) -> bool:
