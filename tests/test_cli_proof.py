@@ -24,6 +24,13 @@ from tests.program import answer, cra
 DENIED = {"action_id": "ticket.delete", "reason": "no rule allows it", "policy_id": None}
 RESULT = {"execution_id": "e", "action_id": "file.read", "duration_us": 1, "result": "x" * 70_000}
 
+# What a verdict says of an anchor: how far away it is, as far as that is known.
+SAID = {
+    "line": "the head that --anchor states",
+    "file": "a head in the file that --anchor names",
+    "git": "a head noted in this repository, which is as far away as its other copies",
+}
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -205,10 +212,11 @@ def test_an_anchor_reaches_level_three_and_sees_a_rollback(project, tmp_path):
     facts = json.loads(answer(project, "trace", "anchor", "--json"))
 
     assert facts["anchor"] == line == f"cra:{facts['ledger_id']}:{facts['size']}:{facts['root']}"
-    for source in (line, log):
-        assert (
-            cra(project, "trace", "verify", "--anchor", source, "--require", "L3").returncode == 0
-        )
+    for source, kind in ((line, "line"), (log, "file")):
+        met = ("trace", "verify", "--anchor", source, "--require", "L3")
+        assert json.loads(answer(project, *met, "--json"))["anchor"] == kind
+        assert answer(project, *met).endswith("; L3: signed, and it goes on from " + SAID[kind])
+    assert json.loads(answer(project, "trace", "verify", "--json"))["anchor"] is None
     shutil.rmtree(project / "cra.trace")
     shutil.copytree(tmp_path / "kept", project / "cra.trace")
     stranger = elsewhere(tmp_path)
@@ -235,7 +243,8 @@ def test_an_anchor_in_git_is_kept_and_found(project):
 
     assert said.returncode == 0
     assert "git push origin refs/notes/cra" in said.stderr
-    assert cra(project, "trace", "verify", "--anchor", "git", "--require", "L3").returncode == 0
+    said = answer(project, "trace", "verify", "--anchor", "git", "--require", "L3")
+    assert said.endswith("; L3: signed, and it goes on from " + SAID["git"])
     (project / "below").mkdir()
     below = project / "below"
     assert cra(below, "trace", "verify", "--anchor", "git", "--require", "L3").returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from cra.cli.project import open_config
 from cra.cli.select import find_session
 from cra.errors import Code, IntegrityError, NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
-from cra.ledger.verify import JOURNAL, Anchor, LedgerReport, Trust, verify_file, verify_ledger
+from cra.ledger.verify import (
+    JOURNAL,
+    Anchor,
+    AnchorSource,
+    LedgerReport,
+    Trust,
+    verify_file,
+    verify_ledger,
+)
 
 
 def judge(
@@ -37,9 +46,9 @@ def judge(
             )
         return _verify_alone(path, trust, cores)
     directory, names = _ledger_and_names(config.trace_directory, path, words)
-    anchors = _anchors(anchor_source, directory, config.project or directory.parent)
+    anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
     with output.progress(_size(directory, names), "verifying") as advance:
-        return verify_ledger(
+        report = verify_ledger(
             directory,
             trust,
             sessions=names,
@@ -49,6 +58,8 @@ def judge(
             cores=cores,
             advance=advance,
         )
+    report.anchored_in = kind
+    return report
 
 
 def _path_among(words: list[str]) -> Path | None:
@@ -129,12 +140,16 @@ def _session_id(directory: Path, word: str) -> str:
     return word if len(word) == 36 else session_id_of(find_session(directory, word))
 
 
-def _anchors(source: str | None, directory: Path, project: Path) -> tuple[Anchor, ...]:
+def _anchors(
+    source: str | None, directory: Path, project: Path
+) -> tuple[tuple[Anchor, ...], AnchorSource | None]:
+    """The anchors to hold a ledger against, and where they are from."""
     if source is None:
-        return ()
+        return (), None
     from cra.ledger.anchor import anchors_in_git, anchors_of_file, own_anchors, parse_anchor
 
     if source.startswith("cra:"):
-        return (parse_anchor(source),)
-    found = anchors_in_git(project) if source == "git" else anchors_of_file(Path(source))
-    return own_anchors(directory, found)
+        return (parse_anchor(source),), "line"
+    if source == "git":
+        return own_anchors(directory, anchors_in_git(project, os.environ)), "git"
+    return own_anchors(directory, anchors_of_file(Path(source))), "file"

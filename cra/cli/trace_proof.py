@@ -215,7 +215,7 @@ def anchor(
     directory = config.trace_directory
     head = present_head(directory, trust_of(config, keys), open_memory())
     line = format_anchor(head)
-    commit = add_note(config.project or directory.parent, line) if git else None
+    commit = add_note(config.project or directory.parent, line, os.environ) if git else None
     if as_json:
         facts = {"ledger_id": head.ledger_id, "size": head.size, "root": head.root.hex()}
         output.answer_json({"anchor": line, **facts, "commit": commit})

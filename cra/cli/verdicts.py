@@ -10,7 +10,7 @@ from cra.errors import ExitCode
 from cra.ledger.attested import signer_named
 from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.verdict import Level, Verdict
-from cra.ledger.verify import Anchor, ChainReport, LedgerReport
+from cra.ledger.verify import Anchor, AnchorSource, ChainReport, LedgerReport
 
 if TYPE_CHECKING:
     from cra.ledger.proof import Proven
@@ -22,6 +22,12 @@ MEANING: Final = {
     Level.L1: "signed by a key that is confirmed",
     Level.L2: "signed, and it goes on from the head that was seen here before",
     Level.L3: "signed, and it goes on from a head that was kept elsewhere",
+}
+# How far away an anchor is, as far as that is known.
+_ANCHORED: Final[dict[AnchorSource, str]] = {
+    "line": "the head that --anchor states",
+    "file": "a head in the file that --anchor names",
+    "git": "a head noted in this repository, which is as far away as its other copies",
 }
 
 _COLUMNS: Final = ("VERDICT", "CHAIN", "EVENTS", "UNATTESTED", "LEVEL")
@@ -70,7 +76,10 @@ def _conclusion(report: LedgerReport) -> str:
     events = sum(part.events for part in report.sessions)
     count = len(report.sessions)
     what = f"{count} session{'s' * (count != 1)}, {events} event{'s' * (events != 1)}"
-    return f"{verdict}: {what}; {report.level}: {MEANING[report.level]}"
+    meaning = MEANING[report.level]
+    if report.level is Level.L3 and report.anchored_in is not None:
+        meaning = f"signed, and it goes on from {_ANCHORED[report.anchored_in]}"
+    return f"{verdict}: {what}; {report.level}: {meaning}"
 
 
 def _finding(part: ChainReport) -> str:
@@ -91,6 +100,7 @@ def _report_facts(report: LedgerReport) -> dict[str, Any]:
         "verdict": report.verdict.name,
         "code": decisive.code if decisive else None,
         "level": str(report.level) if report.verdict.exit_code == ExitCode.OK else None,
+        "anchor": report.anchored_in,
         "exit": int(report.verdict.exit_code),
         "journal": _chain_facts(report.journal) if report.journal else None,
         "sessions": [_chain_facts(part) for part in report.sessions],

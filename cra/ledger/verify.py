@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
@@ -45,6 +45,8 @@ JOURNAL: Final = "journal"
 _SUFFIX: Final = ".trace.jsonl"
 # How often a verification looks again at what went on while it read.
 _PATIENCE: Final = 5
+# Where anchors are read from: what the caller states, a file of the caller's, or the repository.
+AnchorSource: TypeAlias = Literal["line", "file", "git"]
 _ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
 
 
@@ -91,6 +93,7 @@ class LedgerReport:
     journal: ChainReport | None
     sessions: list[ChainReport]
     notes: list[str] = field(default_factory=list)
+    anchored_in: AnchorSource | None = None
 
     @property
     def parts(self) -> list[ChainReport]:

@@ -23,6 +23,7 @@ from cra.atlas.snapshot import open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
 from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Event
+from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
 from cra.ledger.memory import Memory
 from cra.ledger.outline import Outline, outline
@@ -221,7 +222,7 @@ def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
         message = "nothing is recorded that git could track" if has_git else f"no git here: {what}"
         return HealthCheck("git", "OK", message)
     try:
-        answer = _listed_by_git(directory, environ)
+        answer = run_git(directory, environ, "ls-files", "-z", "--", ".", timeout=_GIT_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         message = "git gave no answer: whether it tracks the ledger is not known"
         return HealthCheck("git", "WARN", message, f"git ls-files {directory}")
@@ -234,23 +235,6 @@ def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
         return HealthCheck("git", "WARN", f"not looked at: {told}", f"git ls-files {directory}")
     found = "no git repository" if answer.returncode else "git does not track the ledger"
     return HealthCheck("git", "OK", found)
-
-
-def _listed_by_git(
-    directory: Path, environ: Mapping[str, str]
-) -> subprocess.CompletedProcess[bytes]:
-    # A hook's own repository is not the one to look at, and the answer is read in English.
-    settings = {name: text for name, text in environ.items() if not name.startswith("GIT_")}
-    # Nothing that a repository configures runs: not its monitor, not a pager.
-    command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-C", str(directory)]
-    return subprocess.run(
-        [*command, "ls-files", "-z", "--", "."],
-        env={**settings, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_GIT_SECONDS,
-    )
 
 
 def _space(directory: Path) -> HealthCheck:
