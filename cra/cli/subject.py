@@ -10,8 +10,11 @@ from cra.cli import output
 from cra.cli.ledger import open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
+from cra.config import Config, find_project
+from cra.config import read as read_config
 from cra.errors import Code, IntegrityError, NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
+from cra.ledger.memory import Memory
 from cra.ledger.verify import (
     JOURNAL,
     Anchor,
@@ -45,14 +48,15 @@ def judge(
                 "expected a ledger to hold an anchor against, found one session", where=str(path)
             )
         return _verify_alone(path, trust, cores)
-    directory, names = _ledger_and_names(config.trace_directory, path, words)
+    memory = open_memory(config if path is None else _config_of(path, config))
+    directory, names = _ledger_and_names(config.trace_directory, path, words, memory)
     anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
     with output.progress(_size(directory, names), "verifying") as advance:
         report = verify_ledger(
             directory,
             trust,
             sessions=names,
-            memory=open_memory(),
+            memory=memory,
             anchors=anchors,
             since_verified=since_verified,
             cores=cores,
@@ -60,6 +64,17 @@ def judge(
         )
     report.anchored_in = kind
     return report
+
+
+def _config_of(path: Path, here: Config) -> Config | None:
+    """The configuration of the project whose own ledger a path leads into: of the one that the
+    caller stands in, or of the one that the path is in."""
+    directory = path if path.is_dir() else path.parent
+    there = find_project(directory.resolve())
+    for found in (here, *([read_config(there, os.environ, None, {})[0]] if there else [])):
+        if found.owner is not None and directory.resolve() == found.trace_directory.resolve():
+            return found
+    return None
 
 
 def _path_among(words: list[str]) -> Path | None:
@@ -98,16 +113,17 @@ def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
 
 
 def _ledger_and_names(
-    configured: Path, path: Path | None, words: list[str]
+    configured: Path, path: Path | None, words: list[str], memory: Memory
 ) -> tuple[Path, list[str] | None]:
     """The ledger to judge, and the sessions in it; None: all of them."""
     if path is not None and path.is_dir():
-        if not (path / JOURNAL_FILE).exists() and not session_files(path):
+        is_empty = not (path / JOURNAL_FILE).exists() and not session_files(path)
+        if is_empty and not memory.seen_at(path):
             raise NotFound("expected a ledger or a bundle, found neither", where=str(path))
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
-    _check_not_gone(configured)
+    _check_not_gone(configured, memory)
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
@@ -123,13 +139,13 @@ def _size(directory: Path, names: list[str] | None) -> int:
     return total
 
 
-def _check_not_gone(directory: Path) -> None:
+def _check_not_gone(directory: Path, memory: Memory) -> None:
     """A ledger that was seen here and whose directory is gone was not merely never begun."""
-    known = None if directory.is_dir() else open_memory().of_path(directory)
-    if known is not None:
+    known = () if directory.is_dir() else memory.seen_at(directory)
+    if known:
         raise IntegrityError(
             Code.ROLLED_BACK,
-            f"expected the ledger {known}, found no directory",
+            f"expected the ledger {known[0]}, found no directory",
             where=str(directory),
             fix="bring it back; if it is meant to be gone: cra trace repair --accept",
         )

@@ -362,12 +362,13 @@ class _Journal:
         return f"cra.local/{self.ledger_id}/{name}" if self.ledger_id else None
 
     def _remembered(self) -> list[RememberedHead]:
-        known_id = self._memory.of_path(self._directory)
         heads = []
-        for ledger_id in dict.fromkeys((known_id, self.ledger_id)):
+        for ledger_id in dict.fromkeys((*self._memory.seen_at(self._directory), self.ledger_id)):
             head = self._memory.of_ledger(ledger_id) if ledger_id else None
             if head is not None:
                 heads.append(RememberedHead(head.ledger_id, head.size, bytes.fromhex(head.root)))
+            elif ledger_id and ledger_id != self.ledger_id:
+                heads.append(RememberedHead(ledger_id, 0, EMPTY_ROOT))
         return heads
 
     def _facts(self, path: Path) -> dict[str, JournalEntry]:

@@ -21,7 +21,7 @@ from cra import __version__
 from cra.atlas.lock import LOCK_NAME
 from cra.atlas.snapshot import open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
-from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
+from cra.errors import AtlasError, Code, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Event
 from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
@@ -103,6 +103,8 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
             yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
+    elif not around.directory.exists() and _memory(around).seen_at(around.directory):
+        yield _nothing(around)
 
 
 def _runtime() -> HealthCheck:
@@ -286,7 +288,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
     directory = around.directory
     if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
-        yield HealthCheck("ledger", "OK", "nothing is recorded yet")
+        yield _nothing(around)
         return
     trust = around.trust
     if isinstance(trust, SignerRefused):
@@ -308,9 +310,22 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
 
 
+def _memory(around: Surroundings) -> Memory:
+    return Memory(around.dirs.state, around.config.owner)
+
+
+def _nothing(around: Surroundings) -> HealthCheck:
+    """Where no ledger is, there may have been one."""
+    known = _memory(around).seen_at(around.directory)
+    if not known:
+        return HealthCheck("ledger", "OK", "nothing is recorded yet")
+    told = f"{Code.ROLLED_BACK}: the ledger {known[0]} was seen here, and is gone"
+    return HealthCheck("ledger", "FAIL", told, "cra trace verify")
+
+
 def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
     """The report on all of a ledger, on what is new in it, or on the journal; and which it is."""
-    memory = Memory(around.dirs.state)
+    memory = _memory(around)
     first = _first_event(around.directory / JOURNAL_FILE)
     ledger_id = first.header["session_id"] if first else ""
     sizes = {one.id: one.path.stat().st_size for one in around.outlines}
