@@ -50,7 +50,8 @@ def show_report(report: LedgerReport, *, as_json: bool) -> None:
     if rows:
         output.table(rows, _COLUMNS)
     for part in report.parts:
-        for text in [*([_finding(part)] if part.message else []), *part.warnings]:
+        found = [_finding(part)] if part.message else []
+        for text in [*found, *_reservations([part]), *part.warnings]:
             output.answer(f"  {part.name}: {output.safe(text)}")
     output.answer(_conclusion(report))
     for note in [*report.notes, *_key_notes(report)]:
@@ -74,12 +75,29 @@ def _conclusion(report: LedgerReport) -> str:
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
     events = sum(part.events for part in report.sessions)
-    count = len(report.sessions)
-    what = f"{count} session{'s' * (count != 1)}, {events} event{'s' * (events != 1)}"
+    what = f"{_count(len(report.sessions), 'session')}, {_count(events, 'event')}"
+    what = "; ".join([what, *_reservations(report.sessions)])
     meaning = MEANING[report.level]
     if report.level is Level.L3 and report.anchored_in is not None:
         meaning = f"signed, and it goes on from {_ANCHORED[report.anchored_in]}"
     return f"{verdict}: {what}; {report.level}: {meaning}"
+
+
+def _reservations(parts: list[ChainReport]) -> list[str]:
+    """What a verdict does not rest on a reading of: events passed over, payloads taken away."""
+    said = []
+    skipped = sum(part.skipped for part in parts)
+    if skipped:
+        day = min(part.verified_on for part in parts if part.verified_on is not None)
+        said.append(f"{_count(skipped, 'event')} not read again, as verified on {day} (UTC)")
+    redacted = sum(part.redacted for part in parts)
+    if redacted:
+        said.append(f"{_count(redacted, 'payload')} redacted")
+    return said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _finding(part: ChainReport) -> str:
@@ -120,6 +138,7 @@ def _chain_facts(part: ChainReport) -> dict[str, Any]:
         "redacted": part.redacted,
         "pruned": part.is_pruned,
         "skipped": part.skipped,
+        "verified_on": part.verified_on,
         "warnings": part.warnings,
     }
 

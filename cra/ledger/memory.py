@@ -20,6 +20,7 @@ _MAX_FILE = 65_536
 _ID = re.compile("[0-9a-f-]{36}")
 _HASH = re.compile("[0-9a-f]{64}")
 _NODE = re.compile("[0-9]{1,2}:[A-Za-z0-9+/]{43}=")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
 
 
@@ -51,7 +52,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a session was verified, and what it takes to go on from there."""
+    """How far a session was verified, and what it takes to go on from there.
+
+    `verified_on` is the day (UTC) of the oldest of the readings that came this far.
+    """
 
     size: int
     offset: int
@@ -60,14 +64,19 @@ class Mark:
     ended: bool
     latest: str
     nodes: list[str]
+    verified_on: str
+    redacted: int
 
     def __post_init__(self) -> None:
         texts = (self.trace_id, self.head, self.latest, *self.nodes)
         if not (
             _is_count(self.size)
             and _is_count(self.offset)
+            and _is_count(self.redacted)
             and type(self.ended) is bool
             and all(isinstance(text, str) for text in texts)
+            and isinstance(self.verified_on, str)
+            and _DAY.fullmatch(self.verified_on)
             and all(_NODE.fullmatch(node) for node in self.nodes)
         ):
             raise ValueError(self)

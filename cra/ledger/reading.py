@@ -111,7 +111,7 @@ def _starting_place(target: Target, since: Mark | None) -> Place:
     return Place(chain, tree, since.offset)
 
 
-def mark_of(place: Place) -> Mark:
+def mark_of(place: Place, verified_on: str, redacted: int) -> Mark:
     """What lets a later reading start where this one ended."""
     chain = place.chain
     nodes = [f"{level}:{base64.b64encode(digest).decode()}" for level, digest in place.tree.nodes]
@@ -123,6 +123,8 @@ def mark_of(place: Place) -> Mark:
         chain.ended,
         chain.latest,
         nodes,
+        verified_on,
+        redacted,
     )
 
 
