@@ -3,18 +3,13 @@
 
 Exit codes: 0 it holds, 3 it does not hold, 2 it cannot be read. The layout is dense so that 400 lines hold all of it.
 """
-# ruff: noqa: C901, E501, E701, PLR0912
+# ruff: noqa: C901, E401, E501, E701, I001, PLR0912
 # fmt: off
 
-import argparse
-import base64
-import hashlib
-import json
-import os
-import re
 import sys
-import zipfile
-import zlib
+if __name__ == "__main__" and not sys.flags.safe_path: del sys.path[0]  # what lies beside this file is not to run
+
+import argparse, base64, hashlib, json, os, re, zipfile, zlib
 from contextlib import nullcontext
 from decimal import Decimal
 from types import SimpleNamespace

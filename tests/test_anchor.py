@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -168,13 +169,14 @@ def test_a_note_is_kept_once_and_found_again(ledger, trust, repository):
     first = present_head(ledger.directory, trust, NOWHERE)
     for _ in range(2):
         assert (
-            add_note(repository, format_anchor(first)) == git(repository, "rev-parse", "HEAD")[:40]
+            add_note(repository, format_anchor(first), os.environ)
+            == git(repository, "rev-parse", "HEAD")[:40]
         )
     ledger.start_session("later").end()
     second = present_head(ledger.directory, trust, NOWHERE)
-    add_note(repository, format_anchor(second))
+    add_note(repository, format_anchor(second), os.environ)
 
-    assert anchors_in_git(repository) == [first, second]
+    assert anchors_in_git(repository, os.environ) == [first, second]
     assert git(repository, "notes", "--ref", "refs/notes/cra", "show").count("cra:") == 2
     assert git(repository, "status", "--porcelain") == ""
 
@@ -183,11 +185,11 @@ def test_a_note_is_found_from_a_folder_below_and_after_its_commit_is_rewritten(
     ledger, trust, repository
 ):
     anchored = present_head(ledger.directory, trust, NOWHERE)
-    add_note(repository, format_anchor(anchored))
+    add_note(repository, format_anchor(anchored), os.environ)
     commit(repository, "--amend")
     (repository / "below").mkdir()
 
-    assert anchors_in_git(repository / "below") == [anchored]
+    assert anchors_in_git(repository / "below", os.environ) == [anchored]
 
 
 def test_a_trailer_in_a_commit_is_an_anchor(ledger, trust, repository):
@@ -195,21 +197,21 @@ def test_a_trailer_in_a_commit_is_an_anchor(ledger, trust, repository):
     commit(repository, "--trailer", f"Cra-Anchor: {format_anchor(anchored)}")
     commit(repository)
 
-    assert anchors_in_git(repository) == [anchored]
+    assert anchors_in_git(repository, os.environ) == [anchored]
 
 
 def test_what_git_cannot_do_is_said(ledger, tmp_path, monkeypatch):
     project = ledger.directory.parent
     with pytest.raises(LedgerError, match="expected a git repository"):
-        add_note(project, format_anchor(OTHER))
+        add_note(project, format_anchor(OTHER), os.environ)
     git(project, "init", "--quiet")
     with pytest.raises(LedgerError, match="expected a commit"):
-        add_note(project, format_anchor(OTHER))
+        add_note(project, format_anchor(OTHER), os.environ)
     with pytest.raises(NotFound, match="refs/notes/cra"):
-        anchors_in_git(project)
+        anchors_in_git(project, os.environ)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LedgerError, match="no such program"):
-        anchors_in_git(project)
+        anchors_in_git(project, os.environ)
 
 
 def test_git_without_an_identity_says_so(repository):
@@ -217,4 +219,4 @@ def test_git_without_an_identity_says_so(repository):
     git(repository, "config", "--unset", "user.email")
 
     with pytest.raises(CraError, match="expected git to keep a note"):
-        add_note(repository, format_anchor(OTHER))
+        add_note(repository, format_anchor(OTHER), os.environ)

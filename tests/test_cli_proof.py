@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,13 @@ from tests.program import answer, cra
 
 DENIED = {"action_id": "ticket.delete", "reason": "no rule allows it", "policy_id": None}
 RESULT = {"execution_id": "e", "action_id": "file.read", "duration_us": 1, "result": "x" * 70_000}
+
+# What a verdict says of an anchor: how far away it is, as far as that is known.
+SAID = {
+    "line": "the head that --anchor states",
+    "file": "a head in the file that --anchor names",
+    "git": "a head noted in this repository, which is as far away as its other copies",
+}
 
 
 @pytest.fixture
@@ -205,10 +213,11 @@ def test_an_anchor_reaches_level_three_and_sees_a_rollback(project, tmp_path):
     facts = json.loads(answer(project, "trace", "anchor", "--json"))
 
     assert facts["anchor"] == line == f"cra:{facts['ledger_id']}:{facts['size']}:{facts['root']}"
-    for source in (line, log):
-        assert (
-            cra(project, "trace", "verify", "--anchor", source, "--require", "L3").returncode == 0
-        )
+    for source, kind in ((line, "line"), (log, "file")):
+        met = ("trace", "verify", "--anchor", source, "--require", "L3")
+        assert json.loads(answer(project, *met, "--json"))["anchor"] == kind
+        assert answer(project, *met).endswith("; L3: signed, and it goes on from " + SAID[kind])
+    assert json.loads(answer(project, "trace", "verify", "--json"))["anchor"] is None
     shutil.rmtree(project / "cra.trace")
     shutil.copytree(tmp_path / "kept", project / "cra.trace")
     stranger = elsewhere(tmp_path)
@@ -235,7 +244,8 @@ def test_an_anchor_in_git_is_kept_and_found(project):
 
     assert said.returncode == 0
     assert "git push origin refs/notes/cra" in said.stderr
-    assert cra(project, "trace", "verify", "--anchor", "git", "--require", "L3").returncode == 0
+    said = answer(project, "trace", "verify", "--anchor", "git", "--require", "L3")
+    assert said.endswith("; L3: signed, and it goes on from " + SAID["git"])
     (project / "below").mkdir()
     below = project / "below"
     assert cra(below, "trace", "verify", "--anchor", "git", "--require", "L3").returncode == 0
@@ -253,11 +263,58 @@ def test_a_ledger_begun_anew_has_no_anchor_in_a_shared_place(project, tmp_path):
     assert "error[CRA-3032]" in said.stderr
 
 
-def test_since_verified_reads_what_came_since(project):
-    answer(project, "trace", "verify")
+def test_since_verified_says_what_it_did_not_read_again(project, session_id):
+    whole = answer(project, "trace", "verify")
     facts = json.loads(answer(project, "trace", "verify", "--since-verified", "--json"))
+    [part] = facts["sessions"]
+    assert "not read again" not in whole
+    assert (part["skipped"], part["events"]) == (7, 7)
 
-    assert facts["sessions"][0]["skipped"] == 7
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    edit(path, b"no rule", b"No rule")
+    said = answer(project, "trace", "verify", "--since-verified").split("\n")
+    assert re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", part["verified_on"])
+    words = f"7 events not read again, as verified on {part['verified_on']} (UTC)"
+    assert f"  {session_id}: {words}" in said
+    assert said[-1].startswith(f"INTACT: 1 session, 7 events; {words}; L2: ")
+    assert cra(project, "trace", "verify").returncode == 3
+
+
+def test_what_grew_is_read_and_the_rest_keeps_the_day_on_which_it_was(project):
+    session_id = record(project, ended=False)
+    answer(project, "trace", "verify")
+    for path in user_dirs().state.glob("verified/*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "verified_on": "2026-01-02"}))
+    first = json.loads(answer(project, "trace", "verify", "--since-verified", "--json"))
+    answer(project, "session", "end", session_id)
+    answer(project, "trace", "verify", "--since-verified")
+    again = json.loads(answer(project, "trace", "verify", "--since-verified", "--json"))
+
+    [before] = [part for part in first["sessions"] if part["name"] == session_id]
+    [after] = [part for part in again["sessions"] if part["name"] == session_id]
+    assert (before["skipped"], after["skipped"]) == (6, 7)
+    assert before["verified_on"] == after["verified_on"] == "2026-01-02"
+
+
+def test_a_verdict_says_how_many_payloads_are_redacted_at_every_level(
+    project, session_id, tmp_path
+):
+    for sequence in (1, 2):
+        event = f"{session_id}:{sequence}"
+        answer(project, "trace", "redact", event, "--reason", "a name", "--yes")
+    answer(project, "trace", "export", "last", "--format", "bundle", "-o", tmp_path / "b.zip")
+    words = "2 payloads redacted"
+    for path, environ in [
+        (project / "cra.trace", {}),
+        (project / "cra.trace", elsewhere(tmp_path)),
+        (tmp_path / "b.zip", {}),
+    ]:
+        said = answer(project, "trace", "verify", path, **environ).split("\n")
+        assert f"  {session_id}: {words}" in said
+        assert said[-1].startswith(f"INTACT: 1 session, 7 events; {words}; L")
+    said = answer(project, "trace", "verify", "--since-verified").split("\n")
+    assert "; 7 events not read again, " in said[-1]
+    assert f"; {words}; L2" in said[-1]
 
 
 def test_a_file_alone_a_ledger_and_a_bundle_are_verified_by_their_path(

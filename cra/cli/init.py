@@ -56,7 +56,7 @@ def init(
         scaffold.write(files, values)
         if updated:
             scaffold.append_block(path, values)
-    gone = gone_ledger(Memory(dirs.state), current.trace_directory)
+    gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),
         *([] if gone is None else [_ACCEPT]),

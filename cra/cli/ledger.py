@@ -35,8 +35,9 @@ Keys: TypeAlias = Annotated[
 _MAX_KEYS: Final = 65_536
 
 
-def open_memory() -> Memory:
-    return Memory(user_dirs().state)
+def open_memory(config: Config | None = None) -> Memory:
+    """What is remembered; of a project's own ledger, if its configuration is given."""
+    return Memory(user_dirs().state, config.owner if config is not None else None)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,9 +10,20 @@ from cra.cli import output
 from cra.cli.ledger import open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
+from cra.config import Config, find_project
+from cra.config import read as read_config
 from cra.errors import Code, IntegrityError, NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
-from cra.ledger.verify import JOURNAL, Anchor, LedgerReport, Trust, verify_file, verify_ledger
+from cra.ledger.memory import Memory
+from cra.ledger.verify import (
+    JOURNAL,
+    Anchor,
+    AnchorSource,
+    LedgerReport,
+    Trust,
+    verify_file,
+    verify_ledger,
+)
 
 
 def judge(
@@ -36,19 +48,33 @@ def judge(
                 "expected a ledger to hold an anchor against, found one session", where=str(path)
             )
         return _verify_alone(path, trust, cores)
-    directory, names = _ledger_and_names(config.trace_directory, path, words)
-    anchors = _anchors(anchor_source, directory, config.project or directory.parent)
+    memory = open_memory(config if path is None else _config_of(path, config))
+    directory, names = _ledger_and_names(config.trace_directory, path, words, memory)
+    anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
     with output.progress(_size(directory, names), "verifying") as advance:
-        return verify_ledger(
+        report = verify_ledger(
             directory,
             trust,
             sessions=names,
-            memory=open_memory(),
+            memory=memory,
             anchors=anchors,
             since_verified=since_verified,
             cores=cores,
             advance=advance,
         )
+    report.anchored_in = kind
+    return report
+
+
+def _config_of(path: Path, here: Config) -> Config | None:
+    """The configuration of the project whose own ledger a path leads into: of the one that the
+    caller stands in, or of the one that the path is in."""
+    directory = path if path.is_dir() else path.parent
+    there = find_project(directory.resolve())
+    for found in (here, *([read_config(there, os.environ, None, {})[0]] if there else [])):
+        if found.owner is not None and directory.resolve() == found.trace_directory.resolve():
+            return found
+    return None
 
 
 def _path_among(words: list[str]) -> Path | None:
@@ -87,16 +113,17 @@ def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
 
 
 def _ledger_and_names(
-    configured: Path, path: Path | None, words: list[str]
+    configured: Path, path: Path | None, words: list[str], memory: Memory
 ) -> tuple[Path, list[str] | None]:
     """The ledger to judge, and the sessions in it; None: all of them."""
     if path is not None and path.is_dir():
-        if not (path / JOURNAL_FILE).exists() and not session_files(path):
+        is_empty = not (path / JOURNAL_FILE).exists() and not session_files(path)
+        if is_empty and not memory.seen_at(path):
             raise NotFound("expected a ledger or a bundle, found neither", where=str(path))
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
-    _check_not_gone(configured)
+    _check_not_gone(configured, memory)
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
@@ -112,13 +139,13 @@ def _size(directory: Path, names: list[str] | None) -> int:
     return total
 
 
-def _check_not_gone(directory: Path) -> None:
+def _check_not_gone(directory: Path, memory: Memory) -> None:
     """A ledger that was seen here and whose directory is gone was not merely never begun."""
-    known = None if directory.is_dir() else open_memory().of_path(directory)
-    if known is not None:
+    known = () if directory.is_dir() else memory.seen_at(directory)
+    if known:
         raise IntegrityError(
             Code.ROLLED_BACK,
-            f"expected the ledger {known}, found no directory",
+            f"expected the ledger {known[0]}, found no directory",
             where=str(directory),
             fix="bring it back; if it is meant to be gone: cra trace repair --accept",
         )
@@ -129,12 +156,16 @@ def _session_id(directory: Path, word: str) -> str:
     return word if len(word) == 36 else session_id_of(find_session(directory, word))
 
 
-def _anchors(source: str | None, directory: Path, project: Path) -> tuple[Anchor, ...]:
+def _anchors(
+    source: str | None, directory: Path, project: Path
+) -> tuple[tuple[Anchor, ...], AnchorSource | None]:
+    """The anchors to hold a ledger against, and where they are from."""
     if source is None:
-        return ()
+        return (), None
     from cra.ledger.anchor import anchors_in_git, anchors_of_file, own_anchors, parse_anchor
 
     if source.startswith("cra:"):
-        return (parse_anchor(source),)
-    found = anchors_in_git(project) if source == "git" else anchors_of_file(Path(source))
-    return own_anchors(directory, found)
+        return (parse_anchor(source),), "line"
+    if source == "git":
+        return own_anchors(directory, anchors_in_git(project, os.environ)), "git"
+    return own_anchors(directory, anchors_of_file(Path(source))), "file"

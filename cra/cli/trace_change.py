@@ -76,7 +76,7 @@ def repair(
     if everything and what is not None:
         raise UsageError(f"expected --all or one of the ledger, found --all and {what!r:.60}")
     config = open_config(project, trace_dir)
-    memory, signer = open_memory(), open_signer()
+    memory, signer = open_memory(config), open_signer()
     report = _judged(config, trust_of(config, keys), memory)
     name = None if everything else _chain_named(config.trace_directory, what)
     found = [item for item in acceptable_in(report, memory, signer) if name in (None, item.name)]
@@ -203,7 +203,7 @@ def _judged(config: Config, trust: Trust, memory: Memory) -> LedgerReport:
     from cra.ledger.verify import LedgerReport, verify_ledger
 
     directory = config.trace_directory
-    if not directory.is_dir() and memory.of_path(directory) is not None:
+    if not directory.is_dir() and memory.seen_at(directory):
         return LedgerReport(directory, None, None, [])
     return verify_ledger(directory, trust, memory=memory)
 

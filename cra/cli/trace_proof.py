@@ -23,6 +23,7 @@ from cra.errors import Code, ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
+    from cra.config import Config
     from cra.ledger.index import LedgerFile
     from cra.ledger.verify import Trust
 
@@ -134,11 +135,11 @@ def prove(
     config = open_config(project, trace_dir)
     directory = config.trace_directory
     if anchored is not None:
-        prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(directory))
+        prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(config))
         proof = format_consistency(prefix)
     else:
         directory, name, sequence = event_place(directory, event or "")
-        trust = _trust_remembered(directory)
+        trust = _trust_remembered(config, directory)
         proof = format_inclusion(prove_event(directory, name, sequence, trust))
     if target is not None:
         save(target, [proof])
@@ -213,9 +214,9 @@ def anchor(
 
     config = open_config(project, trace_dir)
     directory = config.trace_directory
-    head = present_head(directory, trust_of(config, keys), open_memory())
+    head = present_head(directory, trust_of(config, keys), open_memory(config))
     line = format_anchor(head)
-    commit = add_note(config.project or directory.parent, line) if git else None
+    commit = add_note(config.project or directory.parent, line, os.environ) if git else None
     if as_json:
         facts = {"ledger_id": head.ledger_id, "size": head.size, "root": head.root.hex()}
         output.answer_json({"anchor": line, **facts, "commit": commit})
@@ -279,13 +280,16 @@ def export(
             output.tell(f"wrote {output.safe(str(target))}")
 
 
-def _trust_remembered(directory: Path) -> Trust:
-    """The key that was seen for the ledger in a directory, so that no proof rests on another."""
+def _trust_remembered(config: Config, directory: Path | None = None) -> Trust:
+    """The key that was seen for the project's ledger, or for one in another directory, so that no
+    proof rests on another."""
     from cra.ledger.proof import remembering
     from cra.ledger.verify import Trust
 
-    memory = open_memory()
-    return remembering(Trust(), memory.of_path(directory), memory)
+    own = config.trace_directory
+    memory = open_memory(config if directory in (None, own) else None)
+    known = memory.seen_at(directory or own)
+    return remembering(Trust(), known[0] if known else None, memory)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -10,7 +10,7 @@ from cra.errors import ExitCode
 from cra.ledger.attested import signer_named
 from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.verdict import Level, Verdict
-from cra.ledger.verify import Anchor, ChainReport, LedgerReport
+from cra.ledger.verify import Anchor, AnchorSource, ChainReport, LedgerReport
 
 if TYPE_CHECKING:
     from cra.ledger.proof import Proven
@@ -22,6 +22,12 @@ MEANING: Final = {
     Level.L1: "signed by a key that is confirmed",
     Level.L2: "signed, and it goes on from the head that was seen here before",
     Level.L3: "signed, and it goes on from a head that was kept elsewhere",
+}
+# How far away an anchor is, as far as that is known.
+_ANCHORED: Final[dict[AnchorSource, str]] = {
+    "line": "the head that --anchor states",
+    "file": "a head in the file that --anchor names",
+    "git": "a head noted in this repository, which is as far away as its other copies",
 }
 
 _COLUMNS: Final = ("VERDICT", "CHAIN", "EVENTS", "UNATTESTED", "LEVEL")
@@ -44,7 +50,8 @@ def show_report(report: LedgerReport, *, as_json: bool) -> None:
     if rows:
         output.table(rows, _COLUMNS)
     for part in report.parts:
-        for text in [*([_finding(part)] if part.message else []), *part.warnings]:
+        found = [_finding(part)] if part.message else []
+        for text in [*found, *_reservations([part]), *part.warnings]:
             output.answer(f"  {part.name}: {output.safe(text)}")
     output.answer(_conclusion(report))
     for note in [*report.notes, *_key_notes(report)]:
@@ -67,9 +74,29 @@ def _conclusion(report: LedgerReport) -> str:
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
-    events, count = report.events, len(report.sessions)
-    what = f"{count} session{'s' * (count != 1)}, {events} event{'s' * (events != 1)}"
-    return f"{verdict}: {what}; {report.level}: {MEANING[report.level]}"
+    what = f"{_count(len(report.sessions), 'session')}, {_count(report.events, 'event')}"
+    what = "; ".join([what, *_reservations(report.sessions)])
+    meaning = MEANING[report.level]
+    if report.level is Level.L3 and report.anchored_in is not None:
+        meaning = f"signed, and it goes on from {_ANCHORED[report.anchored_in]}"
+    return f"{verdict}: {what}; {report.level}: {meaning}"
+
+
+def _reservations(parts: list[ChainReport]) -> list[str]:
+    """What a verdict does not rest on a reading of: events passed over, payloads taken away."""
+    said = []
+    skipped = sum(part.skipped for part in parts)
+    if skipped:
+        day = min(part.verified_on for part in parts if part.verified_on is not None)
+        said.append(f"{_count(skipped, 'event')} not read again, as verified on {day} (UTC)")
+    redacted = sum(part.redacted for part in parts)
+    if redacted:
+        said.append(f"{_count(redacted, 'payload')} redacted")
+    return said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _finding(part: ChainReport) -> str:
@@ -90,6 +117,7 @@ def _report_facts(report: LedgerReport) -> dict[str, Any]:
         "verdict": report.verdict.name,
         "code": decisive.code if decisive else None,
         "level": str(report.level) if report.verdict.exit_code == ExitCode.OK else None,
+        "anchor": report.anchored_in,
         "exit": int(report.verdict.exit_code),
         "journal": _chain_facts(report.journal) if report.journal else None,
         "sessions": [_chain_facts(part) for part in report.sessions],
@@ -109,6 +137,7 @@ def _chain_facts(part: ChainReport) -> dict[str, Any]:
         "redacted": part.redacted,
         "pruned": part.is_pruned,
         "skipped": part.skipped,
+        "verified_on": part.verified_on,
         "warnings": part.warnings,
     }
 

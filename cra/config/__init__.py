@@ -141,6 +141,13 @@ class Config(ConfigFile):
         """Where the ledger is. A relative setting counts from the project's directory."""
         return (self.project or Path()) / self.trace.directory
 
+    @property
+    def owner(self) -> Path | None:
+        """The project whose own ledger is in that directory; None if the caller names another one,
+        by a flag or in the environment."""
+        is_named = self.origins["trace.directory"].source in ("flag", "environment")
+        return None if is_named else self.project
+
     def settings(self) -> Iterator[tuple[str, Any, Origin]]:
         """Every setting with its value and where that comes from."""
         for name in _kinds():

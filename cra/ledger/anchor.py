@@ -6,20 +6,25 @@ The line can stand anywhere: a CI log, a ticket, a note in git (docs/adr/0004-an
 from __future__ import annotations
 
 import re
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cra.errors import Code, IntegrityError, LedgerError, NotFound, UsageError
 from cra.ledger import files
 from cra.ledger.checkpoint import MAX_NOTE, open_checkpoint
+from cra.ledger.git import run_git
 from cra.ledger.memory import Memory
 from cra.ledger.store import read_events
 from cra.ledger.verify import JOURNAL, Anchor, Trust, verify_ledger
 
+if TYPE_CHECKING:
+    import subprocess
+
 NOTES_REF: Final = "refs/notes/cra"
 TRAILER: Final = "Cra-Anchor"
 
+_TRAILER: Final = re.compile(rb"^cra-anchor:(.*)$", re.MULTILINE | re.IGNORECASE)
 _MAX_SOURCE: Final = 64 << 20
 _LINE: Final = re.compile(
     "cra:([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
@@ -110,20 +115,19 @@ def present_head(directory: Path, trust: Trust, memory: Memory) -> Anchor:
     return head
 
 
-def add_note(project: Path, line: str) -> str:
+def add_note(project: Path, line: str, environ: Mapping[str, str]) -> str:
     """Record an anchor as a git note on HEAD, and return the commit. Raises LedgerError."""
-    _check_repository(project)
-    head = _git(project, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    commit = head.stdout.strip()
+    _check_repository(project, environ)
+    head = _git(project, environ, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    commit = head.stdout.decode().strip()
     if head.returncode != 0:
         raise LedgerError(
             "expected a commit to note the anchor on, found none",
             where=str(project),
             fix="git commit, then cra trace anchor --git",
         )
-    present = _git(project, "notes", "--ref", NOTES_REF, "show", commit)
-    if line not in present.stdout.split("\n"):
-        added = _git(project, "notes", "--ref", NOTES_REF, "append", "-m", line, commit)
+    if line not in _note_on(project, environ, commit):
+        added = _git(project, environ, "notes", "--ref", NOTES_REF, "append", "-m", line, commit)
         if added.returncode != 0:
             raise LedgerError(
                 f"expected git to keep a note, found: {_last_words(added)}", where=str(project)
@@ -131,13 +135,19 @@ def add_note(project: Path, line: str) -> str:
     return commit
 
 
-def anchors_in_git(project: Path) -> list[Anchor]:
+def anchors_in_git(project: Path, environ: Mapping[str, str]) -> list[Anchor]:
     """The anchors in the notes and the commit trailers of a repository. Raises NotFound."""
-    _check_repository(project)
-    # The tree of the notes: a note outlives the rewriting of its commit. `:/`: all of that tree.
-    notes = _git(project, "grep", "-h", "--no-color", "-F", "cra:", NOTES_REF, "--", ":/")
-    trailers = _git(project, "log", "--all", f"--format=%(trailers:key={TRAILER},valueonly)")
-    found = anchors_in(f"{notes.stdout}\n{trailers.stdout}")
+    _check_repository(project, environ)
+    # The tree of the notes: a note outlives the rewriting of its commit.
+    listed = _git(project, environ, "ls-tree", "-r", "--full-tree", NOTES_REF)
+    notes = re.findall(rb"^100644 blob ([0-9a-f]+)\t", listed.stdout, re.MULTILINE)
+    texts = _git(project, environ, "cat-file", "--batch", stdin=b"\n".join([*notes, b""]))
+    wanted = ("--fixed-strings", "--regexp-ignore-case", f"--grep={TRAILER}:")
+    commits = _git(
+        project, environ, "rev-list", "--all", "--format=%B", "--encoding=UTF-8", *wanted
+    )
+    trailers = _TRAILER.findall(commits.stdout)
+    found = anchors_in(b"\n".join([texts.stdout, *trailers]).decode(errors="replace"))
     if not found:
         raise NotFound(
             f"expected an anchor in {NOTES_REF} or in a commit's {TRAILER}, found none",
@@ -147,8 +157,17 @@ def anchors_in_git(project: Path) -> list[Anchor]:
     return found
 
 
-def _check_repository(project: Path) -> None:
-    answer = _git(project, "rev-parse", "--git-dir")
+def _note_on(project: Path, environ: Mapping[str, str], commit: str) -> list[str]:
+    """The lines of the note that a commit has."""
+    note = _git(project, environ, "notes", "--ref", NOTES_REF, "list", commit)
+    if note.returncode != 0:
+        return []
+    text = _git(project, environ, "cat-file", "blob", note.stdout.decode().strip()).stdout
+    return text.decode(errors="replace").split("\n")
+
+
+def _check_repository(project: Path, environ: Mapping[str, str]) -> None:
+    answer = _git(project, environ, "rev-parse", "--git-dir")
     if answer.returncode != 0:
         raise LedgerError(
             f"expected a git repository, found: {_last_words(answer)}",
@@ -157,18 +176,11 @@ def _check_repository(project: Path) -> None:
         )
 
 
-def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git without a shell, a pager or a question. Raises LedgerError if there is no git."""
-    command = ["git", "--no-pager", "-C", str(project), *arguments]
+def _git(
+    project: Path, environ: Mapping[str, str], *arguments: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        return run_git(project, environ, *arguments, stdin=stdin)
     except FileNotFoundError:
         raise LedgerError(
             "expected git to record or find the anchor, found no such program",
@@ -176,8 +188,9 @@ def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def _last_words(answer: subprocess.CompletedProcess[str]) -> str:
-    return answer.stderr.strip().rpartition("\n")[2] or f"exit code {answer.returncode}"
+def _last_words(answer: subprocess.CompletedProcess[bytes]) -> str:
+    words = answer.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return words or f"exit code {answer.returncode}"
 
 
 def _anchor(match: re.Match[str]) -> Anchor:

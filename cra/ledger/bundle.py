@@ -96,7 +96,7 @@ Whoever could change this bundle could change verify.py and key.txt with it. So:
    {digest}
    there as well as here.
 2. Get the key from whoever signed, not from this file.
-3. python verify.py THIS_BUNDLE --key KEY
+3. python3 -I verify.py THIS_BUNDLE --key KEY
 
 What each file has to hold is in specs/PROTOCOL.md of cra.
 """

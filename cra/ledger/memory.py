@@ -18,8 +18,10 @@ from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.place import hash_before
 
 _MAX_FILE = 65_536
+_ID = re.compile("[0-9a-f-]{36}")
 _HASH = re.compile("[0-9a-f]{64}")
 _NODE = re.compile("[0-9]{1,2}:[A-Za-z0-9+/]{43}=")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
 
 
@@ -51,7 +53,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a session was verified, and what it takes to go on from there."""
+    """How far a session was verified, and what it takes to go on from there.
+
+    `verified_on` is the day (UTC) of the oldest of the readings that came this far.
+    """
 
     size: int
     offset: int
@@ -60,14 +65,19 @@ class Mark:
     ended: bool
     latest: str
     nodes: list[str]
+    verified_on: str
+    redacted: int
 
     def __post_init__(self) -> None:
         texts = (self.trace_id, self.head, self.latest, *self.nodes)
         if not (
             _is_count(self.size)
             and _is_count(self.offset)
+            and _is_count(self.redacted)
             and type(self.ended) is bool
             and all(isinstance(text, str) for text in texts)
+            and isinstance(self.verified_on, str)
+            and _DAY.fullmatch(self.verified_on)
             and all(_NODE.fullmatch(node) for node in self.nodes)
         ):
             raise ValueError(self)
@@ -77,8 +87,11 @@ class Memory:
     """The user's state directory. One that cannot be written is a missing memory, never an
     error."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, owner: Path | None = None) -> None:
+        """`owner` is the project whose own ledger is asked about. It is known by that path too,
+        for the project's configuration says in which directory its ledger is."""
         self._directory = directory
+        self._owner = owner
 
     @property
     def is_usable(self) -> bool:
@@ -88,10 +101,12 @@ class Memory:
             directory = directory.parent
         return directory is not None and directory.is_dir() and os.access(directory, os.W_OK)
 
-    def of_path(self, trace_directory: Path) -> str | None:
-        """The ledger_id last seen in a directory, known by its real path."""
-        found = self._read("paths", _path_key(trace_directory))
-        return None if found is None else str(found.get("ledger_id"))
+    def seen_at(self, trace_directory: Path) -> tuple[str, ...]:
+        """The ledger_ids last seen in the project and in the directory, known by their real paths:
+        one, unless a ledger was exchanged."""
+        found = [self._read(kind, _path_key(path)) for kind, path in self._places(trace_directory)]
+        ids = [str(known.get("ledger_id")) for known in found if known]
+        return tuple(dict.fromkeys(filter(_ID.fullmatch, ids)))
 
     def of_ledger(self, ledger_id: str) -> Head | None:
         found = self._read("ledgers", ledger_id)
@@ -102,15 +117,23 @@ class Memory:
 
     def remember(self, trace_directory: Path, head: Head) -> bool:
         """Keep a head for its path and ledger. False if there is nowhere to keep it."""
-        path = {"ledger_id": head.ledger_id, "path": os.path.realpath(trace_directory)}
-        return self._write("ledgers", head.ledger_id, asdict(head)) and self._write(
-            "paths", _path_key(trace_directory), path
+        return self._write("ledgers", head.ledger_id, asdict(head)) and all(
+            self._write(
+                kind,
+                _path_key(path),
+                {"ledger_id": head.ledger_id, "path": os.path.realpath(path)},
+            )
+            for kind, path in self._places(trace_directory)
         )
 
     def remember_mark(self, ledger_id: str, session_id: str, mark: Mark) -> bool:
         # One that is lost makes the next verification read more, and there are many.
         name = f"{ledger_id}.{session_id}"
         return self._write("verified", name, asdict(mark), durable=False)
+
+    def _places(self, trace_directory: Path) -> list[tuple[str, Path]]:
+        own = [] if self._owner is None else [("projects", self._owner)]
+        return [*own, ("paths", trace_directory)]
 
     def _read(self, kind: str, name: str) -> dict[str, Any] | None:
         if self._directory is None:
@@ -142,7 +165,8 @@ class Memory:
 def gone_ledger(memory: Memory, trace_directory: Path) -> str | None:
     """The id of the ledger last seen in a directory that holds none now."""
     is_begun = (trace_directory / JOURNAL_FILE).exists()
-    return None if is_begun else memory.of_path(trace_directory)
+    seen = () if is_begun else memory.seen_at(trace_directory)
+    return seen[0] if seen else None
 
 
 def check_known(memory: Memory, trace_directory: Path, ledger_id: str, journal: Path) -> None:
@@ -151,12 +175,12 @@ def check_known(memory: Memory, trace_directory: Path, ledger_id: str, journal: 
     Raises IntegrityError. It is the quick form of what `verify` does for level L2: a chain that
     holds the remembered event where it was begins with all that came before it.
     """
-    known_id = memory.of_path(trace_directory)
+    others = [known for known in memory.seen_at(trace_directory) if known != ledger_id]
     fix = "cra trace verify; if this is meant: cra trace repair --accept"
-    if known_id is not None and known_id != ledger_id:
+    if others:
         raise IntegrityError(
             Code.LEDGER_REPLACED,
-            f"expected the ledger {known_id}, found {ledger_id}",
+            f"expected the ledger {others[0]}, found {ledger_id}",
             where=str(trace_directory),
             fix=fix,
         )

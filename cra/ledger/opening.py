@@ -16,6 +16,6 @@ def ledger_of(config: Config, dirs: UserDirs) -> Ledger:
     return Ledger(
         config.trace_directory,
         signer=load_key(dirs.signing_key) if signs else None,
-        memory=Memory(dirs.state),
+        memory=Memory(dirs.state, config.owner),
         durability=config.trace.durability,
     )

@@ -27,9 +27,11 @@ Advance: TypeAlias = Callable[[int], None]
 # Below this a second process costs more than it saves.
 PARALLEL_FROM: Final = 32 << 20
 _CHILD: Final = (
-    "import json, sys; sys.path[:0] = json.loads(sys.argv[1]); "
+    "import json, sys; sys.path += json.loads(sys.argv[1]); "
     "from cra.ledger.reading import read_part_main; read_part_main(sys.argv[2])"
 )
+# Where the package that runs was imported from, installed or not.
+_HOME: Final = str(Path(__file__).parents[2])
 
 
 @dataclass
@@ -109,7 +111,7 @@ def _starting_place(target: Target, since: Mark | None) -> Place:
     return Place(chain, tree, since.offset)
 
 
-def mark_of(place: Place) -> Mark:
+def mark_of(place: Place, verified_on: str, redacted: int) -> Mark:
     """What lets a later reading start where this one ended."""
     chain = place.chain
     nodes = [f"{level}:{base64.b64encode(digest).decode()}" for level, digest in place.tree.nodes]
@@ -121,6 +123,8 @@ def mark_of(place: Place) -> Mark:
         chain.ended,
         chain.latest,
         nodes,
+        verified_on,
+        redacted,
     )
 
 
@@ -193,8 +197,14 @@ def _read_parallel(
 
 
 def _start_child(job: dict[str, Any]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # this interpreter, with arguments made here
-        [sys.executable, "-c", _CHILD, json.dumps(sys.path), json.dumps(job)],
+    """Start this interpreter with arguments made here.
+
+    It is shut off from the working directory, which is often the one that is judged and may hold a
+    json.py: the standard library comes first, then this package, then where this process looks.
+    """
+    places = [_HOME, *filter(os.path.isabs, sys.path)]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _CHILD, json.dumps(places), json.dumps(job)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,

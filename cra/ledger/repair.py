@@ -82,10 +82,10 @@ def acceptable_in(report: LedgerReport, memory: Memory, signer: Signer | None) -
         kind = _kind_of(report.directory, part)
         if kind is not None:
             found.append(Acceptable(part.name, kind, part.message or ""))
-    known = memory.of_path(report.directory)
+    known = memory.seen_at(report.directory)
     is_gone = report.journal is None or not _journal(report).exists()
-    if known is not None and is_gone and all(item.kind is not Kind.BREAK for item in found):
-        message = f"expected the ledger {known}, found {report.ledger_id or 'none'}"
+    if known and is_gone and all(item.kind is not Kind.BREAK for item in found):
+        message = f"expected the ledger {known[0]}, found {report.ledger_id or 'none'}"
         found.insert(0, Acceptable(JOURNAL, Kind.BREAK, message))
     return found
 
@@ -205,7 +205,7 @@ def _sign_everything(report: LedgerReport, signer: Signer) -> None:
 def _trust_from_now_on(memory: Memory, report: LedgerReport, signer: Signer) -> None:
     """Remember the new key before any checkpoint has its signature alone."""
     head = memory.of_ledger(report.ledger_id or "")
-    if head is not None and memory.of_path(report.directory) == report.ledger_id:
+    if head is not None and memory.seen_at(report.directory) == (report.ledger_id,):
         memory.remember(report.directory, replace(head, signer=str(signer.key)))
 
 
@@ -240,7 +240,8 @@ def _journal(report: LedgerReport) -> Path:
 
 
 def _remembered(memory: Memory, report: LedgerReport) -> BrokenFrom:
-    ledger_id = memory.of_path(report.directory) or report.ledger_id or ""
+    others = [known for known in memory.seen_at(report.directory) if known != report.ledger_id]
+    ledger_id = others[0] if others else report.ledger_id or ""
     head = memory.of_ledger(ledger_id)
     if head is None:
         return {"ledger_id": ledger_id, "size": 0, "root": EMPTY_ROOT.hex()}

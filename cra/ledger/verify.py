@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
@@ -21,6 +21,7 @@ from cra.ledger.memory import Head, Memory
 from cra.ledger.merkle import EMPTY_ROOT
 from cra.ledger.place import Lines, Place, hash_before
 from cra.ledger.reading import Advance, Target, mark_of, read_chain
+from cra.ledger.source import Source
 from cra.ledger.verdict import (
     SESSION_HEADS,
     Attestation,
@@ -45,6 +46,8 @@ JOURNAL: Final = "journal"
 _SUFFIX: Final = ".trace.jsonl"
 # How often a verification looks again at what went on while it read.
 _PATIENCE: Final = 5
+# Where anchors are read from: what the caller states, a file of the caller's, or the repository.
+AnchorSource: TypeAlias = Literal["line", "file", "git"]
 _ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
 
 
@@ -74,7 +77,9 @@ class ChainReport:
     root: str = ""
     redacted: int = 0
     is_pruned: bool = False
+    # How many events were not read again, and the day (UTC) on which they were.
     skipped: int = 0
+    verified_on: str | None = None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +96,7 @@ class LedgerReport:
     journal: ChainReport | None
     sessions: list[ChainReport]
     notes: list[str] = field(default_factory=list)
+    anchored_in: AnchorSource | None = None
 
     @property
     def parts(self) -> list[ChainReport]:
@@ -280,7 +286,9 @@ class _Journal:
         marks = [attestation.size, entry.size]
         target = Target(path, session_id, is_journal=False, marks=marks)
         reading, place = self._read(target)
-        return self._judged(session_id, reading, place, attestation, entry)
+        report = self._judged(session_id, reading, place, attestation, entry)
+        self._remember_mark(report, place, Source().now()[:10])
+        return report
 
     def _judge_since(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport | None:
         """Judge only what came after the last verification; None if the long way has to decide."""
@@ -294,8 +302,15 @@ class _Journal:
         target = Target(path, session_id, is_journal=False, marks=marks)
         reading, place = self._read(target, since=mark)
         report = self._judged(session_id, reading, place, attestation, entry)
-        report.skipped = mark.size
+        report.skipped, report.verified_on = mark.size, mark.verified_on
+        report.redacted += mark.redacted
+        self._remember_mark(report, place, mark.verified_on)
         return report if report.verdict is Verdict.INTACT else None
+
+    def _remember_mark(self, report: ChainReport, place: Place, verified_on: str) -> None:
+        if report.verdict is Verdict.INTACT and self.ledger_id:
+            mark = mark_of(place, verified_on, report.redacted)
+            self._memory.remember_mark(self.ledger_id, report.name, mark)
 
     def _hold_session(self, session_id: str) -> Attestation:
         note = files.read_all(self._directory / f"{session_id}.checkpoint", MAX_NOTE)
@@ -321,8 +336,6 @@ class _Journal:
         own = self._level(report, attestation) if attestation.size else self.report.level
         report.level = min(own, self.report.level) if report.verdict.exit_code == 0 else Level.L0
         report.level = self._raised(report.level)
-        if report.verdict is Verdict.INTACT and self.ledger_id:
-            self._memory.remember_mark(self.ledger_id, session_id, mark_of(place))
         return report
 
     def _level(self, report: ChainReport, attestation: Attestation) -> Level:
@@ -364,12 +377,13 @@ class _Journal:
         return f"cra.local/{self.ledger_id}/{name}" if self.ledger_id else None
 
     def _remembered(self) -> list[RememberedHead]:
-        known_id = self._memory.of_path(self._directory)
         heads = []
-        for ledger_id in dict.fromkeys((known_id, self.ledger_id)):
+        for ledger_id in dict.fromkeys((*self._memory.seen_at(self._directory), self.ledger_id)):
             head = self._memory.of_ledger(ledger_id) if ledger_id else None
             if head is not None:
                 heads.append(RememberedHead(head.ledger_id, head.size, bytes.fromhex(head.root)))
+            elif ledger_id and ledger_id != self.ledger_id:
+                heads.append(RememberedHead(ledger_id, 0, EMPTY_ROOT))
         return heads
 
     def _facts(self, path: Path) -> dict[str, JournalEntry]:

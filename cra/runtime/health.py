@@ -22,10 +22,11 @@ from cra import __version__
 from cra.atlas.lock import LOCK_NAME
 from cra.atlas.snapshot import open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
-from cra.errors import AtlasError, CraError, IntegrityError, SignerRefused
+from cra.errors import AtlasError, Code, CraError, IntegrityError, SignerRefused
 from cra.ledger.chain import Event
+from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
-from cra.ledger.memory import Memory, gone_ledger
+from cra.ledger.memory import Memory
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
@@ -131,6 +132,8 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
             yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
+    elif not around.directory.exists() and _memory(around).seen_at(around.directory):
+        yield _nothing(around)
 
 
 def _runtime() -> HealthCheck:
@@ -250,7 +253,7 @@ def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
         message = "nothing is recorded that git could track" if has_git else f"no git here: {what}"
         return HealthCheck("git", "OK", message)
     try:
-        answer = _listed_by_git(directory, environ)
+        answer = run_git(directory, environ, "ls-files", "-z", "--", ".", timeout=_GIT_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         message = "git gave no answer: whether it tracks the ledger is not known"
         return HealthCheck("git", "WARN", message, f"git ls-files {directory}")
@@ -263,23 +266,6 @@ def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
         return HealthCheck("git", "WARN", f"not looked at: {told}", f"git ls-files {directory}")
     found = "no git repository" if answer.returncode else "git does not track the ledger"
     return HealthCheck("git", "OK", found)
-
-
-def _listed_by_git(
-    directory: Path, environ: Mapping[str, str]
-) -> subprocess.CompletedProcess[bytes]:
-    # A hook's own repository is not the one to look at, and the answer is read in English.
-    settings = {name: text for name, text in environ.items() if not name.startswith("GIT_")}
-    # Nothing that a repository configures runs: not its monitor, not a pager.
-    command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-C", str(directory)]
-    return subprocess.run(
-        [*command, "ls-files", "-z", "--", "."],
-        env={**settings, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_GIT_SECONDS,
-    )
 
 
 def _space(directory: Path) -> HealthCheck:
@@ -331,12 +317,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
     directory = around.directory
     if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
-        gone = gone_ledger(Memory(around.dirs.state), directory)
-        if gone is None:
-            yield HealthCheck("ledger", "OK", "nothing is recorded yet")
-        else:
-            message = f"the ledger {gone} was recorded here before, and is not here now"
-            yield HealthCheck("ledger", "FAIL", message, "cra trace repair --accept")
+        yield _nothing(around)
         return
     trust = around.trust
     if isinstance(trust, SignerRefused):
@@ -359,9 +340,22 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
 
 
+def _memory(around: Surroundings) -> Memory:
+    return Memory(around.dirs.state, around.config.owner)
+
+
+def _nothing(around: Surroundings) -> HealthCheck:
+    """Where no ledger is, there may have been one."""
+    known = _memory(around).seen_at(around.directory)
+    if not known:
+        return HealthCheck("ledger", "OK", "nothing is recorded yet")
+    told = f"{Code.ROLLED_BACK}: the ledger {known[0]} was seen here, and is gone"
+    return HealthCheck("ledger", "FAIL", told, "cra trace verify")
+
+
 def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
     """The report on all of a ledger, on what is new in it, or on the journal; and which it is."""
-    memory = Memory(around.dirs.state)
+    memory = _memory(around)
     first = _first_event(around.directory / JOURNAL_FILE)
     ledger_id = first.header["session_id"] if first else ""
     sizes = {one.id: one.path.stat().st_size for one in around.outlines}
