@@ -167,9 +167,19 @@ def test_a_level_that_is_required_is_met_or_an_error(project):
     unmet = cra(project, "trace", "verify", "--require", "L3", "--json")
 
     assert unmet.returncode == 3
-    assert json.loads(unmet.stdout)["verdict"] == "INTACT"
     assert json.loads(unmet.stderr)["error"]["code"] == "CRA-3040"
     assert cra(project, "trace", "verify", "--require", "L9").returncode == 2
+
+
+def test_a_verdict_that_is_printed_is_the_one_that_the_exit_code_means(project):
+    for options, code, finding in ((), 0, None), (("--require", "L3"), 3, "CRA-3040"):
+        plain = cra(project, "trace", "verify", *options)
+        said = cra(project, "trace", "verify", "--json", *options)
+        facts = json.loads(said.stdout)
+
+        assert (plain.returncode, said.returncode, facts["exit"]) == (code, code, code)
+        assert (facts["verdict"], facts["level"], facts["code"]) == ("INTACT", "L2", finding)
+        assert plain.stdout.splitlines()[-1].startswith("INTACT: ") is (code == 0)
 
 
 def test_another_key_is_a_signature_missing(project, tmp_path):

@@ -19,7 +19,7 @@ from cra.cli.arguments import event_place, save
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
-from cra.errors import Code, ExitCode, IntegrityError, NotFound, UsageError
+from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def verify(
       cra trace verify evidence.zip --json
     """
     from cra.cli.subject import judge
-    from cra.cli.verdicts import MEANING, show_report
+    from cra.cli.verdicts import show_report
 
     wanted = level_named(require) if require is not None else None
     report = judge(
@@ -88,15 +88,7 @@ def verify(
         since_verified=since_verified,
         cores=cores or len(os.sched_getaffinity(0)),
     )
-    show_report(report, as_json=as_json)
-    if wanted is not None and report.verdict.exit_code == ExitCode.OK and report.level < wanted:
-        raise IntegrityError(
-            Code.LEVEL_UNMET,
-            f"expected the level {wanted}, found {report.level}: {MEANING[report.level]}",
-            where=str(report.directory),
-            fix="--key confirms a signature, --anchor names a head that was kept elsewhere",
-        )
-    return report.verdict.exit_code
+    return show_report(report, wanted, as_json=as_json)
 
 
 def prove(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
 from cra.cli.output import Cell
-from cra.errors import ExitCode
+from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.attested import signer_named
 from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.verdict import Level, Verdict
@@ -27,10 +27,33 @@ MEANING: Final = {
 _COLUMNS: Final = ("VERDICT", "CHAIN", "EVENTS", "UNATTESTED", "LEVEL")
 
 
-def show_report(report: LedgerReport, *, as_json: bool) -> None:
+def show_report(report: LedgerReport, required: Level | None, *, as_json: bool) -> ExitCode:
+    """Print a verdict, and return the exit code that it means.
+
+    Raises IntegrityError if it holds and is below the level that is required: that was printed too.
+    """
+    unmet = _unmet(report, required)
     if as_json:
-        output.answer_json(_report_facts(report))
-        return
+        output.answer_json(_report_facts(report, unmet))
+    else:
+        _show(report, unmet)
+    if unmet is not None:
+        raise unmet
+    return report.verdict.exit_code
+
+
+def _unmet(report: LedgerReport, required: Level | None) -> IntegrityError | None:
+    if required is None or report.verdict.exit_code != ExitCode.OK or report.level >= required:
+        return None
+    return IntegrityError(
+        Code.LEVEL_UNMET,
+        f"expected the level {required}, found {report.level}: {MEANING[report.level]}",
+        where=str(report.directory),
+        fix="--key confirms a signature, --anchor names a head that was kept elsewhere",
+    )
+
+
+def _show(report: LedgerReport, unmet: IntegrityError | None) -> None:
     rows = [
         (
             Cell(part.verdict.name, _style(part.verdict)),
@@ -46,7 +69,7 @@ def show_report(report: LedgerReport, *, as_json: bool) -> None:
     for part in report.parts:
         for text in [*([_finding(part)] if part.message else []), *part.warnings]:
             output.answer(f"  {part.name}: {output.safe(text)}")
-    output.answer(_conclusion(report))
+    output.answer(_conclusion(report, unmet))
     for note in [*report.notes, *_key_notes(report)]:
         output.tell(f"note: {output.safe(note)}")
 
@@ -61,9 +84,11 @@ def _key_notes(report: LedgerReport) -> list[str]:
     return [f"the journal names the key {named}; --key confirms a key"] if named else []
 
 
-def _conclusion(report: LedgerReport) -> str:
+def _conclusion(report: LedgerReport, unmet: IntegrityError | None) -> str:
     """One line from the one value that the exit code comes from."""
     verdict = output.style(report.verdict.name, _style(report.verdict))
+    if unmet is not None:
+        verdict = output.style(f"{report.verdict.name}, and below what is required", "bad")
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
@@ -83,15 +108,15 @@ def _style(verdict: Verdict) -> str:
     return "good" if verdict is Verdict.INTACT else "warn"
 
 
-def _report_facts(report: LedgerReport) -> dict[str, Any]:
+def _report_facts(report: LedgerReport, unmet: IntegrityError | None) -> dict[str, Any]:
     decisive = report.decisive
     return {
         "directory": str(report.directory),
         "ledger_id": report.ledger_id,
         "verdict": report.verdict.name,
-        "code": decisive.code if decisive else None,
+        "code": unmet.code if unmet else decisive.code if decisive else None,
         "level": str(report.level) if report.verdict.exit_code == ExitCode.OK else None,
-        "exit": int(report.verdict.exit_code),
+        "exit": int(unmet.exit_code if unmet else report.verdict.exit_code),
         "journal": _chain_facts(report.journal) if report.journal else None,
         "sessions": [_chain_facts(part) for part in report.sessions],
         "notes": report.notes,
