@@ -228,6 +228,17 @@ def test_without_a_session_execute_says_how_to_begin_one(project):
     assert "cra resolve --goal" in said.stderr
 
 
+@pytest.mark.parametrize("command", ["session start", "resolve --goal close"])
+def test_an_agent_that_no_session_can_have_is_refused_with_what_it_may_be_called(project, command):
+    for agent in ("", "a" * 300):
+        said = cra(project, *command.split(), "--agent", agent)
+
+        assert (said.returncode, said.stdout) == (2, "")
+        assert f"expected an agent's name of 1 to 256 characters, found {len(agent)}" in said.stderr
+        assert "fix: --agent NAME" in said.stderr
+    assert list((project / "cra.trace").glob("0*")) == []
+
+
 def test_several_open_sessions_are_listed(project):
     ids = [answer(project, "session", "start") for _ in range(2)]
 
