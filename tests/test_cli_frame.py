@@ -338,6 +338,17 @@ def test_a_reader_that_leaves_is_no_error():
     os.close(writes)
 
 
+def test_whether_somebody_reads_is_known_before_anything_is_written(monkeypatch):
+    reads, writes = os.pipe()
+    with open(writes, "w") as stdout, open(os.devnull, "w") as nowhere:
+        for stream in (stdout, nowhere, io.StringIO()):
+            monkeypatch.setattr(sys, "stdout", stream)
+            assert not output.is_abandoned()
+        monkeypatch.setattr(sys, "stdout", stdout)
+        os.close(reads)
+        assert output.is_abandoned()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 def test_an_answer_that_cannot_be_written_is_an_error():
     with open("/dev/full", "wb") as full:

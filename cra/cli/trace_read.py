@@ -186,7 +186,7 @@ def tail(
     wanted = combine(filter_text, Source().now())
     tailed = Tail(directory, path, wanted=wanted, last=lines)
     length = 0 if path else short_length(session_files(directory))
-    for batch in follow(tailed, lambda: False) if follows else [tailed.poll()]:
+    for batch in follow(tailed, output.is_abandoned) if follows else [tailed.poll()]:
         for update in batch:
             if isinstance(update, Notice):
                 name = output.safe(update.session_id)
