@@ -277,6 +277,19 @@ def test_a_damaged_session_is_named_and_no_other_begun_or_taken_in_its_place(pro
     assert len(list((project / "cra.trace").glob("0*.trace.jsonl"))) == 2
 
 
+def test_the_event_that_is_not_what_was_recorded_is_named(project):
+    resolved = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
+    answer(project, "execute", "ticket.close", "-p", "id=4")
+    path = project / "cra.trace" / f"{resolved['trace_id']}.trace.jsonl"
+    *_, last = path.read_bytes().splitlines()
+    path.write_bytes(path.read_bytes().replace(b'"id":4', b'"id":5'))
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 3
+    assert f"where: {path}, event {json.loads(last)['sequence'] - 1}\n" in said.stderr
+
+
 def test_a_session_that_is_begun_after_a_damaged_one_is_gone_on_with(project):
     damage(project, answer(project, "session", "start"))
     damage(project, answer(project, "session", "start", "--agent", "another"))
