@@ -225,6 +225,17 @@ def test_a_ledger_with_a_break_takes_no_session(project, tmp_path):
     assert cra(project, "session", "start").returncode == 3
 
 
+def test_a_ledger_that_is_gone_is_named_and_no_other_begun_in_its_place(project, tmp_path):
+    [opened] = journal(project, "journal.opened")
+    thrown_away(project, tmp_path)
+    said = cra(project, "session", "start")
+
+    assert said.returncode == 3
+    assert f"error[CRA-3030]: expected the ledger {opened['ledger_id']}, found none" in said.stderr
+    assert "cra trace repair --accept" in said.stderr
+    assert not (project / "cra.trace").exists()
+
+
 def change_key(tmp_path: Path) -> tuple[str, str]:
     """Give the user another key, and return both."""
     path = user_dirs().signing_key

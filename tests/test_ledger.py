@@ -393,9 +393,14 @@ def test_a_ledger_that_was_begun_anew_is_refused_by_whoever_remembers(tmp_path):
     Ledger(directory, memory=memory).close()
     directory.rename(tmp_path / "thrown away")
 
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(IntegrityError, match="found none") as gone:
         Ledger(directory, memory=memory)
-    assert caught.value.finding is Code.LEDGER_REPLACED
+    anew = Ledger(directory)
+    anew.close()
+    with pytest.raises(IntegrityError, match=f"found {anew.id}") as replaced:
+        Ledger(directory, memory=memory)
+    assert gone.value.finding is Code.ROLLED_BACK
+    assert replaced.value.finding is Code.LEDGER_REPLACED
 
 
 def test_a_journal_that_lost_its_end_is_refused_by_whoever_remembers(tmp_path):

@@ -154,6 +154,8 @@ class Ledger:
         self.memory = memory or Memory(None)
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
+        if not accept_breaks:
+            self._check_not_gone()
         try:
             self._make_directories()
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -284,6 +286,17 @@ class Ledger:
     def forget_lock(self) -> None:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
+
+    def _check_not_gone(self) -> None:
+        """Begin no other ledger, nor leave a directory of one, where one was seen before."""
+        known = self.memory.of_path(self.directory)
+        if known is not None and not ChainPaths(self.directory, JOURNAL).data.exists():
+            raise IntegrityError(
+                Code.ROLLED_BACK,
+                f"expected the ledger {known}, found none",
+                where=str(self.directory),
+                fix="bring it back; if it is meant to be gone: cra trace repair --accept",
+            )
 
     def _make_directories(self) -> None:
         files.make_directory(self.directory)
