@@ -367,6 +367,23 @@ def test_an_event_that_is_not_there_is_a_usage_error(project, event):
     assert (said.returncode, said.stdout) == (2, "")
 
 
+def test_an_event_beyond_the_last_one_is_said_not_to_be_there(project):
+    said = cra(project, "trace", "prove", "last:77")
+
+    assert said.returncode == 2
+    assert "error[CRA-1002]: expected an event from 0 to 6, found 77" in said.stderr
+
+
+def test_an_event_that_no_checkpoint_covers_yet_is_said_to_wait_for_one(project, session_id):
+    path = project / "cra.trace" / f"{session_id}.checkpoint"
+    covered = path.read_bytes()
+    path.write_bytes(covered.replace(b"\n7\n", b"\n6\n", 1))
+    said = cra(project, "trace", "prove", "last:6", **elsewhere(project.parent))
+
+    assert said.returncode == 2
+    assert "error[CRA-4000]: expected an event under the checkpoint of 6 events" in said.stderr
+
+
 def test_an_edited_proof_is_refused(project):
     proof = answer(project, "trace", "prove", "last:2")
     for edited in (
