@@ -32,7 +32,7 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "more than 128 levels.",
         "send such a number as text",
     ),
-    "CRA-1004": ("A filter expression that cannot be read.", "cra trace show --help"),
+    "CRA-1004": ("A filter expression that cannot be read.", "cra help filters"),
     "CRA-1005": (
         "A request that is no request of CARP/1.0, was sent before, or is too old.",
         "cra schema carp-request; send it anew with a new request_id and the time of now",
