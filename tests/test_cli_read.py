@@ -298,6 +298,48 @@ def test_a_filter_with_a_mistake_says_what_would_do(folder):
     assert "fix: type:" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["show", "tail", "export"])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--severity", "warn"], [2, 3, 4, 5, 6, 7, 8, 9]),
+        (["--severity", "warn", "--filter", "reason 3"], [5]),
+        (["--event-type", "session.*"], [0, 10]),
+        (["--event-type", "action.*", "--severity", "error"], []),
+    ],
+)
+def test_all_who_list_events_choose_them_by_the_same_options(
+    folder, ids, command, options, expected
+):
+    form = {"show": ["--json"], "tail": ["--json"], "export": ["--format", "json"]}[command]
+    said = answer(folder, "trace", command, ids[1], *form, *options)
+
+    if command == "tail":
+        events = [json.loads(line) for line in said.splitlines()]
+    else:
+        found = json.loads(said)
+        events = found["events"] if command == "show" else found
+    assert [event["sequence"] for event in events] == expected
+
+
+@pytest.mark.parametrize("command", ["show", "tail", "export"])
+@pytest.mark.parametrize(
+    ("option", "value", "fix"),
+    [
+        ("--severity", "warning", "--severity warn"),
+        ("--event-type", "acton.*", "--event-type action.*"),
+        ("--event-type", "action.execute", "--event-type action.executed"),
+    ],
+)
+def test_a_mistake_in_an_option_is_told_as_that_option_is_written(
+    folder, command, option, value, fix
+):
+    done = cra(folder, "trace", command, "last", option, value)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"where: {option}\n  fix: {fix}\n" in done.stderr
+
+
 def test_unattested_events_are_marked(own):
     folder, session = own
     earlier = session.paths.checkpoint.read_bytes()

@@ -16,6 +16,7 @@ import typer
 
 from cra.cli import output
 from cra.cli.arguments import event_place, save
+from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
@@ -23,6 +24,7 @@ from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
+    from cra.ledger.filter import Filter
     from cra.ledger.index import LedgerFile
     from cra.ledger.verify import Trust
 
@@ -226,10 +228,9 @@ def export(
         str, typer.Option("--format", metavar="FORMAT", help="jsonl, json, csv or bundle.")
     ] = "jsonl",
     target: Output = None,
-    filter_text: Annotated[
-        str | None,
-        typer.Option("--filter", metavar="EXPR", help="Only events that fit this filter."),
-    ] = None,
+    filter_text: FilterText = None,
+    event_type: EventType = None,
+    severity: Severity = None,
     force: Annotated[
         bool, typer.Option("--force", help="Bundle a session that is not intact, as evidence.")
     ] = False,
@@ -244,7 +245,7 @@ def export(
     a zip file that specs/verify.py and cra trace verify accept on their own.
 
       cra trace export last --format csv --output events.csv
-      cra trace export last --filter 'type:action.*'
+      cra trace export last --event-type 'action.*'
       cra trace export last --format bundle
     """
     from cra.cli.select import open_session
@@ -254,16 +255,17 @@ def export(
     if form not in {*FORMATS, "bundle"}:
         raise UsageError(f"expected one of {', '.join(FORMATS)} or bundle, found {form!r:.20}")
     path = open_session(session, project, trace_dir)
+    wanted = filter_of(filter_text, type=event_type, severity=severity)
     if form == "bundle":
-        if filter_text is not None:
-            raise UsageError("expected a whole session in a bundle, found --filter")
+        if wanted.terms:
+            raise UsageError("expected a whole session in a bundle, found a filter")
         config = open_config(project, trace_dir, anywhere=True)
         _export_bundle(path, target, trust_of(config, keys), force=force, as_json=as_json)
         return
     if force:
         raise UsageError("expected --force with --format bundle alone")
     with LedgerFile(path) as log:
-        parts = FORMATS["json" if as_json else form](_lines(log, filter_text))
+        parts = FORMATS["json" if as_json else form](_lines(log, wanted))
         if target is None:
             _answer_parts(parts)
         else:
@@ -287,13 +289,9 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def _lines(log: LedgerFile, filter_text: str | None) -> Iterable[bytes]:
-    if filter_text is None:
+def _lines(log: LedgerFile, wanted: Filter) -> Iterable[bytes]:
+    if not wanted.terms:
         return log.lines()
-    from cra.ledger.filter import combine
-    from cra.ledger.source import Source
-
-    wanted = combine(filter_text, Source().now())
     return (line for _, line in log.search(wanted))
 
 
