@@ -75,11 +75,38 @@ def test_a_sound_ledger_has_nothing_to_accept(project):
         assert (said.returncode, said.stdout) == (0, "nothing to accept\n")
 
 
-def test_half_a_line_needs_nobody_to_accept_it(project, session_id):
-    append(project / "cra.trace" / f"{session_id}.trace.jsonl", b'{"half":')
+@pytest.mark.parametrize("name", ["an ended session", "an open session", "journal"])
+def test_half_a_line_is_removed_when_accepted(project, session_id, name):
+    if name == "an open session":
+        session_id = record(project, ended=False)
+    chain = "journal" if name == "journal" else session_id
+    path = project / "cra.trace" / f"{chain}.trace.jsonl"
+    whole = path.read_bytes()
+    append(path, b'{"half":')
+    shown = cra(project, "trace", "repair", chain)
 
-    assert cra(project, "trace", "repair", "--all").returncode == 0
-    assert verdict(project)[0] == "INCOMPLETE"
+    assert shown.returncode == 1
+    assert "--accept would complete the last line" in shown.stdout
+    assert path.read_bytes() == whole + b'{"half":'
+    assert verdict(project) == ("INCOMPLETE", "L2")
+    mended = answer(project, "trace", "repair", "--all", "--accept")
+    [kept] = (project / "cra.trace").glob(f"{chain}.removed-*")
+    assert f"8 bytes from {len(whole)} on: {kept.name}" in mended
+    assert kept.read_bytes() == b'{"half":'
+    assert path.read_bytes().startswith(whole)
+    *_, recovered = read_events(path)
+    assert recovered.event_type == "ledger.recovered" or chain == "journal"
+    assert verdict(project) == ("INTACT", "L2")
+    assert answer(project, "trace", "repair", "--all", "--accept") == "nothing to accept"
+
+
+def test_an_ended_session_that_is_mended_stays_ended(project, session_id):
+    append(project / "cra.trace" / f"{session_id}.trace.jsonl", b'{"half":')
+    answer(project, "trace", "repair", "last", "--accept")
+
+    [shown] = json.loads(answer(project, "session", "list", "--json"))["sessions"]
+    assert (shown["state"], shown["events"]) == ("ended", 6)
+    assert cra(project, "session", "end", "last").returncode == 2
 
 
 @pytest.mark.parametrize("name", ["session", "journal"])
@@ -196,6 +223,17 @@ def test_a_ledger_with_a_break_takes_no_session(project, tmp_path):
     assert "cra trace repair --accept" in said.stderr
     assert cra(project, "trace", "repair", "last", "--accept").returncode == 0
     assert cra(project, "session", "start").returncode == 3
+
+
+def test_a_ledger_that_is_gone_is_named_and_no_other_begun_in_its_place(project, tmp_path):
+    [opened] = journal(project, "journal.opened")
+    thrown_away(project, tmp_path)
+    said = cra(project, "session", "start")
+
+    assert said.returncode == 3
+    assert f"error[CRA-3030]: expected the ledger {opened['ledger_id']}, found none" in said.stderr
+    assert "cra trace repair --accept" in said.stderr
+    assert not (project / "cra.trace").exists()
 
 
 def change_key(tmp_path: Path) -> tuple[str, str]:

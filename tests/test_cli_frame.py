@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ from cra.cli.commands import COMMANDS, EXAMPLES, GROUPS, SECTIONS, children, joi
 from cra.cli.options import Json
 from cra.config import VARIABLES
 from cra.errors import Code as Finding
-from cra.errors import CraError, ExitCode, IntegrityError, NotFound
+from cra.errors import CraError, ExitCode, FilterError, IntegrityError, NotFound
+from cra.ledger.filter import parse
+from cra.protocol.events import ALIASES
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"cryptography", "jinja2", "orjson", "pydantic", "rich", "textual"}
@@ -156,6 +159,21 @@ def test_the_topic_environment_names_every_variable_of_a_setting():
     answer = cra_says("help", "environment").stdout
 
     assert [name for name in (*VARIABLES, "NO_COLOR", "CRA_PROJECT") if name not in answer] == []
+
+
+def test_the_topic_filters_has_every_term_and_examples_that_hold():
+    page = cra_says("help", "filters").stdout
+    with pytest.raises(FilterError) as caught:
+        parse("none:such")
+
+    [terms] = re.findall("one of (.*), found", caught.value.message)
+    assert [term for term in [*terms.split(), *ALIASES] if term not in page] == []
+    examples = re.findall(r"--filter '(.*)'", page) + re.findall(
+        r"\b[a-z]+:[a-z0-9.-][\w*./:-]*", page
+    )
+    assert len(examples) > 10
+    for example in examples:
+        parse(example.rstrip("."), now="2026-11-20T12:00:00.000000Z")
 
 
 @pytest.mark.parametrize(
@@ -344,6 +362,17 @@ def test_a_reader_that_leaves_is_no_error():
 
         assert (answer.returncode, answer.stderr) == (0, b"")
     os.close(writes)
+
+
+def test_whether_somebody_reads_is_known_before_anything_is_written(monkeypatch):
+    reads, writes = os.pipe()
+    with open(writes, "w") as stdout, open(os.devnull, "w") as nowhere:
+        for stream in (stdout, nowhere, io.StringIO()):
+            monkeypatch.setattr(sys, "stdout", stream)
+            assert not output.is_abandoned()
+        monkeypatch.setattr(sys, "stdout", stdout)
+        os.close(reads)
+        assert output.is_abandoned()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")

@@ -236,7 +236,23 @@ def test_without_a_session_execute_says_how_to_begin_one(project):
     said = cra(project, "execute", "ticket.close", "-p", "id=4")
 
     assert said.returncode == 2
-    assert "cra resolve --goal" in said.stderr
+    assert 'fix: cra resolve --goal "…", which starts one, or cra session start\n' in said.stderr
+    another = cra(project, "execute", "ticket.close", "-p", "id=4", "--agent", "it's me")
+    named = """ --agent 'it'"'"'s me'"""
+    assert f'resolve --goal "…"{named}, which starts one, or cra session start{named}\n' in (
+        another.stderr
+    )
+
+
+@pytest.mark.parametrize("command", ["session start", "resolve --goal close"])
+def test_an_agent_that_no_session_can_have_is_refused_with_what_it_may_be_called(project, command):
+    for agent in ("", "a" * 300):
+        said = cra(project, *command.split(), "--agent", agent)
+
+        assert (said.returncode, said.stdout) == (2, "")
+        assert f"expected an agent's name of 1 to 256 characters, found {len(agent)}" in said.stderr
+        assert "fix: --agent NAME" in said.stderr
+    assert list((project / "cra.trace").glob("0*")) == []
 
 
 def test_several_open_sessions_are_listed(project):
@@ -247,6 +263,55 @@ def test_several_open_sessions_are_listed(project):
     assert said.returncode == 2
     assert all(session_id in said.stderr for session_id in ids)
     assert cra(project, "resolve", "--goal", "close a ticket", "--session", ids[0]).returncode == 0
+
+
+def damage(project: Path, session_id: str, *, first: bool = False) -> None:
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(
+        b"garbage\n" + path.read_bytes() if first else path.read_bytes() + b"garbage\n"
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_damaged_session_is_named_and_no_other_begun_or_taken_in_its_place(project, first):
+    answer(project, "session", "start")
+    session_id = answer(project, "session", "start")
+    damage(project, session_id, first=first)
+
+    for command in (("execute", "ticket.close", "-p", "id=4"), ("resolve", "--goal", "close")):
+        said = cra(project, *command)
+
+        assert (said.returncode, said.stdout) == (3, "")
+        assert "error[CRA-3001]" in said.stderr
+        assert f"{session_id}.trace.jsonl, event {0 if first else 1}\n" in said.stderr
+        assert f"cra trace verify {session_id}" in said.stderr
+    assert len(list((project / "cra.trace").glob("0*.trace.jsonl"))) == 2
+
+
+def test_the_event_that_is_not_what_was_recorded_is_named(project):
+    resolved = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
+    answer(project, "execute", "ticket.close", "-p", "id=4")
+    path = project / "cra.trace" / f"{resolved['trace_id']}.trace.jsonl"
+    *_, last = path.read_bytes().splitlines()
+    path.write_bytes(path.read_bytes().replace(b'"id":4', b'"id":5'))
+
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+
+    assert said.returncode == 3
+    assert f"where: {path}, event {json.loads(last)['sequence'] - 1}\n" in said.stderr
+
+
+def test_a_session_that_is_begun_after_a_damaged_one_is_gone_on_with(project):
+    damage(project, answer(project, "session", "start"))
+    damage(project, answer(project, "session", "start", "--agent", "another"))
+    session_id = answer(project, "session", "start")
+    answer(project, "session", "start", "--agent", "another")
+
+    resolved = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
+    assert resolved["trace_id"] == session_id
+    answer(project, "session", "end", session_id)
+    again = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
+    assert again["trace_id"] > session_id
 
 
 def test_an_atlas_that_changed_since_it_was_pinned_is_refused(project):

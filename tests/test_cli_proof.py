@@ -175,9 +175,19 @@ def test_a_level_that_is_required_is_met_or_an_error(project):
     unmet = cra(project, "trace", "verify", "--require", "L3", "--json")
 
     assert unmet.returncode == 3
-    assert json.loads(unmet.stdout)["verdict"] == "INTACT"
     assert json.loads(unmet.stderr)["error"]["code"] == "CRA-3040"
     assert cra(project, "trace", "verify", "--require", "L9").returncode == 2
+
+
+def test_a_verdict_that_is_printed_is_the_one_that_the_exit_code_means(project):
+    for options, code, finding in ((), 0, None), (("--require", "L3"), 3, "CRA-3040"):
+        plain = cra(project, "trace", "verify", *options)
+        said = cra(project, "trace", "verify", "--json", *options)
+        facts = json.loads(said.stdout)
+
+        assert (plain.returncode, said.returncode, facts["exit"]) == (code, code, code)
+        assert (facts["verdict"], facts["level"], facts["code"]) == ("INTACT", "L2", finding)
+        assert plain.stdout.splitlines()[-1].startswith("INTACT: ") is (code == 0)
 
 
 def test_another_key_is_a_signature_missing(project, tmp_path):
@@ -412,6 +422,23 @@ def test_an_event_that_is_not_there_is_a_usage_error(project, event):
     said = cra(project, "trace", "prove", event)
 
     assert (said.returncode, said.stdout) == (2, "")
+
+
+def test_an_event_beyond_the_last_one_is_said_not_to_be_there(project):
+    said = cra(project, "trace", "prove", "last:77")
+
+    assert said.returncode == 2
+    assert "error[CRA-1002]: expected an event from 0 to 6, found 77" in said.stderr
+
+
+def test_an_event_that_no_checkpoint_covers_yet_is_said_to_wait_for_one(project, session_id):
+    path = project / "cra.trace" / f"{session_id}.checkpoint"
+    covered = path.read_bytes()
+    path.write_bytes(covered.replace(b"\n7\n", b"\n6\n", 1))
+    said = cra(project, "trace", "prove", "last:6", **elsewhere(project.parent))
+
+    assert said.returncode == 2
+    assert "error[CRA-4000]: expected an event under the checkpoint of 6 events" in said.stderr
 
 
 def test_an_edited_proof_is_refused(project):

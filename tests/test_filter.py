@@ -184,6 +184,8 @@ def test_a_filter_accepts_what_its_terms_say(text, expected):
         ("seq=5", "found seq=", "seq:"),
         ("type:acton.denied", "found 'acton.denied'", "type:action.denied"),
         ("type:action.invokd", "found 'action.invokd'", "type:action.invoked"),
+        ("type:acton.*", "found 'acton.*'", "type:action.*"),
+        ("type:resolution.*", "found 'resolution.*'", "type:carp.resolution.*"),
         ("severity:warning", "debug, info, warn, error, found 'warning'", "severity:warn"),
         ("actor:tol/x", "runtime, agent, user, tool, found 'tol'", "actor:tool/x"),
         ("session:xyz", "an id or how one begins, found 'xyz'", None),

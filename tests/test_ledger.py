@@ -87,6 +87,29 @@ def test_a_session_begins_and_ends_with_its_facts(ledger):
     assert verdict(ledger) == "INTACT L1"
 
 
+@pytest.mark.parametrize("agent", ["", "a" * 257, " a", "a\n", "a\nb", "\t", "\udcff", "a\udcff"])
+def test_an_agent_that_no_event_could_name_begins_no_session(ledger, agent):
+    with pytest.raises(UsageError, match="expected an agent's name of 1 to 256 characters"):
+        ledger.start_session(agent)
+
+    assert list(ledger.directory.glob("0*")) == []
+
+
+def test_an_agent_is_named_in_any_script_and_at_any_length_that_an_event_has_room_for(ledger):
+    for agent in ("a", "Prüfer 2", "エージェント", "a" * 256):
+        session = ledger.start_session(agent)
+
+        session.append("action.denied", DENIED, actor_id=agent)
+
+
+def test_what_no_event_can_hold_begins_no_session(ledger):
+    for opening in ({"scopes": ("\udcff",)}, {"principal": {"type": "user", "id": "\udcff"}}):
+        with pytest.raises(ValueRefused):
+            ledger.start_session("tester", **opening)
+
+    assert list(ledger.directory.glob("0*")) == []
+
+
 def test_nothing_follows_the_end(session):
     session.end()
 
@@ -370,9 +393,14 @@ def test_a_ledger_that_was_begun_anew_is_refused_by_whoever_remembers(tmp_path):
     Ledger(directory, memory=memory).close()
     directory.rename(tmp_path / "thrown away")
 
-    with pytest.raises(IntegrityError) as caught:
+    with pytest.raises(IntegrityError, match="found none") as gone:
         Ledger(directory, memory=memory)
-    assert caught.value.finding is Code.LEDGER_REPLACED
+    anew = Ledger(directory)
+    anew.close()
+    with pytest.raises(IntegrityError, match=f"found {anew.id}") as replaced:
+        Ledger(directory, memory=memory)
+    assert gone.value.finding is Code.ROLLED_BACK
+    assert replaced.value.finding is Code.LEDGER_REPLACED
 
 
 def test_a_journal_that_lost_its_end_is_refused_by_whoever_remembers(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from cra import canonical
 from cra.errors import ArgumentsRefused, ConfigError, UsageError
+from cra.ledger.store import Ledger
 from cra.runtime.project import Project
 from cra.runtime.session import GovernedSession
 from tests.governed import (
@@ -25,6 +27,7 @@ from tests.governed import (
     types_since,
     write_project,
 )
+from tests.program import answer, cra
 from tests.secrets_corpus import KEYS
 
 TOKEN = KEYS["github_token"][0](Random(1))
@@ -328,3 +331,68 @@ def test_without_a_place_for_the_secret_the_action_does_not_run(tmp_path):
             session.execute(*call)
 
     assert not (tmp_path / "witness").exists()
+
+
+# A ledger that was written before
+
+
+def recorded_before(place: Path, *results: object) -> str:
+    """A session with results in which nobody looked for secrets."""
+    with closing(Ledger(place / "cra.trace")) as ledger:
+        session = ledger.start_session("cli")
+        for result in results:
+            payload = {"execution_id": "e", "action_id": "a.b", "duration_us": 1, "result": result}
+            session.append("action.executed", payload)
+        session.end()
+        return session.id
+
+
+def secrets_in(place: Path) -> tuple[int, dict[str, Any]]:
+    done = cra(place, "trace", "verify", "--secrets", "--json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_was_recorded_before_is_found_and_can_be_taken_away(tmp_path):
+    answer(tmp_path, "init", "--no-sign")
+    session_id = recorded_before(tmp_path, "plain", f"the key is {TOKEN}", {"text": TOKEN})
+    code, found = secrets_in(tmp_path)
+
+    assert code == 1
+    assert found["verdict"] == "INTACT"
+    assert [(one["sequence"], one["counts"]) for one in found["secrets"]] == [
+        (2, {"github_token": 1}), (3, {"github_token": 1})]  # fmt: skip
+    shown = cra(tmp_path, "trace", "verify", "--secrets")
+    assert f"{session_id}:2" in shown.stdout
+    assert TOKEN not in shown.stdout + shown.stderr
+    for sequence in (2, 3):
+        place = f"{session_id}:{sequence}"
+        answer(tmp_path, "trace", "redact", place, "--reason", "a key", "--yes")
+    assert secrets_in(tmp_path)[0] == 0
+    assert secrets_in(tmp_path)[1]["secrets"] == []
+
+
+def test_a_secret_in_a_blob_is_found(tmp_path):
+    answer(tmp_path, "init", "--no-sign")
+    recorded_before(tmp_path, "x" * 200_000 + " " + TOKEN)
+
+    assert secrets_in(tmp_path)[1]["secrets"][0]["counts"] == {"github_token": 1}
+
+
+def test_a_rule_of_the_project_is_looked_for_too(tmp_path):
+    answer(tmp_path, "init", "--no-sign")
+    recorded_before(tmp_path, f"write to {EMAIL}")
+    assert secrets_in(tmp_path)[0] == 0
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.json").write_text(json.dumps([redacting(kinds=["email"])]))
+
+    assert secrets_in(tmp_path)[1]["secrets"][0]["counts"] == {"email": 1}
+
+
+def test_a_ledger_without_secrets_says_so(tmp_path, desk):
+    desk.execute("ticket.leak", {"id": 1})
+    desk.barrier()
+    trace = desk.project.config.trace_directory
+    done = cra(tmp_path, "trace", "verify", trace, "--secrets")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "secrets: none found" in done.stdout

@@ -32,7 +32,7 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "more than 128 levels.",
         "send such a number as text",
     ),
-    "CRA-1004": ("A filter expression that cannot be read.", "cra trace show --help"),
+    "CRA-1004": ("A filter expression that cannot be read.", "cra help filters"),
     "CRA-1005": (
         "A request that is no request of CARP/1.0, was sent before, or is too old.",
         "cra schema carp-request; send it anew with a new request_id and the time of now",
@@ -77,7 +77,7 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     "CRA-3006": ("Events after the end of a session.", _VERIFY),
     "CRA-3007": (
         "The last line is not complete: its writer died. That is no tampering.",
-        "the next writer completes it; cra trace repair does so now",
+        "the next writer mends it; cra trace repair --all --accept does so now",
     ),
     "CRA-3010": (
         "The events are not those that the checkpoint covers: some were removed or rewritten.",

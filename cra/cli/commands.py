@@ -117,7 +117,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "exit-codes", "formats")
+TOPICS: Final = ("environment", "exit-codes", "filters", "formats")
 HELP: Final = ("-h", "--help")
 
 _ROOT_OPTIONS: Final = (

@@ -6,14 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
 from cra.cli.project import open_config, user_dirs
 from cra.cli.select import find_session
-from cra.errors import NotFound, UsageError
-from cra.ledger.index import session_files, session_id_of
+from cra.errors import IntegrityError, NotFound, UsageError
+from cra.ledger.chain import decode
+from cra.ledger.index import LedgerFile, session_files, session_id_of
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import Source
 
@@ -54,7 +56,8 @@ def open_project(project: Path | None) -> Iterator[Project]:
 def session_id_for(directory: Path, stated: str | None, agent: str) -> str | None:
     """The session that is stated, or the agent's only open one; None if it has none.
 
-    Raises NotFound, or UsageError if there are several.
+    Raises NotFound, UsageError if there are several, or IntegrityError if the agent's last one is
+    damaged: neither an earlier one nor a new one is what it was about to go on with.
     """
     if stated is not None:
         path = find_session(directory, stated)
@@ -64,11 +67,15 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
     if not directory.is_dir():
         return None
     now = Source().now()
-    found = [
+    # Whose a session is whose first line cannot be read is not known: it may be the agent's.
+    own = [
         session
         for session in map(outline, session_files(directory))
-        if session.agent == agent and session.state(now) == "open"
+        if session.agent in (agent, None) and session.state(now) != "empty"
     ]
+    if own and own[0].state(now) == "damaged":
+        _check_whole(own[0], agent)
+    found = [session for session in own if session.state(now) == "open"]
     if len(found) > 1:
         raise _ambiguous(agent, found)
     return found[0].id if found else None
@@ -77,8 +84,30 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
 def no_session(agent: str) -> NotFound:
     return NotFound(
         f"expected an open session of the agent {agent}, found none",
-        fix='cra resolve --goal "…", which starts one, or cra session start',
+        fix=f'cra resolve --goal "…"{_named(agent)}, which starts one, '
+        f"or cra session start{_named(agent)}",
     )
+
+
+def _named(agent: str) -> str:
+    """What a command line has to say for an agent, if anything."""
+    return "" if agent == "cli" else f" --agent {quote(agent)}"
+
+
+def _check_whole(session: Outline, agent: str) -> None:
+    with LedgerFile(session.path) as log:
+        sequence = 0 if session.first is None else log.count - 1
+        try:
+            decode(log.line(sequence))
+        except IntegrityError as error:
+            raise IntegrityError(
+                error.finding,
+                f"expected the last session of the agent {agent} to be whole, found it damaged: "
+                f"{error.message}",
+                where=f"{session.path}, event {sequence}",
+                fix=f"cra trace verify {session.id}; "
+                f"to go on without it: cra session start{_named(agent)}",
+            ) from None
 
 
 def _ambiguous(agent: str, found: list[Outline]) -> UsageError:

@@ -105,6 +105,19 @@ def flush() -> None:
         raise _unwritable(error) from error
 
 
+def is_abandoned() -> bool:
+    """Whether the reader of stdout has left, which whoever only waits is not told."""
+    from select import poll
+
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # no stream of the system's
+        return False
+    waiting = poll()
+    waiting.register(descriptor, 0)  # an error and the other end's closing are told unasked
+    return bool(waiting.poll(0))
+
+
 def tell(text: str, *, detail: bool = False) -> None:
     """Say something about the run, unless --quiet; a detail only with --verbose."""
     if not _volume.quiet and (_volume.verbose or not detail):

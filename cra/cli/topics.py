@@ -34,6 +34,46 @@ stdout is the answer, stderr is about the run: `cra … --json > file` holds not
 
 The schemas of the files: cra schema. The protocol: specs/PROTOCOL.md."""
 
+_FILTERS = """\
+Filters
+
+cra trace show, tail and export take --filter EXPR: terms with spaces between
+them, all of which must hold. A - before a term negates it. Quote the whole for
+your shell:
+
+  cra trace show last --filter 'type:action.* -severity:info time:-15m..'
+  cra trace tail -f --filter 'actor:agent/reviewer "card declined"'
+  cra trace export last --filter 'payload.arguments.amount>=100'
+
+  type:GLOB           the event's type: type:action.denied, type:carp.*
+  severity:LEVEL      at least this severe: debug, info, warn, error
+  actor:TYPE          who acted: runtime, agent, user, tool
+  actor:TYPE/ID       and its name; both may be globs: actor:agent/rev*
+  session:ID          the session's id, or how it begins
+  span:ID             the span's id, or how it begins
+  seq:A..B            the number in the session: seq:7, seq:3..9, seq:3.., seq:..9
+  time:A..B           when, in UTC; a time may be cut short: time:2026-11-20,
+                      time:2026-11-20T10..2026-11-20T11:30; or count from now,
+                      in s, m, h or d: time:-15m..
+  WORD                the payload holds this text: card, "card declined"
+  text:WORD           the same, for a text that looks like another term
+  payload.PATH=VALUE  a value in the payload is this: payload.result.ok=true,
+                      payload.items[0].name=pen, payload.items[*].name=pen
+  payload.PATH~GLOB   it is a text that the glob matches
+  payload.PATH>N      it is a number beyond N; also >=, < and <=
+
+Text is found whatever its case, unless it has a capital: card finds Card as
+well, Card does not find card. All else is compared exactly. In a glob * stands
+for any text, ? for one character. A value with spaces is a JSON string in
+double quotes: payload.reason="no rule allows it".
+
+Four types have another name: action.invoked is action.approved,
+action.completed is action.executed, carp.resolve.requested is
+carp.request.received, and carp.resolve.returned is carp.resolution.completed.
+
+--event-type, --severity, --actor and --span stand for a term each, and a
+--filter beside them has to hold as well."""
+
 _ENVIRONMENT = """\
 Environment
 
@@ -61,4 +101,6 @@ def topic(name: str) -> str:
         return _EXIT_CODES
     if name == "formats":
         return _FORMATS
+    if name == "filters":
+        return _FILTERS
     return _ENVIRONMENT + "\n".join(f"  {variable}" for variable in VARIABLES)

@@ -62,10 +62,11 @@ def repair(
 ) -> ExitCode:
     """Mend what a crash left behind, or accept a break, so that the ledger goes on.
 
-    Damage beyond the checkpoint is cut off, and the bytes are kept beside the file. A journal that
-    is not the one that was seen here, or that another key signed, is recorded as accepted. What
-    lies below a signed checkpoint stays as it is. Without --accept the exit code is 1 if there is
-    something to accept; it is 3 if something is beyond repair.
+    Half a line at the end, which the next event mends by itself, is removed, and so is damage
+    beyond the checkpoint; the bytes are kept beside the file. A journal that is not the one that
+    was seen here, or that another key signed, is recorded as accepted. What lies below a signed
+    checkpoint stays as it is. Without --accept the exit code is 1 if there is something to accept;
+    it is 3 if something is beyond repair.
 
       cra trace repair
       cra trace repair last --accept
@@ -84,10 +85,10 @@ def repair(
     done: list[Accepted] = []
     if accept and any(item.name == _JOURNAL for item in found):
         done += accept_journal(report, memory, signer, reason)
-    damaged = [item.name for item in found if item.name != _JOURNAL]
-    if accept and damaged:
+    sessions = [item for item in found if item.name != _JOURNAL]
+    if accept and sessions:
         with open_ledger(config) as ledger:
-            done += [accept_session(ledger, session_id) for session_id in damaged]
+            done += [accept_session(ledger, item) for item in sessions]
     _show_repair(found, done, beyond, accepted=accept, as_json=as_json)
     if beyond:
         return ExitCode.INTEGRITY

@@ -16,16 +16,19 @@ import typer
 
 from cra.cli import output
 from cra.cli.arguments import event_place, save
+from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
-from cra.errors import Code, ExitCode, IntegrityError, NotFound, UsageError
+from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
     from cra.config import Config
+    from cra.ledger.filter import Filter
     from cra.ledger.index import LedgerFile
-    from cra.ledger.verify import Trust
+    from cra.ledger.verify import LedgerReport, Trust
+    from cra.runtime.leaks import Leak
 
 Output = Annotated[
     Path | None,
@@ -58,6 +61,9 @@ def verify(
     since_verified: Annotated[
         bool, typer.Option("--since-verified", help="Read what came since the last verification.")
     ] = False,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Also look for what reads like a secret.")
+    ] = False,
     cores: Annotated[
         int | None, typer.Option("--cores", metavar="N", min=1, help="How many cores to use; all.")
     ] = None,
@@ -69,7 +75,8 @@ def verify(
 
     L0: the chain holds. L1: signed by a key that --key or CRA_VERIFY_KEY confirms, or your own. L2:
     it also goes on from the head that was seen here before. L3: from a head that was kept
-    elsewhere. The exit code is 0 if it holds and 3 if it does not.
+    elsewhere. The exit code is 0 if it holds and 3 if it does not; 1 if it holds and --secrets
+    found something.
 
       cra trace verify
       cra trace verify last --require L1 --key key.txt
@@ -77,7 +84,7 @@ def verify(
       cra trace verify evidence.zip --json
     """
     from cra.cli.subject import judge
-    from cra.cli.verdicts import MEANING, show_report
+    from cra.cli.verdicts import show_report
 
     wanted = level_named(require) if require is not None else None
     report = judge(
@@ -89,15 +96,20 @@ def verify(
         since_verified=since_verified,
         cores=cores or len(os.sched_getaffinity(0)),
     )
-    show_report(report, as_json=as_json)
-    if wanted is not None and report.verdict.exit_code == ExitCode.OK and report.level < wanted:
-        raise IntegrityError(
-            Code.LEVEL_UNMET,
-            f"expected the level {wanted}, found {report.level}: {MEANING[report.level]}",
-            where=str(report.directory),
-            fix="--key confirms a signature, --anchor names a head that was kept elsewhere",
-        )
-    return report.verdict.exit_code
+    found = _secrets(report, project, trace_dir) if secrets else None
+    return show_report(report, wanted, found, as_json=as_json)
+
+
+def _secrets(report: LedgerReport, project: Path | None, trace_dir: Path | None) -> list[Leak]:
+    """What reads like a secret in the sessions of a report, also by the project's own rules."""
+    from cra.atlas.snapshot import read_policies
+    from cra.ledger.index import SUFFIX
+    from cra.runtime.leaks import leaks
+
+    config = open_config(project, trace_dir, anywhere=True)
+    rules = read_policies(config.project) if config.project is not None else ()
+    paths = [report.directory / f"{part.name}{SUFFIX}" for part in report.sessions]
+    return list(leaks((path for path in paths if path.is_file()), rules))
 
 
 def prove(
@@ -235,10 +247,9 @@ def export(
         str, typer.Option("--format", metavar="FORMAT", help="jsonl, json, csv or bundle.")
     ] = "jsonl",
     target: Output = None,
-    filter_text: Annotated[
-        str | None,
-        typer.Option("--filter", metavar="EXPR", help="Only events that fit this filter."),
-    ] = None,
+    filter_text: FilterText = None,
+    event_type: EventType = None,
+    severity: Severity = None,
     force: Annotated[
         bool, typer.Option("--force", help="Bundle a session that is not intact, as evidence.")
     ] = False,
@@ -253,7 +264,7 @@ def export(
     a zip file that specs/verify.py and cra trace verify accept on their own.
 
       cra trace export last --format csv --output events.csv
-      cra trace export last --filter 'type:action.*'
+      cra trace export last --event-type 'action.*'
       cra trace export last --format bundle
     """
     from cra.cli.select import open_session
@@ -263,16 +274,17 @@ def export(
     if form not in {*FORMATS, "bundle"}:
         raise UsageError(f"expected one of {', '.join(FORMATS)} or bundle, found {form!r:.20}")
     path = open_session(session, project, trace_dir)
+    wanted = filter_of(filter_text, type=event_type, severity=severity)
     if form == "bundle":
-        if filter_text is not None:
-            raise UsageError("expected a whole session in a bundle, found --filter")
+        if wanted.terms:
+            raise UsageError("expected a whole session in a bundle, found a filter")
         config = open_config(project, trace_dir, anywhere=True)
         _export_bundle(path, target, trust_of(config, keys), force=force, as_json=as_json)
         return
     if force:
         raise UsageError("expected --force with --format bundle alone")
     with LedgerFile(path) as log:
-        parts = FORMATS["json" if as_json else form](_lines(log, filter_text))
+        parts = FORMATS["json" if as_json else form](_lines(log, wanted))
         if target is None:
             _answer_parts(parts)
         else:
@@ -299,13 +311,9 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def _lines(log: LedgerFile, filter_text: str | None) -> Iterable[bytes]:
-    if filter_text is None:
+def _lines(log: LedgerFile, wanted: Filter) -> Iterable[bytes]:
+    if not wanted.terms:
         return log.lines()
-    from cra.ledger.filter import combine
-    from cra.ledger.source import Source
-
-    wanted = combine(filter_text, Source().now())
     return (line for _, line in log.search(wanted))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from cra.cli import output
+from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to pass over.")]
-FilterText: TypeAlias = Annotated[
-    str | None, typer.Option("--filter", metavar="EXPR", help="Only events that fit this filter.")
-]
 OptionalSession: TypeAlias = Annotated[
     str | None,
     typer.Argument(
@@ -96,12 +94,8 @@ def show(
         int | None, typer.Option("--seq", min=0, help="All of the event with this number.")
     ] = None,
     filter_text: FilterText = None,
-    event_type: Annotated[
-        str | None, typer.Option("--event-type", metavar="GLOB", help="Only events of these types.")
-    ] = None,
-    severity: Annotated[
-        str | None, typer.Option("--severity", metavar="LEVEL", help="Only at least this severe.")
-    ] = None,
+    event_type: EventType = None,
+    severity: Severity = None,
     actor: Annotated[
         str | None, typer.Option("--actor", metavar="GLOB", help="Only by this TYPE or TYPE/ID.")
     ] = None,
@@ -119,9 +113,8 @@ def show(
 ) -> ExitCode:
     """Show the events of a session, or all of one event.
 
-    A filter has terms, and all must hold: type:GLOB, severity:LEVEL, actor:TYPE/ID, span:ID,
-    seq:A..B, time:A..B (a time, its beginning, or -15m), payload.PATH=VALUE (or ~GLOB, >N, <N), and
-    words of the payload. A - before a term negates it; double quotes keep words together.
+    A filter has terms, and all must hold, such as type:GLOB, severity:LEVEL, seq:A..B, time:-15m..,
+    payload.PATH=VALUE and words of the payload: cra help filters has all of them.
 
       cra trace show last
       cra trace show last --seq 3
@@ -129,11 +122,8 @@ def show(
       cra trace show last --filter 'payload.arguments.amount>100 "card declined"' --json
     """
     from cra.cli.events import event_json, list_events, list_plainly
-    from cra.ledger.filter import combine
 
-    wanted = combine(
-        filter_text, Source().now(), type=event_type, severity=severity, actor=actor, span=span
-    )
+    wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
     if seq is not None and wanted.terms:
         raise UsageError("expected --seq alone, found a filter beside it", fix="leave one out")
     path = open_session(session, project, trace_dir)
@@ -166,6 +156,8 @@ def tail(
         int, typer.Option("--lines", "-n", min=0, help="How many events to begin with.")
     ] = 10,
     filter_text: FilterText = None,
+    event_type: EventType = None,
+    severity: Severity = None,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     as_json: Json = False,
@@ -175,18 +167,17 @@ def tail(
     A file that is cut, replaced or removed meanwhile ends it with exit code 3.
 
       cra trace tail -f
-      cra trace tail last -n 20 --filter severity:warn
+      cra trace tail last -n 20 --severity warn
     """
     from cra.cli.events import event_json, event_line
-    from cra.ledger.filter import combine
     from cra.ledger.tail import Notice, Tail, follow
 
     path = None if session is None else open_session(session, project, trace_dir)
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
-    wanted = combine(filter_text, Source().now())
+    wanted = filter_of(filter_text, type=event_type, severity=severity)
     tailed = Tail(directory, path, wanted=wanted, last=lines)
     length = 0 if path else short_length(session_files(directory))
-    for batch in follow(tailed, lambda: False) if follows else [tailed.poll()]:
+    for batch in follow(tailed, output.is_abandoned) if follows else [tailed.poll()]:
         for update in batch:
             if isinstance(update, Notice):
                 name = output.safe(update.session_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
 from cra.cli.output import Cell
-from cra.errors import ExitCode
+from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.attested import signer_named
 from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.verdict import Level, Verdict
@@ -14,6 +14,7 @@ from cra.ledger.verify import Anchor, AnchorSource, ChainReport, LedgerReport
 
 if TYPE_CHECKING:
     from cra.ledger.proof import Proven
+    from cra.runtime.leaks import Leak
 
 # What a level rests on, in a line's worth of words.
 MEANING: Final = {
@@ -30,13 +31,62 @@ _ANCHORED: Final[dict[AnchorSource, str]] = {
     "git": "a head noted in this repository, which is as far away as its other copies",
 }
 
+_MAX_SECRETS: Final = 20
 _COLUMNS: Final = ("VERDICT", "CHAIN", "EVENTS", "UNATTESTED", "LEVEL")
 
 
-def show_report(report: LedgerReport, *, as_json: bool) -> None:
+def show_report(
+    report: LedgerReport, required: Level | None, secrets: list[Leak] | None, *, as_json: bool
+) -> ExitCode:
+    """Print a verdict, and what was found if secrets were looked for. Returns the exit code that
+    both mean.
+
+    Raises IntegrityError if it holds and is below the level that is required: that was printed too.
+    """
+    unmet = _unmet(report, required)
+    code = report.verdict.exit_code
+    if secrets and code == ExitCode.OK:
+        code = ExitCode.NO
     if as_json:
-        output.answer_json(_report_facts(report))
+        found = None if secrets is None else [one._asdict() for one in secrets]
+        output.answer_json(_report_facts(report, unmet, code) | {"secrets": found})
+    else:
+        _show(report, unmet)
+        _show_secrets(secrets)
+    if unmet is not None:
+        raise unmet
+    return code
+
+
+def _show_secrets(secrets: list[Leak] | None) -> None:
+    """The events that hold what reads like a secret, with the command that takes it away."""
+    if secrets is None:
         return
+    for one in secrets[:_MAX_SECRETS]:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(one.counts.items()))
+        place = f"{one.session_id}:{one.sequence}"
+        output.answer(f"  {output.style('secret', 'warn')}  {place}  {one.event_type}: {kinds}")
+    if len(secrets) > _MAX_SECRETS:
+        output.answer(f"  and {len(secrets) - _MAX_SECRETS} more; --json has all")
+    what = _count(len(secrets), "event")
+    output.answer(f"secrets: {what} with what reads like one" if secrets else "secrets: none found")
+    if secrets:
+        place = f"{secrets[0].session_id}:{secrets[0].sequence}"
+        output.tell(f'fix: cra trace redact {place} --reason "…", once its session has ended')
+
+
+def _unmet(report: LedgerReport, required: Level | None) -> IntegrityError | None:
+    if required is None or report.verdict.exit_code != ExitCode.OK or report.level >= required:
+        return None
+    return IntegrityError(
+        Code.LEVEL_UNMET,
+        f"expected the level {required}, found {report.level}: {MEANING[report.level]}",
+        where=str(report.directory),
+        fix="--key confirms a signature, --anchor names a head that was kept elsewhere",
+    )
+
+
+def _show(report: LedgerReport, unmet: IntegrityError | None) -> None:
     rows = [
         (
             Cell(part.verdict.name, _style(part.verdict)),
@@ -53,7 +103,7 @@ def show_report(report: LedgerReport, *, as_json: bool) -> None:
         found = [_finding(part)] if part.message else []
         for text in [*found, *_reservations([part]), *part.warnings]:
             output.answer(f"  {part.name}: {output.safe(text)}")
-    output.answer(_conclusion(report))
+    output.answer(_conclusion(report, unmet))
     for note in [*report.notes, *_key_notes(report)]:
         output.tell(f"note: {output.safe(note)}")
 
@@ -68,9 +118,11 @@ def _key_notes(report: LedgerReport) -> list[str]:
     return [f"the journal names the key {named}; --key confirms a key"] if named else []
 
 
-def _conclusion(report: LedgerReport) -> str:
+def _conclusion(report: LedgerReport, unmet: IntegrityError | None) -> str:
     """One line from the one value that the exit code comes from."""
     verdict = output.style(report.verdict.name, _style(report.verdict))
+    if unmet is not None:
+        verdict = output.style(f"{report.verdict.name}, and below what is required", "bad")
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
@@ -109,16 +161,18 @@ def _style(verdict: Verdict) -> str:
     return "good" if verdict is Verdict.INTACT else "warn"
 
 
-def _report_facts(report: LedgerReport) -> dict[str, Any]:
+def _report_facts(
+    report: LedgerReport, unmet: IntegrityError | None, code: ExitCode
+) -> dict[str, Any]:
     decisive = report.decisive
     return {
         "directory": str(report.directory),
         "ledger_id": report.ledger_id,
         "verdict": report.verdict.name,
-        "code": decisive.code if decisive else None,
+        "code": unmet.code if unmet else decisive.code if decisive else None,
         "level": str(report.level) if report.verdict.exit_code == ExitCode.OK else None,
         "anchor": report.anchored_in,
-        "exit": int(report.verdict.exit_code),
+        "exit": int(unmet.exit_code if unmet else code),
         "journal": _chain_facts(report.journal) if report.journal else None,
         "sessions": [_chain_facts(part) for part in report.sessions],
         "notes": report.notes,

@@ -237,9 +237,12 @@ def _type(value: str, _now: str | None) -> Term:
 
     names = matching_types(value)
     if not names:
+        is_glob = _fixed(value) != value
+        globs = {name.rpartition(".")[0] + ".*" for name in EVENT_TYPES}
+        known = globs if is_glob else {*EVENT_TYPES, *ALIASES}
         raise FilterError(
             f"expected an event type or a glob over them, found {value!r}",
-            fix=_nearest("type:", value.removeprefix("trace."), [*EVENT_TYPES, *ALIASES]),
+            fix=_nearest("type:", value.removeprefix("trace."), sorted(known)),
         )
     glob = value.removeprefix("trace.")
     if _fixed(glob) == glob:

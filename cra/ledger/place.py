@@ -68,7 +68,7 @@ class Place:
         """Check and take in the lines that follow, up to event number `until` and byte `stop`.
 
         Returns what follows the last LF. At a line that does not fit, the place is before it and
-        IntegrityError rises.
+        IntegrityError rises, which names the event.
         """
         reader = Lines(fd, self.offset, stop)
         for lines in reader:
@@ -84,6 +84,9 @@ class Place:
         try:
             for line in lines:
                 leaves.append(check(line))  # noqa: PERF401  # what fitted counts if one does not
+        except IntegrityError as error:
+            error.where = f"event {self.chain.size}"
+            raise
         finally:
             self.tree.extend(leaves)
             taken = lines[: len(leaves)]

@@ -193,16 +193,18 @@ def _level(opened: Opened, trust: Trust) -> Level:
 def prove_event(directory: Path, name: str, sequence: int, trust: Trust) -> InclusionProof:
     """The proof for an event of a session, or of the journal, by its present checkpoint.
 
-    Raises LedgerError if no checkpoint covers the event, IntegrityError if what is stored does not
-    fit the checkpoint.
+    Raises NotFound if there is no such event, LedgerError if no checkpoint covers it yet,
+    IntegrityError if what is stored does not fit the checkpoint.
     """
     note, checkpoint = _read_checkpoint(directory, name, trust)
     if sequence >= checkpoint.size:
+        with LedgerFile(_data_path(directory, name)) as log:
+            log.line(sequence)  # raises NotFound
         raise LedgerError(
             f"expected an event under the checkpoint of {checkpoint.size} events, "
             f"found event {sequence} beyond it",
             where=str(directory / f"{name}.checkpoint"),
-            fix=f"let the writer reach its next barrier, then see cra trace verify {name}",
+            fix=f"wait for the writer's next checkpoint; cra trace verify {name} says more",
         )
     leaves = read_leaves(_data_path(directory, name), checkpoint.size)
     with LedgerFile(_data_path(directory, name)) as log:
@@ -286,7 +288,7 @@ def _read_checkpoint(directory: Path, name: str, trust: Trust) -> tuple[bytes, C
         raise LedgerError(
             "expected a checkpoint to prove by, found none",
             where=str(path),
-            fix=f"let the writer reach its next barrier, then see cra trace verify {name}",
+            fix=f"wait for the writer's next checkpoint; cra trace verify {name} says more",
         )
     try:
         opened = open_checkpoint(note, None, trust.keys, signed=bool(trust.keys))

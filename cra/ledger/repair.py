@@ -48,6 +48,7 @@ _MEMORY: Final = frozenset({Code.ROLLED_BACK, Code.LEDGER_REPLACED})
 class Kind(Enum):
     """What can be accepted; the value says what accepting does."""
 
+    PARTIAL = "complete the last line, or cut it off and keep its bytes beside the file"
     DAMAGE = "cut off what follows the last good event, and keep the bytes beside the file"
     BREAK = "record in the journal what was remembered, and remember this ledger from now on"
     KEY = "record in the journal that this key signs from now on, and sign every checkpoint with it"
@@ -114,7 +115,8 @@ def accept_journal(
         _sign_everything(report, signer)
         _trust_from_now_on(memory, report, signer)
     removed = _repair_data(report, signer)
-    done = [Accepted(JOURNAL, Kind.DAMAGE, removed)] if removed else []
+    mended = Kind.PARTIAL if Kind.PARTIAL in kinds else Kind.DAMAGE
+    done = [Accepted(JOURNAL, mended, removed)] if removed else []
     broken_from = _remembered(memory, report)
     ledger = Ledger(directory, signer=signer, memory=memory, accept_breaks=True)
     try:
@@ -131,11 +133,12 @@ def accept_journal(
     return done
 
 
-def accept_session(ledger: Ledger, session_id: str) -> Accepted:
-    """Cut off the damage of a session. Raises IntegrityError if it lies below the checkpoint."""
-    session = Session(ledger, session_id)
+def accept_session(ledger: Ledger, found: Acceptable) -> Accepted:
+    """Mend the end of a session's file. Raises IntegrityError for what lies below the
+    checkpoint."""
+    session = Session(ledger, found.name)
     try:
-        return Accepted(session_id, Kind.DAMAGE, session.repair())
+        return Accepted(found.name, found.kind, session.repair())
     finally:
         session.close()
 
@@ -144,6 +147,8 @@ def _kind_of(directory: Path, part: ChainReport) -> Kind | None:
     if part.name == JOURNAL and part.code in _MEMORY:
         # A journal that cannot be read from its first event on is no journal to go on with.
         return Kind.BREAK if part.events or _is_empty(directory) else None
+    if part.verdict is Verdict.INCOMPLETE:
+        return Kind.PARTIAL
     if part.verdict is Verdict.DAMAGED and part.code in _LINES:
         note = files.read_all(directory / f"{part.name}.checkpoint", MAX_NOTE)
         covered = open_checkpoint(note, None, (), signed=False).checkpoint.size if note else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import threading
 import weakref
 from collections import Counter
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from cra import __version__
+from cra import __version__, canonical
 from cra.errors import (
     Code,
     CraError,
@@ -27,13 +28,16 @@ from cra.ledger import files
 from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
-from cra.ledger.memory import Head, Memory, check_known
+from cra.ledger.memory import Head, Memory, check_known, gone_ledger
 from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
+_MAX_NAME: Final = 256
+# As a configuration and its rules name agents; half a character is in no event.
+_NAME: Final = re.compile(r"[^\s\ud800-\udfff](?:[^\n\ud800-\udfff]*[^\s\ud800-\udfff])?")
 _OUTCOMES: Final = frozenset({"action.executed", "action.failed"})
 
 _open_ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
@@ -150,6 +154,8 @@ class Ledger:
         self.memory = memory or Memory(None)
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
+        if not accept_breaks:
+            self._check_not_gone()
         try:
             files.make_ledger_directory(directory)
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -176,31 +182,32 @@ class Ledger:
     ) -> Session:
         """Begin a session; when this returns it is on the disk and listed in the journal.
 
-        Whatever its own time, it expires no later than its parent.
+        Whatever its own time, it expires no later than its parent. Raises UsageError for an agent
+        that no event could name, ValueRefused for what no event can hold: then there is no session.
         """
+        _check_name(agent_id)
         trace_id = session_id = self.source.new_id()
         expires_at = later(self.source.now(), ttl_seconds)
         if parent_session_id is not None:
             parent = self.first_event(parent_session_id)
             trace_id = parent.header["trace_id"]
             expires_at = min(expires_at, (parent.payload or {}).get("expires_at", expires_at))
+        opening = {
+            "agent_id": agent_id,
+            "principal": principal or {"type": "agent", "id": agent_id},
+            "scopes": list(scopes),
+            "ttl_seconds": ttl_seconds,
+            "expires_at": expires_at,
+            "parent_session_id": parent_session_id,
+            "ledger_id": self.id,
+            "signer": self._signer_name(),
+            "boot_id": files.boot_id(),
+            "cra_version": __version__,
+        }
+        canonical.encode(opening)  # what is refused leaves no file
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
         with _let_go_on_failure(session), session.batch(barrier=True):
-            session.append(
-                "session.started",
-                {
-                    "agent_id": agent_id,
-                    "principal": principal or {"type": "agent", "id": agent_id},
-                    "scopes": list(scopes),
-                    "ttl_seconds": ttl_seconds,
-                    "expires_at": expires_at,
-                    "parent_session_id": parent_session_id,
-                    "ledger_id": self.id,
-                    "signer": self._signer_name(),
-                    "boot_id": files.boot_id(),
-                    "cra_version": __version__,
-                },
-            )
+            session.append("session.started", opening)
         with self._lock:
             self._sessions[session_id] = session
         self.remember()
@@ -278,6 +285,17 @@ class Ledger:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
 
+    def _check_not_gone(self) -> None:
+        """Begin no other ledger, nor leave a directory of one, where one was seen before."""
+        known = gone_ledger(self.memory, self.directory)
+        if known is not None:
+            raise IntegrityError(
+                Code.ROLLED_BACK,
+                f"expected the ledger {known}, found none",
+                where=str(self.directory),
+                fix="bring it back; if it is meant to be gone: cra trace repair --accept",
+            )
+
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool
     ) -> tuple[str, Signer | None, ChainWriter]:
@@ -319,6 +337,18 @@ class Ledger:
 
     def _signer_name(self) -> str:
         return str(self.signer.key) if self.signer else UNSIGNED
+
+
+def _check_name(agent: str) -> None:
+    """Refuse an agent that cannot be the actor of an event (section 2.1), or that no rule names."""
+    is_short = 1 <= len(agent) <= _MAX_NAME
+    if is_short and _NAME.fullmatch(agent):
+        return
+    raise UsageError(
+        f"expected an agent's name of 1 to {_MAX_NAME} characters, "
+        f"found {repr(agent) if is_short else len(agent)}",
+        fix="--agent NAME, on one line and without white space at its ends",
+    )
 
 
 @contextmanager

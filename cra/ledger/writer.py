@@ -654,7 +654,7 @@ class ChainWriter:
         )
 
     def _located(self, error: IntegrityError) -> IntegrityError:
-        error.where = error.where or f"{self.paths.data}, event {self._place.chain.size}"
+        error.where = f"{self.paths.data}, {error.where}" if error.where else str(self.paths.data)
         error.fix = error.fix or f"cra trace verify {self.paths.name}"
         return error
 
