@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from cra.atlas.lock import pin_of, write_lock
+from cra.atlas.manifest import load_atlas
+from cra.atlas.package import read_package
 from cra.errors import Denied, NotFound, SignerRefused, UsageError
 from cra.ledger import source
 from cra.ledger.checkpoint import Signer
@@ -447,6 +450,38 @@ def test_what_was_asked_under_other_rules_cannot_be_granted(place, note):
         again = project.session(session_id=session.id)
         with pytest.raises(UsageError, match="they have changed"):
             again.approvals.grant(approval_id, BY)
+
+
+def test_an_atlas_that_changed_is_asked_for_anew(place, note):
+    with opened(place) as project:
+        session = begun(project)
+        approval_id = asked(session, note)
+        session.approvals.grant(approval_id, BY)
+    code = place / "atlases" / "desk" / "desk.py"
+    code.write_bytes(code.read_bytes() + b"\n# another program\n")
+    atlas = load_atlas(read_package(place / "atlases" / "desk"), "desk")
+    write_lock(place, [pin_of(atlas, "atlases/desk")])
+    with opened(place) as project:
+        again = project.session(session_id=session.id)
+        again.resolve(GOAL)
+        assert again.execute(*note).status == "pending_approval"
+    assert runs(note) == 0
+
+
+def test_a_grant_of_another_project_confers_nothing(tmp_path, note):
+    """The same atlas, rules, call and names: the ledger is another, and so is the session."""
+    made: list[dict[str, object]] = []
+    for name in ("one", "other"):
+        there = write_project(tmp_path / name, ALLOW, ASK)
+        with Project.open(there, environ={"HOME": str(there)}) as project:
+            session = begun(project)
+            approval_id = asked(session, note)
+            made.append(unrecorded_grant(session, approval_id))
+            if name == "other":
+                foreign = {**made[0], "approval_id": approval_id}
+                record_of(session).append("approval.granted", foreign)
+                assert session.execute(*note).status == "pending_approval"
+    assert runs(note) == 0
 
 
 FORGE = """
