@@ -55,8 +55,8 @@ from cra.runtime.state import Execution, SessionState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cra.protocol.carp import ContextBlock
     from cra.protocol.events import Approver
+    from cra.resolver.resolve import World
     from cra.runtime.project import Project
     from cra.runtime.state import Approval
 
@@ -123,21 +123,12 @@ class GovernedSession:
 
     def resolve_task(self, task: Task, request_id: str) -> Resolution:
         """`resolve` for a task that a request states. Raises UsageError for a known request id."""
-        # Relevance is 10 ms to import, and whoever only executes has no use for it.
-        from cra.resolver.resolve import resolve
-
         began = time.perf_counter_ns()
         stated = task.document()
         world = self.project.world
         key = world.snapshot.digest.encode() + canonical.encode(stated)
         known = self._resolved.get(key)
-        redacted_blocks: list[dict[str, Any]] = []
-        if known:
-            text = known[0]
-        else:
-            found = resolve(world, self.caller, task)
-            redacted_blocks = self._redact_blocks(found["context_blocks"])
-            text = canonical.encode(found)
+        text, redactions = (known[0], []) if known else self._answered(world, task)
         # Each answer is a value of its own: whoever changes one changes nothing else.
         body = orjson.loads(text)
         now = self._source.now()
@@ -161,7 +152,7 @@ class GovernedSession:
                 span_id=document["span_id"],
                 actor_id=self.caller.agent,
             )
-            record_redactions(writer, redacted_blocks, document["span_id"])
+            record_redactions(writer, redactions, document["span_id"])
             if self._is_full and known is None:
                 self._record_details(writer, task, document)
             recorded = record_resolution(
@@ -175,11 +166,14 @@ class GovernedSession:
             self._resolved[key] = text, recorded.event_id
         return Resolution(document, is_cached=known is not None)
 
-    def _redact_blocks(self, blocks: list[ContextBlock]) -> list[dict[str, Any]]:
-        """Take what is secret out of context before the agent sees it. Returns what is told of it,
-        block by block."""
+    def _answered(self, world: World, task: Task) -> tuple[bytes, list[dict[str, Any]]]:
+        """A resolution whose context holds no secret, and what was taken out, block by block."""
+        # Relevance is 10 ms to import, and whoever only executes has no use for it.
+        from cra.resolver.resolve import resolve
+
+        found = resolve(world, self.caller, task)
         told = []
-        for block in blocks:
+        for block in found["context_blocks"]:
             atlas_id = block["source"].partition("@")[0]
             redactor = self.project.redactors.of(self.caller, atlas_id)
             block["content"], counts = reworded(redactor, block["content"])
@@ -187,7 +181,7 @@ class GovernedSession:
                 kinds = ", ".join(sorted(counts))
                 count = sum(counts.values())
                 told.append({"block_id": block["block_id"], "reason": kinds, "count": count})
-        return told
+        return canonical.encode(found), told
 
     def _record_details(self, writer: ChainWriter, task: Task, document: Mapping[str, Any]) -> None:
         from cra.resolver.resolve import call_for
