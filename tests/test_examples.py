@@ -84,6 +84,15 @@ def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
     )
 
 
+def test_the_demo_tells_its_story_to_the_end(tmp_path):
+    [told] = follow(tmp_path, "$ python /path/to/cra/examples/demo.py\n")
+
+    assert (told.done.returncode, told.done.stderr.count("Traceback")) == (0, 0)
+    for words in ("GRANTED: refund.issue", "approval.consumed", '"$redacted":"github_token"',
+                  "2 of 6 calls would be decided otherwise", "TAMPERED"):  # fmt: skip
+        assert words in told.done.stdout
+
+
 @pytest.fixture
 def repository(tmp_path):
     page = (EXAMPLES / "atlases" / "devops" / "README.md").read_text()
