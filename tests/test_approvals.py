@@ -484,6 +484,22 @@ def test_a_grant_of_another_project_confers_nothing(tmp_path, note):
     assert runs(note) == 0
 
 
+def test_an_approver_listed_after_a_call_was_asked_for_can_grant_it(place, note, approver):
+    with opened(place) as project:
+        session = begun(project)
+        first = asked(session, note)
+    config = json.loads((place / "cra.config.json").read_text())
+    config["policies"] = {"approvers": [str(approver.key)]}
+    (place / "cra.config.json").write_text(json.dumps(config))
+    with opened(place) as project:
+        again = project.session(session_id=session.id)
+        second = asked(again, note)
+        again.approvals.grant(second, BY, signer=approver)
+
+        assert second != first
+        assert again.execute(*note).status == "success"
+
+
 FORGE = """
 from cra.ledger.chain import decode
 import os

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cra.ledger import source
 from cra.policy.backtest import backtest
 from cra.runtime.history import past_calls
 from cra.runtime.project import Project
+from tests.console import follow
 from tests.governed import ALLOW, DESK, begun, limit, rule, write_project, write_rules
 from tests.program import answer, cra
 
@@ -229,6 +231,17 @@ def test_suggested_tests_pass_with_the_suggested_rules(place):
     # Without one of the rules, its test fails.
     write_rules(place, rule("other", "allow", "ticket.sort"), NO_NOTES)
     assert cra(place, "policy", "test").returncode == 1
+
+
+def test_what_the_help_of_suggest_shows_can_be_done(place):
+    record(place, READ)
+    (place / "tests" / "policies").mkdir(parents=True)
+    examples = re.findall(r"^  (cra .*)", answer(place, "help", "policy", "suggest"), re.MULTILINE)
+
+    ran = follow(place, "".join(f"$ {example}\n" for example in examples))
+
+    assert len(ran) == 2
+    assert [step.done.returncode for step in ran] == [0, 0], ran[0].done.stderr
 
 
 def test_where_nothing_was_done_nothing_is_suggested(place):

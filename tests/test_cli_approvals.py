@@ -84,6 +84,18 @@ def test_an_approver_sees_all_that_there_is_to_know(place):
         "pending", GOAL, "ticket.read")  # fmt: skip
 
 
+def test_the_last_approval_is_the_one_asked_for_last_whichever_session_began_last(place):
+    asked(place)
+    answer(place, "resolve", "--goal", GOAL, "--agent", "other")
+    cra(place, "execute", *note(place), "--agent", "other")
+    last = json.loads(
+        cra(place, "execute", *note(place), "--param", "text=more", "--agent", "cli",
+            "--json").stdout)["approval_id"]  # fmt: skip
+
+    assert json.loads(answer(place, "approvals", "show", "last", "--json"))["approval_id"] == last
+    assert listed(place)[0]["approval_id"] == last
+
+
 @pytest.mark.parametrize("decision", ["grant", "deny"])
 def test_nobody_decides_without_a_terminal_or_a_key(place, decision):
     asked(place)

@@ -77,7 +77,7 @@ def list_approvals(
     cra approvals list --all --json
     """
     config = open_config(project)
-    found = [one for one in _approvals(config) if everything or one.standing == "pending"]
+    found = [one for one in _newest_first(config) if everything or one.standing == "pending"]
     if as_json:
         output.answer_json([_facts(one) for one in found])
         return
@@ -203,8 +203,12 @@ def make_key(
 # Which approval is meant.
 
 
+def _newest_first(config: Config) -> list[FoundApproval]:
+    """The approvals of all sessions that are open. Ids are in the order of their times."""
+    return sorted(_approvals(config), key=lambda one: one.approval.approval_id, reverse=True)
+
+
 def _approvals(config: Config) -> Iterator[FoundApproval]:
-    """The approvals of all sessions that are open, the newest first."""
     from cra.ledger.index import LedgerFile
     from cra.ledger.outline import coverage
     from cra.runtime.state import folded
@@ -217,7 +221,7 @@ def _approvals(config: Config) -> Iterator[FoundApproval]:
             continue
         with LedgerFile(path) as session:
             state, covered = folded(session), coverage(session)
-        for approval in reversed(state.approvals.values()):
+        for approval in state.approvals.values():
             standing = approval.standing(now, covered.attests)
             yield FoundApproval(session_id_of(path), state, approval, standing)
 
@@ -227,7 +231,7 @@ def find_approval(config: Config, name: str, *, standing: Standing = "pending") 
 
     Raises NotFound, or UsageError for several.
     """
-    found = list(_approvals(config))
+    found = _newest_first(config)
     if name == "last":
         fitting = [one for one in found if one.standing == standing][:1]
     else:

@@ -88,7 +88,7 @@ def suggest(
     action, with what these rules and the project's other rules say of it. The exit code is 1 if
     nothing was let through.
 
-      cra policy suggest --since 7d > policies/used.json
+      cra policy suggest --since 7d > used.json
       cra policy suggest --since 7d --tests > tests/policies/used.json
     """
     from cra.policy.suggest import suggested_rules, suggested_tests

@@ -204,16 +204,19 @@ class Approvals:
 
     def ask(self, writer: ChainWriter, call: FrozenCall, decided: Decided, now: str) -> str:
         """The id of the approval that a call waits for; the same for whoever asks again."""
+        rule = decided.ruling.rule
         binding = self._binding(call, call.digest)
+        # These can change while what a grant binds to stays the same.
+        approvers = [*(rule.approvers if rule else self._project.policy.approvers)]
         latest = self._state.asked.get((call.action.action_id, call.digest))
         if latest is not None and not call.is_dry_run:
             known = self._state.approvals[latest]
             standing = known.standing(now, self._attester())
-            if standing == "pending" and known.asked["binding"] == binding:
+            stated = known.asked["binding"], known.asked["approvers"]
+            if standing == "pending" and stated == (binding, approvers):
                 return latest
             if standing == "expired":
                 record_expiry(writer, latest, call.action.action_id)
-        rule = decided.ruling.rule
         approval_id = self._source.new_id()
         payload = {
             "approval_id": approval_id,
@@ -226,7 +229,7 @@ class Approvals:
             "binding": binding,
             "resolution_id": decided.resolution_id,
             "expires_at": self._end_of_ttl(now),
-            "approvers": [*(rule.approvers if rule else self._project.policy.approvers)],
+            "approvers": approvers,
         }
         record_question(writer, call, decided, payload)
         return approval_id
