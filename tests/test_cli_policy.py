@@ -155,7 +155,7 @@ def test_the_rungs_without_a_rule_are_one_line(project):
 
     assert read.endswith("\n\nno rule about it: deny, require_approval, rate_limit, budget\n")
     assert "\nallow\n  shop-tickets: applies, and decides\n" in read
-    assert delete.endswith("\n\nno rule about it: deny, rate_limit, budget\n")
+    assert "\n\nno rule about it: deny, rate_limit, budget\n\n" in delete
     assert "\nrequire_approval\n  config:require_approval_for: applies to the" in delete
 
 

@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given
 
 from cra.config import text
+from cra.config.text import line_and_column
+from cra.errors import ValueRefused
 from cra.policy.call import Granted
-from cra.policy.engine import decide
-from cra.policy.explain import explain, suggested_rule
+from cra.policy.engine import compile_policy, decide
+from cra.policy.explain import alternatives, explain, suggested_rule
 from cra.policy.fixture import NOON, Case, read_cases, run_cases
-from cra.policy.ladder import NO_RULE
+from cra.policy.ladder import NO_RULE, ActionFacts
 from cra.policy.lint import lint
+from cra.policy.patch import Rewritten, diff_of, without_rules
 from cra.policy.pattern import Pattern
+from cra.policy.rule import RuleOrigin
 from tests.policies import (
     ACTIONS,
     ALLOW,
@@ -39,6 +43,10 @@ from tests.test_policy_reference import CALLS, compiled, rule_sets
 
 def states(policy: Any, asked: Any) -> dict[str, tuple[str, str]]:
     return {one.rule.policy_id: (one.state, one.why) for one in explain(policy, asked).considered}
+
+
+def words(policy: Any, asked: Any) -> tuple[str, ...]:
+    return tuple(change.words for change in explain(policy, asked).changes)
 
 
 def test_an_explanation_shows_the_whole_ladder_in_its_order():
@@ -115,12 +123,12 @@ def test_an_atlas_rule_says_that_it_is_foreign_or_not_granted():
 def test_the_change_for_a_missing_allow_is_a_rule_for_this_agent_and_action():
     policy = policy_of(rule("allow-refund-make", "allow", "ticket.*"))
 
-    found = explain(policy, call())
+    (change,) = explain(policy, call()).changes
 
     start = "add to the project's policies: "
-    (change,) = found.changes
-    assert change.startswith(start)
-    added = json.loads(change.removeprefix(start))
+    assert change.words.startswith(start)
+    added = json.loads(change.words.removeprefix(start))
+    assert added == change.comes
     assert added["policy_id"] == "allow-refund-make-2"
     assert decide(policy_of(added), call()).outcome == "allow"
     assert decide(policy_of(added), call(agent="bot")).policy_id == NO_RULE
@@ -132,11 +140,11 @@ def test_the_change_for_an_allow_that_was_not_granted_is_the_grant():
         rule("bots", "allow", conditions={"agents": ["bot"]}), rule("own", "allow"), atlas_id=ATLAS
     )
 
-    assert explain(policy_of(more=own), call("ticket.read")).changes == (
+    assert words(policy_of(more=own), call("ticket.read")) == (
         f"grant ticket.read to the atlas {ATLAS}: its rule own would allow it",
     )
-    only_bots = explain(policy_of(more=own[:1]), call("ticket.read"))
-    assert only_bots.changes[0].startswith("add to the project's policies")
+    only_bots = words(policy_of(more=own[:1]), call("ticket.read"))
+    assert only_bots[0].startswith("add to the project's policies")
 
 
 def test_the_changes_name_everything_that_stands_against_a_call():
@@ -145,7 +153,7 @@ def test_the_changes_name_everything_that_stands_against_a_call():
 
     asked = call(trusted_context={"env": []}, **at(used={"session:rate": 3}))
 
-    assert [change.partition(" (")[0] for change in explain(policy, asked).changes] == [
+    assert [change.partition(" (")[0] for change in words(policy, asked)] == [
         "remove the deny rule no",
         "mend what keeps odd",
         "wait, or raise the maximum of rate",
@@ -157,13 +165,155 @@ def test_an_unknown_action_is_told_with_the_one_most_like_it():
     found = explain(policy_of(ALLOW), call("ticket.raed"))
 
     assert found.considered == ()
-    assert found.changes == ("add an atlas that has it; nearest: ticket.read",)
-    assert explain(policy_of(ALLOW), call("x")).changes == ("add an atlas that has it",)
+    assert words(policy_of(ALLOW), call("ticket.raed")) == (
+        "add an atlas that has it; nearest: ticket.read",
+    )
+    assert words(policy_of(ALLOW), call("x")) == ("add an atlas that has it",)
 
 
-def test_what_is_allowed_or_waits_for_an_approval_needs_no_change():
+def test_what_is_allowed_needs_no_change():
     assert explain(policy_of(ALLOW), call()).changes == ()
-    assert explain(policy_of(ALLOW, ASK), call()).changes == ()
+
+
+def test_what_waits_for_an_approval_names_all_that_ask_for_one():
+    confirming = rules_of(rule("sure", "require_approval"), atlas_id=ATLAS)
+    declared = confirming[0]._replace(
+        policy_id="action:ticket.delete:confirmation", origin=RuleOrigin(ATLAS, 0, 0, ATLAS)
+    )
+    elsewhere = rule("elsewhere", "require_approval", conditions={"agents": ["bot"]})
+    policy = policy_of(ALLOW, ASK, elsewhere, more=[declared])
+
+    assert words(policy, call("ticket.delete")) == (
+        "have it approved, or remove the require_approval rule action:ticket.delete:confirmation",
+        "have it approved, or remove the require_approval rule ask (policies/p.json:1:41)",
+        "have it approved, or raise policies.require_approval_for above high",
+    )
+    assert words(policy_of(ALLOW, ASK), call()) == (
+        "have it approved, or remove the require_approval rule ask (policies/p.json:1:41)",
+    )
+
+
+# What is allowed instead.
+
+SHOP = {
+    name: ActionFacts(atlas_id)
+    for name, atlas_id in {
+        "ticket.close": ATLAS,
+        "ticket.close_all": ATLAS,
+        "ticket.closed": OTHER,
+        "ticket.open": ATLAS,
+        "ticket.read": ATLAS,
+        "note.close": ATLAS,
+        "refund.close": OTHER,
+    }.items()
+}
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([ALLOW], ("ticket.closed", "ticket.close_all", "ticket.open")),
+        ([rule("y", "allow", "*.close", "ticket.read")], ("ticket.read", "note.close")),
+        ([rule("y", "allow", "refund.*")], ()),
+        ([ALLOW, rule("n", "require_approval", "ticket.*")], ("note.close",)),
+        ([rule("y", "allow", "ticket.closed", conditions={"agents": ["bot"]})], ()),
+    ],
+)
+def test_the_nearest_allowed_actions_are_of_its_atlas_or_begin_with_its_word(rules, expected):
+    policy = compile_policy(
+        rules_of(*rules, rule("stop", "deny", "ticket.close")),
+        SHOP,
+        {},
+        require_approval_for=(),
+        default_tier="low",
+    )
+
+    assert alternatives(policy, call("ticket.close"), SHOP) == expected
+
+
+def test_what_is_allowed_instead_is_told_before_the_call_and_can_be_carried_out():
+    over = rule("over", "deny", conditions={"parameters": OVER_100})
+    asked = call("ticket.close", **at(arguments={"amount": 200}))
+
+    found = alternatives(policy_of(ALLOW, over), asked, ["ticket.read", "ticket.close"])
+
+    assert found == ("ticket.read",)
+
+
+# Rules taken out of the text of a file.
+
+GONE, LEFT, ALSO = (json.dumps(rule(name, "deny"), indent=1) for name in ("gone", "left", "also"))
+SHAPES = {
+    "first": (f"[{GONE}, {LEFT}]", f"[{LEFT}]"),
+    "first of three": (f"[\n {GONE},\n {LEFT},\n {ALSO}\n]\n", f"[\n {LEFT},\n {ALSO}\n]\n"),
+    "middle": (f"[\n {LEFT},\n {GONE},\n {ALSO}\n]\n", f"[\n {LEFT},\n {ALSO}\n]\n"),
+    "last": (f"[\n {LEFT} ,\n {GONE}\n]", f"[\n {LEFT}\n]"),
+    "only one of a list": (f"[\n {GONE}\n]\n", "[]\n"),
+    "alone": (f"\n {GONE}\n", None),
+    "in an object": (f'{{"policies": [{GONE},\n{LEFT}]}}\n', f'{{"policies": [{LEFT}]}}\n'),
+    "only one in an object": (f'{{"policies" : [ {GONE} ] }}', '{"policies" : [] }'),
+    "with odd text around": (f'[{{"policy_id":"é\u2028,]","type":"deny"}},{GONE}]',
+                             '[{"policy_id":"é\u2028,]","type":"deny"}]'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_rule_is_taken_out_and_all_else_stays(shape, line_end):
+    text, expected = SHAPES[shape]
+    place = line_and_column(text, text.index(GONE))
+
+    found = without_rules(text.replace("\n", line_end), [place])
+
+    assert found == (expected and expected.replace("\n", line_end))
+
+
+@pytest.mark.parametrize("kept", [set(), {1}, {0, 2}, {3}, {0}, {1, 2}])
+def test_several_rules_are_taken_out_at_once(kept):
+    texts = [json.dumps(rule(f"r{number}", "deny")) for number in range(4)]
+    text = "[" + ", ".join(texts) + "]"
+    gone = [line_and_column(text, text.index(texts[at])) for at in range(4) if at not in kept]
+
+    found = without_rules(text, gone)
+
+    assert found == "[" + ", ".join(texts[at] for at in sorted(kept)) + "]"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f"[{LEFT}]", (1, 1)),
+        (f"[{LEFT}]", (9, 1)),
+        (LEFT, (2, 2)),
+        ("[]", (1, 2)),
+        ('{"policies": []}', (1, 1)),
+        ("[", (1, 1)),
+    ],
+)
+def test_a_text_without_the_rule_is_refused(text, place):
+    with pytest.raises(ValueRefused):
+        without_rules(text, [place])
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (
+            Rewritten("p/a.json", None, "{}\n"),
+            "--- /dev/null\n+++ b/p/a.json\n@@ -0,0 +1 @@\n+{}\n",
+        ),
+        (
+            Rewritten("p/a b.json", "{}", None),
+            "--- a/p/a b.json\t\n+++ /dev/null\n@@ -1 +0,0 @@\n-{}\n\\ No newline at end of file\n",
+        ),
+        (
+            Rewritten("a.json", "1\r\n\u20282\r\n", "1\r\n"),
+            "--- a/a.json\n+++ b/a.json\n@@ -1,2 +1 @@\n 1\r\n-\u20282\r\n",
+        ),
+    ],
+)
+def test_a_diff_is_what_patch_programs_read(changed, expected):
+    assert diff_of([changed]) == expected
 
 
 @given(rule_sets(), CALLS)
@@ -172,7 +322,7 @@ def test_an_explanation_gives_the_decision_and_for_a_denial_a_way_out(rules, ask
     found = explain(policy, asked)
 
     assert found.decision == decide(policy, asked)
-    assert bool(found.changes) is (found.decision.outcome == "deny")
+    assert bool(found.changes) is (found.decision.outcome != "allow")
     deciding = found.decision.rule
     if deciding is not None:
         (state,) = {one.state for one in found.considered if one.rule is deciding}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cra.policy.explain import Considered, Explanation
     from cra.policy.ladder import Ruling
     from cra.policy.rule import Rule
+    from cra.runtime.patch import Patch
     from cra.runtime.project import Project
 
 _CODE: Final = re.compile("CRA-[0-9]{4}", re.IGNORECASE)
@@ -33,6 +34,9 @@ _VERDICTS: Final = {
     "deny": ("DENIED", "bad"),
     "requires_approval": ("NEEDS AN APPROVAL", "warn"),
 }
+# A longer or wider patch is left to --patch.
+_MAX_PATCH_LINES: Final = 24
+_MAX_PATCH_COLUMNS: Final = 120
 # Why a rule says nothing, where its own words about it would not help.
 _REASONS: Final = {
     "atlas": "an atlas's rule counts for that atlas's own actions alone",
@@ -74,24 +78,36 @@ def explain(
         list[str] | None,
         typer.Option("--context", metavar="NAME=VALUE", help="What the caller states."),
     ] = None,
+    patch: Annotated[
+        bool, typer.Option("--patch", help="Print only the patch that would allow the call.")
+    ] = False,
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> ExitCode:
     """Say why an action is allowed or denied, or what an error code means.
 
     Every rule about the action is shown, rung by rung: whether it applies, why not, and which one
-    decides; for a denial also what would allow the call. Without arguments it is decided as while
-    resolving; with some, as at the call, now, with no limit used yet. A value of --param is read by
-    the type that the action's schema gives it. Nothing is executed or recorded.
+    decides; for a denial, or where an approval is needed, also what would allow the call, and what
+    is allowed instead. Without arguments it is decided as while resolving; with some, as at the
+    call, now, with no limit used yet. A value of --param is read by the type that the action's
+    schema gives it. Nothing is executed or recorded.
+
+    --patch prints the change of the project's rules that would allow the call, for `git apply` or
+    `patch -p1` in the project's directory.
 
     The exit code is 0 if the call is allowed, 1 if it is denied, 4 if it needs an approval.
 
       cra explain ticket.close
       cra explain refund.make --param amount=120 --agent support
       cra explain refund.make --params arguments.json --json
+      cra explain ticket.close --patch | git apply
       cra explain CRA-3010
     """
+    if patch and as_json:
+        raise UsageError("expected one of --patch and --json, found both; the patch is in the JSON")
     if _CODE.fullmatch(action):
+        if patch:
+            raise UsageError(f"expected an action with --patch, found the code {action}")
         return _explain_code(action.upper(), as_json=as_json)
     from cra.policy.explain import explain as explained
 
@@ -110,7 +126,9 @@ def explain(
         if params is not None or file is not None:
             call = _at_the_call(opened, call, params or [], file)
         explanation = explained(opened.policy, call)
-        if as_json:
+        if patch:
+            _print_patch(opened, call, explanation)
+        elif as_json:
             output.answer_json(_facts(opened, call, explanation))
         else:
             _print(opened, call, explanation)
@@ -200,9 +218,56 @@ def _print(opened: Project, call: Call, explanation: Explanation) -> None:
     if silent:
         output.answer(f"\nno rule about it: {', '.join(silent)}")
     if explanation.changes:
-        output.answer("\nTo allow it:")
-        for change in explanation.changes:
-            output.answer(output.wrapped(f"- {change}", indent="  ", hang="  "))
+        _print_changes(opened, call, explanation)
+
+
+def _print_changes(opened: Project, call: Call, explanation: Explanation) -> None:
+    instead = _alternatives(opened, call, explanation)
+    if instead:
+        output.answer(f"\nAllowed instead: {output.safe(', '.join(instead))}")
+    output.answer("\nTo allow it:")
+    for change in explanation.changes:
+        output.answer(output.wrapped(f"- {change.words}", indent="  ", hang="  "))
+    found = _patch_or_why_not(opened, call, explanation)
+    if isinstance(found, str):
+        output.answer(output.wrapped(f"no patch: {found}", indent="  ", hang="  "))
+        return
+    lines = found.diff.removesuffix("\n").split("\n")
+    if len(lines) > _MAX_PATCH_LINES or max(map(len, lines)) > _MAX_PATCH_COLUMNS:
+        output.answer("  as a patch: see --patch")
+        return
+    output.answer("  as a patch, which --patch prints alone:\n")
+    for line in lines:
+        output.answer(f"    {output.safe(line)}".rstrip(" "))
+
+
+def _print_patch(opened: Project, call: Call, explanation: Explanation) -> None:
+    from cra.runtime.patch import patch_of
+
+    found = patch_of(opened, call, explanation.changes)
+    output.answer(found.diff.removesuffix("\n"))
+    if found.leads_to.outcome != "allow":
+        output.tell(f"note: with it, {output.safe(found.leads_to.reason)}")
+
+
+def _patch_or_why_not(opened: Project, call: Call, explanation: Explanation) -> Patch | str:
+    from cra.runtime.patch import patch_of
+
+    try:
+        return patch_of(opened, call, explanation.changes)
+    except UsageError as error:
+        return error.message
+
+
+def _alternatives(opened: Project, call: Call, explanation: Explanation) -> tuple[str, ...]:
+    """What the caller may do instead of what it may not."""
+    from cra.policy.explain import alternatives
+
+    if explanation.decision.outcome == "allow":
+        return ()
+    actions = opened.snapshot.actions
+    offered = {name for name, (_, action) in actions.items() if action.executor is not None}
+    return alternatives(opened.policy, call, offered)
 
 
 def _print_considered(
@@ -290,5 +355,17 @@ def _facts(opened: Project, call: Call, explanation: Explanation) -> dict[str, A
             }
             for one in explanation.considered
         ],
-        "changes": list(explanation.changes),
+        "alternatives": list(_alternatives(opened, call, explanation)),
+        "changes": [change.words for change in explanation.changes],
+        **_patch_facts(opened, call, explanation),
     }
+
+
+def _patch_facts(opened: Project, call: Call, explanation: Explanation) -> dict[str, Any]:
+    """The patch and the decision that it leads to, or why there is none."""
+    found = _patch_or_why_not(opened, call, explanation) if explanation.changes else None
+    if found is None or isinstance(found, str):
+        return {"patch": None, "no_patch": found}
+    ruling = found.leads_to
+    leads_to = {"type": ruling.outcome, "policy_id": ruling.policy_id, "reason": ruling.reason}
+    return {"patch": {"diff": found.diff, "leads_to": leads_to}, "no_patch": None}

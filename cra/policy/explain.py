@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from difflib import SequenceMatcher
+from itertools import islice
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra.config.values import nearest_of
 from cra.errors import ValueRefused
@@ -16,6 +18,8 @@ from cra.policy.rule import Rule
 
 State: TypeAlias = Literal["applies", "does not apply", "undecided", "failed"]
 
+_MAX_ALTERNATIVES: Final = 3
+
 
 class Considered(NamedTuple):
     """A rule whose patterns match the action; `why` is the condition, the limit or the error."""
@@ -25,12 +29,20 @@ class Considered(NamedTuple):
     why: str = ""
 
 
+class Remedy(NamedTuple):
+    """What would have to change, in words, and the rule that goes or comes if that is all."""
+
+    words: str
+    goes: Rule | None = None
+    comes: Mapping[str, object] | None = None
+
+
 class Explanation(NamedTuple):
     """The decision, the ladder in its order, and what would have to change to allow the call."""
 
     decision: Ruling
     considered: tuple[Considered, ...]
-    changes: tuple[str, ...] = ()
+    changes: tuple[Remedy, ...] = ()
 
 
 def explain(policy: Policy, call: Call) -> Explanation:
@@ -41,8 +53,44 @@ def explain(policy: Policy, call: Call) -> Explanation:
     considered = tuple(
         _considered(policy, weighed, call) for weighed in matching(policy, call.action_id)
     )
-    changes = tuple(_changes(policy, call, considered)) if decision.outcome == "deny" else ()
-    return Explanation(decision, considered, changes)
+    changes: Iterator[Remedy] = iter(())
+    if decision.outcome == "deny":
+        changes = _changes(policy, call, considered)
+    elif decision.outcome == "requires_approval":
+        changes = _without_asking(policy, decision, considered)
+    return Explanation(decision, considered, tuple(changes))
+
+
+def alternatives(policy: Policy, call: Call, offered: Collection[str]) -> tuple[str, ...]:
+    """The few actions most like a known one that the same caller may do, as while resolving.
+
+    Those are `offered` that can be carried out; only those of the same atlas, or whose ids begin
+    with the same word, are looked at.
+    """
+    asked = call.action_id
+    atlas_id, word = policy.actions[asked].atlas_id, asked.partition(".")[0] + "."
+    likeness = SequenceMatcher(b=asked, autojunk=False)
+
+    def unlikeness(action_id: str) -> tuple[bool, float, str]:
+        likeness.set_seq1(action_id)
+        return not action_id.startswith(word), -likeness.ratio(), action_id
+
+    near = sorted(
+        (
+            action_id
+            for action_id, facts in policy.actions.items()
+            if (facts.atlas_id == atlas_id or action_id.startswith(word))
+            and action_id != asked
+            and action_id in offered
+        ),
+        key=unlikeness,
+    )
+    allowed = (
+        action_id
+        for action_id in near
+        if decide(policy, call._replace(action_id=action_id, moment=None)).outcome == "allow"
+    )
+    return tuple(islice(allowed, _MAX_ALTERNATIVES))
 
 
 def suggested_rule(policy: Policy, call: Call) -> dict[str, object]:
@@ -82,32 +130,53 @@ def _considered(policy: Policy, weighed: Weighed, call: Call) -> Considered:
     return Considered(rule, "applies" if excess else "does not apply", excess or "not used up")
 
 
-def _changes(policy: Policy, call: Call, considered: tuple[Considered, ...]) -> Iterator[str]:
-    """What stands against a call, each with its remedy; all of them together allow it."""
+def _changes(policy: Policy, call: Call, considered: tuple[Considered, ...]) -> Iterator[Remedy]:
+    """What stands against a call, each with its remedy; with all of them it is allowed, or waits
+    for the approval that it needs."""
     for rule, state, why in considered:
-        name = f"{rule.policy_id} ({rule.origin})"
+        name = _named(rule)
         if state == "failed":
-            yield f"mend what keeps {name} from being evaluated: {why}"
+            yield Remedy(f"mend what keeps {name} from being evaluated: {why}")
         elif state == "applies" and rule.type == "deny":
-            yield f"remove the deny rule {name}, or narrow its actions or conditions"
+            words = f"remove the deny rule {name}, or narrow its actions or conditions"
+            yield Remedy(words, goes=rule)
         elif state == "applies" and rule.limit is not None:
-            yield f"wait, or raise the maximum of {name}: {why}"
+            yield Remedy(f"wait, or raise the maximum of {name}: {why}")
     allows = [one for one in considered if one.rule.type == "allow"]
     if not any(one.state in ("applies", "undecided") for one in allows):
         yield _missing_allow(policy, call, allows)
 
 
-def _missing_allow(policy: Policy, call: Call, allows: list[Considered]) -> str:
+def _without_asking(
+    policy: Policy, decision: Ruling, considered: tuple[Considered, ...]
+) -> Iterator[Remedy]:
+    """What asks for an approval, each with what would let the call through without one."""
+    for rule, state, _ in considered:
+        if state == "applies" and rule.type == "require_approval":
+            words = f"have it approved, or remove the require_approval rule {_named(rule)}"
+            yield Remedy(words, goes=rule)
+    tier = decision.risk_tier
+    if tier in policy.approval_tiers:
+        yield Remedy(f"have it approved, or raise policies.require_approval_for above {tier}")
+
+
+def _named(rule: Rule) -> str:
+    # What an action declares of itself is in no place of its own.
+    return f"{rule.policy_id} ({rule.origin})" if rule.origin.line else rule.policy_id
+
+
+def _missing_allow(policy: Policy, call: Call, allows: list[Considered]) -> Remedy:
     tiers = frozenset(tiers_of(policy, call))
     for rule, _, why in allows:
         if why == "grants" and fixed_miss(rule, call, tiers) is None:
-            return (
+            return Remedy(
                 f"grant {call.action_id} to the atlas {rule.origin.atlas_id}: "
                 f"its rule {rule.policy_id} would allow it"
             )
-    return f"add to the project's policies: {json.dumps(suggested_rule(policy, call))}"
+    added = suggested_rule(policy, call)
+    return Remedy(f"add to the project's policies: {json.dumps(added)}", comes=added)
 
 
-def _unknown(policy: Policy, call: Call) -> str:
+def _unknown(policy: Policy, call: Call) -> Remedy:
     nearest = nearest_of(call.action_id, {name: name for name in policy.actions})
-    return f"add an atlas that has it{f'; nearest: {nearest}' if nearest else ''}"
+    return Remedy(f"add an atlas that has it{f'; nearest: {nearest}' if nearest else ''}")

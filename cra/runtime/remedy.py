@@ -38,7 +38,7 @@ def remedy_of(
         return f"wait, or raise the maximum of {rule.policy_id}"
     if isinstance(call.action.executor, HostExecutor):
         # No command knows the functions of a program.
-        return "; ".join(explain(policy, asked).changes)
+        return "; ".join(change.words for change in explain(policy, asked).changes)
     return _explaining(ruling, call, asked, configured) or (
         "cra trace show last --event-type action.denied"
     )
