@@ -478,7 +478,7 @@ def test_a_narrow_terminal_shortens_the_columns_that_may_be_and_no_other(
     _, *lines = capsys.readouterr().out.splitlines()
     for line, (identifier, _, events) in zip(lines, ROWS, strict=True):
         assert line.startswith(identifier)
-        assert line.endswith(str(events))
+        assert line.endswith(f"{events:,}")
         assert "…" in line
         assert output.width(line) <= columns
 

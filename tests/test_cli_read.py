@@ -583,7 +583,7 @@ def test_stats_count_one_session_or_all(folder, ids):
         {"action_id": "ticket.close", "status": "success", "value": 1},
         {"action_id": "ticket.delete", "status": "denied", "value": 9},
     ]
-    assert text.splitlines()[0].startswith("sessions: 3, events: 17, ")
+    assert text.splitlines()[0].startswith("3 sessions, 17 events, ")
     assert ["cra_actions_total", "ticket.delete", "denied", "9"] in [
         line.split() for line in text.splitlines()
     ]
@@ -594,7 +594,7 @@ def test_stats_say_how_many_lines_are_no_events(own):
     with session.paths.data.open("ab") as file:
         file.write(b"noise\n")
 
-    assert "1 lines are no events" in cra(folder, "trace", "stats").stderr
+    assert "1 line is no event: cra trace verify" in cra(folder, "trace", "stats").stderr
 
 
 # cra session

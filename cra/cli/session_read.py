@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
@@ -55,7 +56,7 @@ def list_sessions(
     headers = ("SESSION", "AGENT", "STATE", "PRINCIPAL", "STARTED (UTC)", "EXPIRES (UTC)")
     table = [_row(session, length, now) for session in sessions]
     output.table(table, headers, cut=("AGENT", "PRINCIPAL"))
-    tell_rest("sessions", len(sessions), len(paths), offset)
+    tell_rest("session", len(sessions), len(paths), offset)
 
 
 def show(
@@ -87,7 +88,7 @@ def show(
         words = f"event {intent.sequence}, {intent.action_id}"
         output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")
     if totals.open_count > _MAX_INTENTS:
-        output.answer(f"and {totals.open_count - _MAX_INTENTS} more open intents")
+        output.answer(f"and {counted(totals.open_count - _MAX_INTENTS, 'more open intent')}")
 
 
 def _facts(session: Outline, now: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, seconds, user_name
 from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
@@ -144,7 +145,7 @@ def redact(
         )
         return
     what = "was redacted before" if done.was_done else "redacted"
-    output.answer(f"{what}: {done.session_id}:{done.sequence}, {done.blobs} blobs")
+    output.answer(f"{what}: {done.session_id}:{done.sequence}, {counted(done.blobs, 'blob')}")
 
 
 def prune(
@@ -252,7 +253,9 @@ def _show_repair(
         output.answer(f"{output.style('accepted', 'good')}: {fixed.name}: {fixed.kind.value}")
         if fixed.removed is not None:
             kept = fixed.removed
-            output.answer(f"  {kept['bytes']} bytes from {kept['offset']} on: {kept['kept_as']}")
+            output.answer(
+                f"  {counted(kept['bytes'], 'byte')} from {kept['offset']} on: {kept['kept_as']}"
+            )
     for part in beyond:
         finding = output.safe(f"{part.code}: {part.message}")
         output.answer(f"{output.style(part.verdict.name, 'bad')}: {part.name}: {finding}")
@@ -301,7 +304,7 @@ def _prune(
 
 def _counted(due: list[Candidate]) -> str:
     size = sum(item.bytes for item in due)
-    return f"{len(due)} session{'s' * (len(due) != 1)} of {size:,} bytes"
+    return f"{counted(len(due), 'session')} of {counted(size, 'byte')}"
 
 
 def _show_pruning(

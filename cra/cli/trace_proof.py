@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, save
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
@@ -328,7 +329,8 @@ def _export_bundle(
         return
     output.answer(str(target))
     output.tell(
-        f"{contents.events} events, {contents.blobs} blobs, {contents.redactions} redactions; "
+        f"{counted(contents.events, 'event')}, {counted(contents.blobs, 'blob')}, "
+        f"{counted(contents.redactions, 'redaction')}; "
         f"{contents.verdict.name}"
     )
     output.tell(f"its verify.py has the SHA-256 {contents.verifier}")

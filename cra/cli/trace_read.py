@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.options import Json, ProjectDir, TraceDir
@@ -98,7 +99,7 @@ def list_traces(
     elif page:
         headers = ("SESSION", "AGENT", "STATE", "EVENTS", "STARTED (UTC)", "LAST ACTIVITY")
         output.table([_row(session, length, now) for session in page], headers, cut=("AGENT",))
-    tell_rest("sessions", len(page), len(chosen), offset)
+    tell_rest("session", len(page), len(chosen), offset)
     if not page:
         tell_none(directory, paths)
 
@@ -153,7 +154,7 @@ def show(
         events = [event_json(number, line, covered) for number, line in found]
         output.answer_json(paged("events", events, total, offset))
         return _code(events)
-    tell_rest("events", len(found), total, offset)
+    tell_rest("event", len(found), total, offset)
     if not found:
         output.tell("no event that fits" if wanted.terms else "no event there")
         return ExitCode.OK
@@ -232,7 +233,8 @@ def stats(
         output.answer_json(facts | totals.metrics())
         return
     times = f", {moment(totals.first)} to {moment(totals.last)} (UTC)" if totals.first else ""
-    output.answer(f"sessions: {totals.sessions}, events: {totals.events}{times}")
+    sessions, events = counted(totals.sessions, "session"), counted(totals.events, "event")
+    output.answer(f"{sessions}, {events}{times}")
     rows = list(_metric_rows(totals.metrics()))
     if totals.events:
         output.answer()
@@ -240,7 +242,9 @@ def stats(
         table = [(name, labels, value.rjust(room)) for name, labels, value in rows]
         output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)))
     if totals.unreadable:
-        output.tell(f"{totals.unreadable} lines are no events: cra trace verify says more")
+        from cra.cli.events import tell_damaged
+
+        tell_damaged(totals.unreadable)
 
 
 # What `cra session` shows in the same way.
@@ -275,7 +279,7 @@ def tell_rest(what: str, shown: int, total: int, offset: int) -> None:
     """A list that is not whole says so."""
     if 0 < shown < total:
         rest = f"; --offset {offset + shown} shows more" if offset + shown < total else ""
-        output.tell(f"{shown} of {total} {what}{rest}")
+        output.tell(f"{shown:,} of {counted(total, what)}{rest}")
 
 
 def tell_none(directory: Path, paths: Sequence[Path]) -> None:

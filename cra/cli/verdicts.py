@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.output import Cell
 from cra.errors import Code, ExitCode, IntegrityError
@@ -93,8 +94,7 @@ def _conclusion(report: LedgerReport, unmet: IntegrityError | None) -> str:
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
     events = sum(part.events for part in report.sessions)
-    count = len(report.sessions)
-    what = f"{count} session{'s' * (count != 1)}, {events} event{'s' * (events != 1)}"
+    what = f"{counted(len(report.sessions), 'session')}, {counted(events, 'event')}"
     return f"{verdict}: {what}; {report.level}: {MEANING[report.level]}"
 
 
@@ -185,7 +185,7 @@ def show_proven(proven: Proven, old: Anchor | None) -> None:
         lines = [("anchor", format_anchor(old))]
     lines += [
         ("ledger", proven.ledger_id),
-        ("checkpoint", f"{checkpoint.size} events"),
+        ("checkpoint", counted(checkpoint.size, "event")),
         ("level", f"{proven.level}: {MEANING[proven.level]}"),
     ]
     for name, value in lines:
