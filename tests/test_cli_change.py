@@ -122,7 +122,7 @@ def test_damage_beyond_the_checkpoint_is_cut_off_when_accepted(project, session_
     assert verdict(project)[0] == "DAMAGED"
     mended = cra(project, "trace", "repair", chain, "--accept")
     assert mended.returncode == 0, mended.stderr
-    assert "4105 bytes" in mended.stdout
+    assert "4,105 bytes" in mended.stdout
     [kept] = (project / "cra.trace").glob(f"{chain}.removed-*")
     assert kept.name in mended.stdout
     assert kept.read_bytes() == b"\0" * 4096 + b"\nrubbish\n"

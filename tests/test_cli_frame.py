@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -146,6 +148,19 @@ def test_a_commands_help_shows_its_examples_and_every_common_option():
     assert "Examples:\n  cra config show\n" in answer.stdout
     for option in ("--json", "-q, --quiet", "-v, --verbose", "-C, --project", "-h, --help"):
         assert option in answer.stdout
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
+    module, _, name = COMMANDS[path][0].partition(":")
+    written = inspect.getdoc(getattr(import_module(module), name)) or ""
+    *_, examples = written.split("\n\n")
+    lines = [line.strip() for line in examples.split("\n")]
+
+    assert run([*path.split(), "--help"]) == 0
+    shown = capsys.readouterr().out.split("\nExamples:\n")[1].split("\n\n")[0]
+    assert [line.removeprefix("  ") for line in shown.split("\n")] == lines
+    assert lines[0].startswith(f"cra {path}")
 
 
 def test_the_topic_exit_codes_names_every_exit_code():
@@ -486,7 +501,7 @@ def test_a_narrow_terminal_shortens_the_columns_that_may_be_and_no_other(
     _, *lines = capsys.readouterr().out.splitlines()
     for line, (identifier, _, events) in zip(lines, ROWS, strict=True):
         assert line.startswith(identifier)
-        assert line.endswith(str(events))
+        assert line.endswith(f"{events:,}")
         assert "…" in line
         assert output.width(line) <= columns
 

@@ -150,6 +150,53 @@ def test_a_path_is_read_without_a_project(folder, ids, tmp_path):
     assert "project" in cra(tmp_path, "trace", "show", "last").stderr
 
 
+@pytest.mark.parametrize("command", ["show", "tail", "stats", "export", "verify"])
+@pytest.mark.parametrize("option", ["--session", "--trace-id"])
+def test_a_session_is_an_argument_or_an_option(folder, ids, command, option):
+    said = answer(folder, "trace", command, option, ids[0])
+
+    assert said == answer(folder, "trace", command, ids[0])
+    assert said != answer(folder, "trace", command, option, ids[1])
+    if command != "verify":
+        assert cra(folder, "trace", command, ids[1], option, ids[0]).returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--session", "--trace-id"])
+def test_one_session_is_pruned_by_its_name(folder, ids, option):
+    said = answer_json(folder, "trace", "prune", option, ids[0], "--dry-run")
+
+    assert [item["session_id"] for item in said["sessions"]] == [ids[0]]
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_a_command_about_one_session_says_that_it_needs_one(folder, command):
+    done = cra(folder, "trace", command)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error[CRA-1001]: expected a session, found none" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "tail", "stats", "export", "verify"])
+def test_the_journal_is_read_like_a_session(folder, command):
+    done = cra(folder, "trace", command, "journal")
+
+    assert done.returncode == 0, done.stderr
+    assert "journal.session_opened" in done.stdout or command == "verify"
+
+
+def test_a_journal_that_there_is_not_is_not_found(tmp_path):
+    (tmp_path / "cra.config.json").write_text("{}")
+    done = cra(tmp_path, "trace", "show", "journal")
+
+    assert done.returncode == 2
+    assert "error[CRA-1002]: expected a journal, found none" in done.stderr
+
+
+def test_the_journal_is_no_session(folder):
+    for command in ("session show journal", "trace export journal --format bundle"):
+        assert cra(folder, *command.split()).returncode == 2
+
+
 # cra trace list
 
 
@@ -180,6 +227,26 @@ def test_the_facts_of_a_session_are_the_same_as_json(folder, ids):
     assert item["session_id"] == ids[0]
     assert (item["agent_id"], item["state"], item["events"]) == ("calm", "ended", 4)
     assert item["started"] < item["last_activity"]
+
+
+def test_a_list_has_all_sessions_of_a_trace(own):
+    folder, session = own
+    ledger = session._ledger  # noqa: SLF001
+    child = ledger.start_session("helper", parent_session_id=session.id)
+    grandchild = ledger.start_session("helper", parent_session_id=child.id)
+    ledger.start_session("other")
+    ledger.close()
+
+    def listed(*arguments: str) -> list[str]:
+        page = answer_json(folder, "trace", "list", *arguments)
+        return [item["session_id"] for item in page["sessions"]]
+
+    whole = [grandchild.id, child.id, session.id]
+    assert listed("--trace-id", session.id) == listed("--session", session.id.upper()) == whole
+    assert listed("--session", child.id) == [child.id]
+    assert listed("--trace-id", session.id, "--agent", "helper") == whole[:2]
+    assert listed("--session", "last", "--agent", "helper") == []
+    assert len(listed("--session", "last")) == 1
 
 
 def test_anomalies_name_the_sessions_and_what_is_wrong_in_them(folder, ids):
@@ -516,7 +583,7 @@ def test_stats_count_one_session_or_all(folder, ids):
         {"action_id": "ticket.close", "status": "success", "value": 1},
         {"action_id": "ticket.delete", "status": "denied", "value": 9},
     ]
-    assert text.splitlines()[0].startswith("sessions: 3, events: 17, ")
+    assert text.splitlines()[0].startswith("3 sessions, 17 events, ")
     assert ["cra_actions_total", "ticket.delete", "denied", "9"] in [
         line.split() for line in text.splitlines()
     ]
@@ -527,7 +594,7 @@ def test_stats_say_how_many_lines_are_no_events(own):
     with session.paths.data.open("ab") as file:
         file.write(b"noise\n")
 
-    assert "1 lines are no events" in cra(folder, "trace", "stats").stderr
+    assert "1 line is no event: cra trace verify" in cra(folder, "trace", "stats").stderr
 
 
 # cra session

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import seconds, user_name
 from cra.cli.governed import open_project
@@ -320,7 +321,7 @@ def _approver(
 
 
 def _question(scope: Scope) -> str:
-    often = "any number of times" if scope.uses is None else f"{scope.uses} times"
+    often = "any number of times" if scope.uses is None else counted(scope.uses, "time")
     parts = ["once" if scope.uses == 1 else often]
     if scope.until is not None:
         parts.append(f"until {scope.until}")

@@ -49,7 +49,7 @@ def event_place(directory: Path, text: str) -> tuple[Path, str, int]:
 
     Raises UsageError or NotFound.
     """
-    from cra.cli.select import find_session
+    from cra.cli.select import find_log
     from cra.ledger.index import session_id_of
 
     match = _EVENT.fullmatch(text)
@@ -57,9 +57,7 @@ def event_place(directory: Path, text: str) -> tuple[Path, str, int]:
         from cra.ledger.proof import find_event
 
         return directory, *find_event(directory, text)
-    if match[1] == "journal":
-        return directory, "journal", int(match[2])
-    path = find_session(directory, match[1])
+    path = find_log(directory, match[1])
     return path.parent, session_id_of(path), int(match[2])
 
 

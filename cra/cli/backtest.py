@@ -149,12 +149,12 @@ def _show(history: History, flips: list[Flip]) -> None:
         why = f"{ruling.reason} ({ruling.policy_id}); before: {past.policy_id}"
         output.answer(output.wrapped(why, indent="    ", hang="  "))
     if len(flips) > _MAX_EXAMPLES:
-        output.answer(f"and {len(flips) - _MAX_EXAMPLES} more; --json has all")
+        output.answer(f"and {len(flips) - _MAX_EXAMPLES:,} more; --json has all")
     if flips:
         output.answer()
     for change, count in sorted(_counts(flips).items()):
         output.answer(f"{count:>6}  {change}")
-    flipped = f"{len(flips)} of {len(history.calls)} calls would be decided otherwise"
+    flipped = f"{len(flips):,} of {len(history.calls):,} calls would be decided otherwise"
     wider = sum(flip.is_wider for flip in flips)
     told = output.style(f"{wider} let further", "warn") if wider else "none let further"
     output.answer(f"{flipped}, {told}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from cra import __version__, config, scaffold
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.ledger import trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
@@ -118,7 +119,7 @@ def _print(checks: Sequence[HealthCheck], mended: Sequence[str]) -> None:
             output.answer(output.wrapped(_shown(f"fix: {check.fix}"), indent=" " * 17, hang="  "))
     failures = sum(check.state == "FAIL" for check in checks)
     warnings = sum(check.state == "WARN" for check in checks)
-    output.tell(f"{len(checks)} checks: {failures} FAIL, {warnings} WARN")
+    output.tell(f"{counted(len(checks), 'check')}: {failures} FAIL, {warnings} WARN")
 
 
 def _facts(check: HealthCheck) -> dict[str, Any]:

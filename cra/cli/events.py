@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.output import Cell
 from cra.errors import ExitCode, IntegrityError
@@ -35,21 +36,26 @@ def list_events(found: list[tuple[int, bytes]], covered: Coverage) -> ExitCode:
     is_one_day = len({moment[:10] for moment in times}) <= 1
     unattested = sum(not covered.attests(number) for number, _ in found)
     rows: list[list[str | int | Cell]] = []
+    # A number that is typed again, as `--seq` or `SESSION:SEQ`, has no separators in it.
+    room = max(len("SEQ"), *(len(str(number)) for number, _ in events))
     for number, event in events:
+        place = str(number).rjust(room)
         if isinstance(event, Event):
             moment = event.header["timestamp"][:19].replace("T", " ")
             severity = _SEVERITIES[event.header["severity"]]
             summary = summarize(event.event_type, event.payload)[:_LONGEST]
-            row = [number, moment[11:] if is_one_day else moment, severity, event.event_type]
+            row = [place, moment[11:] if is_one_day else moment, severity, event.event_type]
         else:
             summary = event.message
-            row = [number, "", _DAMAGED, ""]
+            row = [place, "", _DAMAGED, ""]
         mark = [] if not unattested else ["" if covered.attests(number) else "*"]
         rows.append([*row, *mark, summary])
     marks = ["*"] if unattested else []
-    output.table(rows, ("SEQ", "TIME", "SEVERITY", "TYPE", *marks, "SUMMARY"), cut=("SUMMARY",))
+    output.table(
+        rows, ("SEQ".rjust(room), "TIME", "SEVERITY", "TYPE", *marks, "SUMMARY"), cut=("SUMMARY",)
+    )
     if unattested:
-        output.tell(f"* no checkpoint covers {unattested} of these events: they are unattested")
+        output.tell(f"* no checkpoint covers {unattested:,} of these events: they are unattested")
     return _judged(sum(isinstance(event, IntegrityError) for _, event in events))
 
 
@@ -101,7 +107,9 @@ def show_event(line: bytes, covered: Coverage) -> None:
         "payload hash": header["payload_hash"],
         "previous": header["previous_event_hash"],
         "event hash": event.event_hash,
-        "attested": f"yes, by a checkpoint over {covered.size} events" if covers else "no",
+        "attested": f"yes, by a checkpoint over {counted(covered.size, 'event')}"
+        if covers
+        else "no",
     }
     for artifact in header.get("artifacts", ()):
         facts[f"blob {artifact['name']}"] = artifact["uri"]
@@ -140,8 +148,14 @@ def _read(line: bytes) -> Event | IntegrityError:
         return error
 
 
+def tell_damaged(count: int) -> None:
+    """Say how many of the lines that were read are no events."""
+    what = "1 line is no event" if count == 1 else f"{count:,} lines are no events"
+    output.tell(f"{what}: cra trace verify says more")
+
+
 def _judged(damaged: int) -> ExitCode:
     if not damaged:
         return ExitCode.OK
-    output.tell(f"{damaged} of these lines are no events: cra trace verify says more")
+    tell_damaged(damaged)
     return ExitCode.INTEGRITY

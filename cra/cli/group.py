@@ -32,6 +32,7 @@ from cra.cli.options import Quiet, Verbose
 from cra.errors import UsageError
 
 _EXTRA: Final = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
+_COMMAND_LINE: Final = re.compile(r"(?:[A-Z_]+=\S+ )*cra ")
 _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
 
@@ -108,7 +109,7 @@ class LazyGroup(TyperGroup):
 
 
 class Leaf(TyperCommand):
-    """A command whose docstring is its help; the indented lines in it are printed as examples."""
+    """A command whose docstring is its help; what ends it are examples, one to a line."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         prose, examples = _split(cleandoc(self.help or ""))
@@ -121,10 +122,16 @@ class Leaf(TyperCommand):
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
-    lines = text.split("\n")
-    prose = "\n".join(line for line in lines if not line.startswith(" "))
-    examples = [line.strip() for line in lines if line.startswith(" ")]
-    return [part for part in prose.split("\n\n") if part.strip()], examples
+    """The paragraphs of a docstring, and the examples that its last one is, if all of its lines
+    are commands.
+
+    How they are indented says nothing: below a first line alone, nothing is left to compare with.
+    """
+    *prose, last = text.split("\n\n")
+    lines = [line.strip() for line in last.split("\n")]
+    if all(map(_COMMAND_LINE.match, lines)):
+        return prose, lines
+    return [*prose, last], []
 
 
 def _root(*, with_completion: bool) -> LazyGroup:

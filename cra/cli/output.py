@@ -174,7 +174,7 @@ def table(
     *,
     cut: Collection[str] = (),
 ) -> None:
-    """Print rows in aligned columns, a column of integers to the right.
+    """Print rows in aligned columns, a column of integers to the right and with separators.
 
     On a terminal that is too narrow the widest of the columns that `cut` names is shortened, with
     `…` at its end. All others stay whole, and so does everything in a file or a pipe.
@@ -323,7 +323,7 @@ def _columns() -> int | None:
 def _cell(value: str | int | Cell) -> Cell:
     if isinstance(value, Cell):
         return Cell(safe(value.text), value.style)
-    return Cell(safe(str(value)))
+    return Cell(f"{value:,}" if isinstance(value, int) else safe(value))
 
 
 def _fit(widths: list[int], flexible: Sequence[int]) -> None:

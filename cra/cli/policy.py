@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
@@ -59,10 +60,9 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
             kind = f"note, {facts['kind']}" if facts in notes else facts["kind"]
             output.answer(f"{place}: {kind}")
             output.answer(output.wrapped(facts["message"], indent="  "))
-        what = f"{rules} rule{'s' * (rules != 1)}"
-        count = f"{len(found)} finding{'s' * (len(found) != 1)}"
+        count = counted(len(found), "finding")
         verdict = output.style(count, "warn") if found else output.style("no finding", "good")
-        output.answer(f"{verdict} in {what}")
+        output.answer(f"{verdict} in {counted(rules, 'rule')}")
     return ExitCode.NO if found else ExitCode.OK
 
 

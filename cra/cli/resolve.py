@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import pairs
 from cra.cli.governed import Agent, SessionOption, open_project, session_id_for
@@ -124,7 +125,7 @@ def _show_actions(document: dict[str, Any] | Any) -> None:
     output.answer()
     left_out = document["omitted"]["allowed"]
     if left_out:
-        output.answer(f"and {left_out} more that are less relevant")
+        output.answer(f"and {left_out:,} more that are less relevant")
 
 
 def _show_constraints(constraints: list[dict[str, Any]]) -> None:
@@ -141,7 +142,7 @@ def _show_context(blocks: list[dict[str, Any]]) -> None:
     if not blocks:
         return
     tokens = sum(block["token_estimate"] for block in blocks)
-    output.answer(f"\ncontext, about {tokens} tokens:")
+    output.answer(f"\ncontext, about {counted(tokens, 'token')}:")
     for block in blocks:
         part = "" if block["is_whole"] else " (in part)"
         words = f"{block['block_id']}{part}: {block['purpose']}".rstrip(": ")

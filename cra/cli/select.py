@@ -1,4 +1,5 @@
-"""Which session a command is about: what an id, the beginning of one, `last` or a path names."""
+"""Which session or journal a command is about: what an id, the beginning of one, a word or a path
+names."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import typer
 
 from cra.cli.project import open_config
 from cra.errors import NotFound, UsageError
-from cra.ledger.index import SUFFIX, session_files, session_id_of
+from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
 
 SessionName: TypeAlias = Annotated[
     str,
@@ -19,9 +20,50 @@ SessionName: TypeAlias = Annotated[
         metavar="SESSION", help="An id or how one begins, `last`, or a file.", show_default=False
     ),
 ]
+LogName: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SESSION",
+        help="An id or how one begins, `last`, `journal`, or a file.",
+        show_default=False,
+    ),
+]
+LogOrAll: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SESSION]",
+        help="An id or how one begins, `last`, `journal`, or a file. None: all sessions.",
+        show_default=False,
+    ),
+]
+# Whoever writes a command with options only has one for the session as well.
+NamedSession: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--session", "--trace-id", metavar="SESSION", help="Another way to write SESSION."
+    ),
+]
 
+JOURNAL: Final = "journal"
 _MAX_CANDIDATES: Final = 10
 _SHORTEST: Final = 8
+
+
+def stated(argument: str | None, option: str | None) -> str | None:
+    """What an argument or the option in its place names, if any. Raises UsageError for both."""
+    if argument is not None and option is not None:
+        raise UsageError(f"expected one session, found {argument:.60} and --session {option:.60}")
+    return argument if option is None else option
+
+
+def the_one(argument: str | None, option: str | None) -> str:
+    """As `stated`, where there has to be one."""
+    name = stated(argument, option)
+    if name is None:
+        raise UsageError(
+            "expected a session, found none", fix="name one of cra trace list; `last` is the newest"
+        )
+    return name
 
 
 def open_session(text: str, project: Path | None, trace_dir: Path | None) -> Path:
@@ -29,9 +71,24 @@ def open_session(text: str, project: Path | None, trace_dir: Path | None) -> Pat
 
     Raises ConfigError, NotFound or UsageError.
     """
-    if _is_path(text):
-        return find_session(Path(), text)
-    return find_session(open_config(project, trace_dir).trace_directory, text)
+    return find_session(_directory(text, project, trace_dir), text)
+
+
+def open_log(text: str, project: Path | None, trace_dir: Path | None) -> Path:
+    """As `open_session`, for a command that reads the journal as well."""
+    return find_log(_directory(text, project, trace_dir), text)
+
+
+def find_log(directory: Path, text: str) -> Path:
+    """The file of the session, or of the journal, that a text names. Raises as `find_session`."""
+    if text != JOURNAL:
+        return find_session(directory, text)
+    path = directory / JOURNAL_FILE
+    if not path.is_file():
+        raise NotFound(
+            "expected a journal, found none", where=str(directory), fix="cra session start"
+        )
+    return path
 
 
 def find_session(directory: Path, text: str) -> Path:
@@ -63,6 +120,10 @@ def short_length(paths: Iterable[Path]) -> int:
         while one != other and one[:length] == other[:length]:
             length += 1
     return length
+
+
+def _directory(text: str, project: Path | None, trace_dir: Path | None) -> Path:
+    return Path() if _is_path(text) else open_config(project, trace_dir).trace_directory
 
 
 def _is_path(text: str) -> bool:

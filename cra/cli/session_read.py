@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
@@ -60,7 +61,7 @@ def list_sessions(
     headers = ("SESSION", "AGENT", "STATE", "PRINCIPAL", "STARTED (UTC)", "EXPIRES (UTC)")
     table = [_row(session, length, now) for session in sessions]
     output.table(table, headers, cut=("AGENT", "PRINCIPAL"))
-    tell_rest("sessions", len(sessions), len(paths), offset)
+    tell_rest("session", len(sessions), len(paths), offset)
 
 
 def show(
@@ -97,7 +98,7 @@ def show(
         words = f"event {intent.sequence}, {intent.action_id}"
         output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")
     if totals.open_count > _MAX_INTENTS:
-        output.answer(f"and {totals.open_count - _MAX_INTENTS} more open intents")
+        output.answer(f"and {counted(totals.open_count - _MAX_INTENTS, 'more open intent')}")
 
 
 def _limits(session: Outline, project: Path | None, trace_dir: Path | None) -> list[LimitUse]:

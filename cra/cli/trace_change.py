@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, seconds, user_name
 from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
 from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
 from cra.cli.output import Cell
 from cra.cli.project import open_config, open_signer
+from cra.cli.select import JOURNAL, find_session
 from cra.errors import CraError, ExitCode, IntegrityError, SessionOpen, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the journal.")]
 
-_JOURNAL: Final = "journal"
 _BEYOND: Final = (
     "beyond repair: what a checkpoint covers cannot be mended. Keep it as evidence, outside the "
     "project, and go on with a new session: cra session start"
@@ -83,9 +84,9 @@ def repair(
     found = [item for item in acceptable_in(report, memory, signer) if name in (None, item.name)]
     beyond = [part for part in beyond_repair(report) if name in (None, part.name)]
     done: list[Accepted] = []
-    if accept and any(item.name == _JOURNAL for item in found):
+    if accept and any(item.name == JOURNAL for item in found):
         done += accept_journal(report, memory, signer, reason)
-    sessions = [item for item in found if item.name != _JOURNAL]
+    sessions = [item for item in found if item.name != JOURNAL]
     if accept and sessions:
         with open_ledger(config) as ledger:
             done += [accept_session(ledger, item) for item in sessions]
@@ -121,7 +122,7 @@ def redact(
 
     config = open_config(project, trace_dir)
     directory, name, sequence = event_place(config.trace_directory, event)
-    if directory != config.trace_directory or name == _JOURNAL:
+    if directory != config.trace_directory or name == JOURNAL:
         raise UsageError(
             "expected an event of a session of this project's ledger",
             where=f"{directory / name}:{sequence}",
@@ -144,7 +145,7 @@ def redact(
         )
         return
     what = "was redacted before" if done.was_done else "redacted"
-    output.answer(f"{what}: {done.session_id}:{done.sequence}, {done.blobs} blobs")
+    output.answer(f"{what}: {done.session_id}:{done.sequence}, {counted(done.blobs, 'blob')}")
 
 
 def prune(
@@ -158,7 +159,8 @@ def prune(
         ),
     ] = None,
     session: Annotated[
-        str | None, typer.Option("--session", metavar="SESSION", help="This one, however old.")
+        str | None,
+        typer.Option("--session", "--trace-id", metavar="SESSION", help="This one, however old."),
     ] = None,
     reason: Reason = "",
     dry_run: DryRun = False,
@@ -210,11 +212,10 @@ def _judged(config: Config, trust: Trust, memory: Memory) -> LedgerReport:
 
 
 def _chain_named(directory: Path, what: str | None) -> str:
-    from cra.cli.select import find_session
     from cra.ledger.index import session_id_of
 
-    if what is None or what == _JOURNAL:
-        return _JOURNAL
+    if what is None or what == JOURNAL:
+        return JOURNAL
     return session_id_of(find_session(directory, what))
 
 
@@ -252,7 +253,9 @@ def _show_repair(
         output.answer(f"{output.style('accepted', 'good')}: {fixed.name}: {fixed.kind.value}")
         if fixed.removed is not None:
             kept = fixed.removed
-            output.answer(f"  {kept['bytes']} bytes from {kept['offset']} on: {kept['kept_as']}")
+            output.answer(
+                f"  {counted(kept['bytes'], 'byte')} from {kept['offset']} on: {kept['kept_as']}"
+            )
     for part in beyond:
         finding = output.safe(f"{part.code}: {part.message}")
         output.answer(f"{output.style(part.verdict.name, 'bad')}: {part.name}: {finding}")
@@ -265,7 +268,6 @@ def _show_repair(
 
 
 def _due(config: Config, session: str | None, age: int) -> list[Candidate]:
-    from cra.cli.select import find_session
     from cra.ledger.index import session_id_of
     from cra.ledger.retention import is_due, plan_prune
     from cra.ledger.source import Source
@@ -302,7 +304,7 @@ def _prune(
 
 def _counted(due: list[Candidate]) -> str:
     size = sum(item.bytes for item in due)
-    return f"{len(due)} session{'s' * (len(due) != 1)} of {size:,} bytes"
+    return f"{counted(len(due), 'session')} of {counted(size, 'byte')}"
 
 
 def _show_pruning(

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, save
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
+from cra.cli.select import LogName, NamedSession, open_log, the_one
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
@@ -34,6 +36,12 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
 ]
+NamedSessions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--session", "--trace-id", metavar="SESSION", help="Another way to write SESSION."
+    ),
+]
 
 
 def verify(
@@ -46,6 +54,7 @@ def verify(
         ),
     ] = None,
     *,
+    named: NamedSessions = None,
     anchor_source: Annotated[
         str | None,
         typer.Option(
@@ -88,7 +97,7 @@ def verify(
 
     wanted = level_named(require) if require is not None else None
     report = judge(
-        sessions or [],
+        [*(sessions or ()), *(named or ())],
         project,
         trace_dir,
         keys=keys,
@@ -239,10 +248,9 @@ def anchor(
 
 
 def export(
-    session: Annotated[
-        str, typer.Argument(metavar="SESSION", help="An id or how one begins, `last`, or a file.")
-    ],
+    session: LogName = None,
     *,
+    named: NamedSession = None,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="jsonl, json, csv or bundle.")
     ] = "jsonl",
@@ -267,17 +275,18 @@ def export(
       cra trace export last --event-type 'action.*'
       cra trace export last --format bundle
     """
-    from cra.cli.select import open_session
     from cra.ledger.export import FORMATS
-    from cra.ledger.index import LedgerFile
+    from cra.ledger.index import JOURNAL_FILE, LedgerFile
 
     if form not in {*FORMATS, "bundle"}:
         raise UsageError(f"expected one of {', '.join(FORMATS)} or bundle, found {form!r:.20}")
-    path = open_session(session, project, trace_dir)
+    path = open_log(the_one(session, named), project, trace_dir)
     wanted = filter_of(filter_text, type=event_type, severity=severity)
     if form == "bundle":
         if wanted.terms:
             raise UsageError("expected a whole session in a bundle, found a filter")
+        if path.name == JOURNAL_FILE:
+            raise UsageError("expected a session in a bundle, found the journal", where=str(path))
         config = open_config(project, trace_dir, anywhere=True)
         _export_bundle(path, target, trust_of(config, keys), force=force, as_json=as_json)
         return
@@ -342,7 +351,8 @@ def _export_bundle(
         return
     output.answer(str(target))
     output.tell(
-        f"{contents.events} events, {contents.blobs} blobs, {contents.redactions} redactions; "
+        f"{counted(contents.events, 'event')}, {counted(contents.blobs, 'blob')}, "
+        f"{counted(contents.redactions, 'redaction')}; "
         f"{contents.verdict.name}"
     )
     output.tell(f"its verify.py has the SHA-256 {contents.verifier}")

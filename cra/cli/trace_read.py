@@ -11,14 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
-from cra.cli.select import SessionName, open_session, short_length
+from cra.cli.select import (
+    JOURNAL,
+    LogName,
+    LogOrAll,
+    NamedSession,
+    find_session,
+    open_log,
+    short_length,
+    stated,
+    the_one,
+)
 from cra.errors import ExitCode, IntegrityError, UsageError
-from cra.ledger.index import LedgerFile, session_files
+from cra.ledger.index import LedgerFile, session_files, session_id_of
 from cra.ledger.outline import Coverage, Outline, coverage, outline
 from cra.ledger.source import Source
 
@@ -28,13 +39,6 @@ if TYPE_CHECKING:
 
 Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to pass over.")]
-OptionalSession: TypeAlias = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[SESSION]", help="An id or how one begins, `last`, or a file; none: all sessions."
-    ),
-]
-
 # How many examples of one kind of anomaly are printed.
 _MAX_EXAMPLES: Final = 5
 _STATES: Final = {"open": "good", "expired": "warn", "damaged": "bad"}
@@ -45,7 +49,18 @@ def list_traces(
     anomalies: Annotated[
         bool, typer.Option("--anomalies", help="Only those with open intents, failures, denials.")
     ] = False,
-    agent: Annotated[str | None, typer.Option("--agent", help="Only this agent's.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Only this agent's.")
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            "--trace-id",
+            metavar="ID",
+            help="Only this session, or all of a trace: one and those that are part of it.",
+        ),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show ids whole.")] = False,
     limit: Limit = 50,
     offset: Offset = 0,
@@ -63,7 +78,9 @@ def list_traces(
     """
     directory = open_config(project, trace_dir).trace_directory
     paths = session_files(directory)
-    chosen = [path for path in paths if agent is None or outline(path).agent == agent]
+    if trace == "last":
+        trace = session_id_of(find_session(directory, trace))
+    chosen = [path for path in paths if _is_wanted(path, agent, trace)]
     found = _anomalies(chosen) if anomalies else {}
     if anomalies:
         chosen = list(found)
@@ -82,14 +99,15 @@ def list_traces(
     elif page:
         headers = ("SESSION", "AGENT", "STATE", "EVENTS", "STARTED (UTC)", "LAST ACTIVITY")
         output.table([_row(session, length, now) for session in page], headers, cut=("AGENT",))
-    tell_rest("sessions", len(page), len(chosen), offset)
+    tell_rest("session", len(page), len(chosen), offset)
     if not page:
         tell_none(directory, paths)
 
 
 def show(
-    session: SessionName,
+    session: LogName = None,
     *,
+    named: NamedSession = None,
     seq: Annotated[
         int | None, typer.Option("--seq", min=0, help="All of the event with this number.")
     ] = None,
@@ -126,7 +144,7 @@ def show(
     wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
     if seq is not None and wanted.terms:
         raise UsageError("expected --seq alone, found a filter beside it", fix="leave one out")
-    path = open_session(session, project, trace_dir)
+    path = open_log(the_one(session, named), project, trace_dir)
     with LedgerFile(path) as ledger:
         covered = _coverage(ledger)
         if seq is not None:
@@ -136,7 +154,7 @@ def show(
         events = [event_json(number, line, covered) for number, line in found]
         output.answer_json(paged("events", events, total, offset))
         return _code(events)
-    tell_rest("events", len(found), total, offset)
+    tell_rest("event", len(found), total, offset)
     if not found:
         output.tell("no event that fits" if wanted.terms else "no event there")
         return ExitCode.OK
@@ -147,8 +165,9 @@ def show(
 
 
 def tail(
-    session: OptionalSession = None,
+    session: LogOrAll = None,
     *,
+    named: NamedSession = None,
     follows: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with events as they are recorded.")
     ] = False,
@@ -172,7 +191,8 @@ def tail(
     from cra.cli.events import event_json, event_line
     from cra.ledger.tail import Notice, Tail, follow
 
-    path = None if session is None else open_session(session, project, trace_dir)
+    name = stated(session, named)
+    path = None if name is None else open_log(name, project, trace_dir)
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
     wanted = filter_of(filter_text, type=event_type, severity=severity)
     tailed = Tail(directory, path, wanted=wanted, last=lines)
@@ -190,8 +210,9 @@ def tail(
 
 
 def stats(
-    session: OptionalSession = None,
+    session: LogOrAll = None,
     *,
+    named: NamedSession = None,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     as_json: Json = False,
@@ -201,17 +222,19 @@ def stats(
     cra trace stats last
     cra trace stats --json
     """
-    if session is None:
+    name = stated(session, named)
+    if name is None:
         paths = session_files(open_config(project, trace_dir).trace_directory)
     else:
-        paths = [open_session(session, project, trace_dir)]
+        paths = [open_log(name, project, trace_dir)]
     totals = read_totals(paths)
     if as_json:
         facts = {"sessions": totals.sessions, "first": totals.first, "last": totals.last}
         output.answer_json(facts | totals.metrics())
         return
     times = f", {moment(totals.first)} to {moment(totals.last)} (UTC)" if totals.first else ""
-    output.answer(f"sessions: {totals.sessions}, events: {totals.events}{times}")
+    sessions, events = counted(totals.sessions, "session"), counted(totals.events, "event")
+    output.answer(f"{sessions}, {events}{times}")
     rows = list(_metric_rows(totals.metrics()))
     if totals.events:
         output.answer()
@@ -219,7 +242,9 @@ def stats(
         table = [(name, labels, value.rjust(room)) for name, labels, value in rows]
         output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)))
     if totals.unreadable:
-        output.tell(f"{totals.unreadable} lines are no events: cra trace verify says more")
+        from cra.cli.events import tell_damaged
+
+        tell_damaged(totals.unreadable)
 
 
 # What `cra session` shows in the same way.
@@ -254,7 +279,7 @@ def tell_rest(what: str, shown: int, total: int, offset: int) -> None:
     """A list that is not whole says so."""
     if 0 < shown < total:
         rest = f"; --offset {offset + shown} shows more" if offset + shown < total else ""
-        output.tell(f"{shown} of {total} {what}{rest}")
+        output.tell(f"{shown:,} of {counted(total, what)}{rest}")
 
 
 def tell_none(directory: Path, paths: Sequence[Path]) -> None:
@@ -262,6 +287,17 @@ def tell_none(directory: Path, paths: Sequence[Path]) -> None:
         output.tell("no such session")
     else:
         output.tell(f"no session in {output.safe(str(directory))}: cra session start begins one")
+
+
+def _is_wanted(path: Path, agent: str | None, trace: str | None) -> bool:
+    """Whether a session is of an agent, and the one or part of the one whose id begins so."""
+    if agent is None and trace is None:
+        return True
+    session = outline(path)
+    ids = (session.id, str(session.first.header["trace_id"]) if session.first else "")
+    return agent in (None, session.agent) and any(
+        name.startswith((trace or "").lower()) for name in ids
+    )
 
 
 def _row(session: Outline, length: int | None, now: str) -> list[str | int | Cell]:
@@ -304,8 +340,9 @@ def _print_anomalies(session: Outline, name: str, found: dict[str, Any], now: st
 
 
 def _tell_session(session: Outline) -> None:
+    name = session.id if session.id == JOURNAL else f"session {session.id}"
     agent = f" of {session.agent}" if session.agent else ""
-    output.tell(output.safe(f"session {session.id}{agent}, begun {moment(session.started)} (UTC)"))
+    output.tell(output.safe(f"{name}{agent}, begun {moment(session.started)} (UTC)"))
 
 
 def _coverage(ledger: LedgerFile) -> Coverage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.output import Cell
 from cra.errors import Code, ExitCode, IntegrityError
@@ -68,7 +69,7 @@ def _show_secrets(secrets: list[Leak] | None) -> None:
         output.answer(f"  {output.style('secret', 'warn')}  {place}  {one.event_type}: {kinds}")
     if len(secrets) > _MAX_SECRETS:
         output.answer(f"  and {len(secrets) - _MAX_SECRETS} more; --json has all")
-    what = _count(len(secrets), "event")
+    what = counted(len(secrets), "event")
     output.answer(f"secrets: {what} with what reads like one" if secrets else "secrets: none found")
     if secrets:
         place = f"{secrets[0].session_id}:{secrets[0].sequence}"
@@ -126,7 +127,7 @@ def _conclusion(report: LedgerReport, unmet: IntegrityError | None) -> str:
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
         return f"{verdict}: {decisive.name}, {decisive.code}"
-    what = f"{_count(len(report.sessions), 'session')}, {_count(report.events, 'event')}"
+    what = f"{counted(len(report.sessions), 'session')}, {counted(report.events, 'event')}"
     what = "; ".join([what, *_reservations(report.sessions)])
     meaning = MEANING[report.level]
     if report.level is Level.L3 and report.anchored_in is not None:
@@ -140,15 +141,11 @@ def _reservations(parts: list[ChainReport]) -> list[str]:
     skipped = sum(part.skipped for part in parts)
     if skipped:
         day = min(part.verified_on for part in parts if part.verified_on is not None)
-        said.append(f"{_count(skipped, 'event')} not read again, as verified on {day} (UTC)")
+        said.append(f"{counted(skipped, 'event')} not read again, as verified on {day} (UTC)")
     redacted = sum(part.redacted for part in parts)
     if redacted:
-        said.append(f"{_count(redacted, 'payload')} redacted")
+        said.append(f"{counted(redacted, 'payload')} redacted")
     return said
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _finding(part: ChainReport) -> str:
@@ -242,7 +239,7 @@ def show_proven(proven: Proven, old: Anchor | None) -> None:
         lines = [("anchor", format_anchor(old))]
     lines += [
         ("ledger", proven.ledger_id),
-        ("checkpoint", f"{checkpoint.size} events"),
+        ("checkpoint", counted(checkpoint.size, "event")),
         ("level", f"{proven.level}: {MEANING[proven.level]}"),
     ]
     for name, value in lines:

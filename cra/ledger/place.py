@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from cra.amount import counted
 from cra.errors import Code, IntegrityError
 from cra.ledger import chain as line_format
 from cra.ledger import files
@@ -132,8 +133,8 @@ def scan(
     if place.chain.size < checkpoint.size or place.tree.root() != checkpoint.root:
         raise IntegrityError(
             Code.CHECKPOINT_UNMET,
-            f"expected the {checkpoint.size} events of the checkpoint, "
-            f"found {place.chain.size} or others",
+            f"expected the {counted(checkpoint.size, 'event')} of the checkpoint, "
+            f"found {place.chain.size:,} or others",
         )
     return place
 

@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cra import canonical
+from cra.amount import counted, duration
 from cra.errors import ValueRefused
 
-# What stands in braces is a path into the payload, and for a count the word for one of what is
-# counted; a part in brackets is left out if there is nothing at its paths.
+# What stands in braces is a path into the payload, with the noun of a count; a part in brackets is
+# left out if there is nothing at its paths.
 _WORDS: Final[Mapping[str, str]] = {
     "session.started": "{agent_id}, for {principal.type} {principal.id}, until {expires_at}",
-    "session.ended": "{reason} after {duration_ms}[, {summary.events|event}]"
-    "[, {summary.actions|action}][, {summary.denials|denial}]",
+    "session.ended": "{reason} after {duration_ms}[, {summary.events event}]"
+    "[, {summary.actions action}][, {summary.denials denial}]",
     "carp.request.received": "{operation}[: {request.task.goal}][: {request.execution.action_id}]",
     "carp.resolution.completed": "{decision.type}: {decision.reason} ({duration_us})",
     "carp.resolution.cached": "as in event {completed_event_id} ({duration_us})",
     "policy.evaluated": "{action_id}: {policy_id} {outcome}: {reason}",
     "policy.violated": "{action_id}: {policy_id} {outcome}: {reason}",
-    "context.injected": "{block_id} from {source}, {token_estimate|token}",
-    "context.redacted": "{block_id}: {reason}, {count|time}",
+    "context.injected": "{block_id} from {source}, {token_estimate token}",
+    "context.redacted": "{block_id}: {reason}, {count time}",
     "approval.requested": "{action_id}: {reason} ({approval_id})",
     "approval.granted": "{action_id} by {approver.name}[: {reason}] ({approval_id})",
     "approval.denied": "{action_id} by {approver.name}[: {reason}] ({approval_id})",
@@ -33,13 +34,13 @@ _WORDS: Final[Mapping[str, str]] = {
     "action.executed": "{action_id} in {duration_us}: {result}",
     "action.failed": "{action_id} after {duration_us}[: {error.code}][: {error.message}]",
     "ledger.recovered": "{reason}[: events {unattested}][: kept as {removed.kept_as}]"
-    "[: after {broken_from.size|event} of {broken_from.ledger_id}]",
+    "[: after {broken_from.size event} of {broken_from.ledger_id}]",
     "error.occurred": "{code}: {message}",
     "journal.opened": "ledger {ledger_id}, signer {signer}",
-    "journal.session_opened": "session {session_id}, {size|event}",
-    "journal.checkpoint": "session {session_id}, {size|event}",
-    "journal.session_closed": "session {session_id}, {size|event}",
-    "journal.pruned": "session {session_id}, {size|event}: {reason}",
+    "journal.session_opened": "session {session_id}, {size event}",
+    "journal.checkpoint": "session {session_id}, {size event}",
+    "journal.session_closed": "session {session_id}, {size event}",
+    "journal.pruned": "session {session_id}, {size event}: {reason}",
     "journal.redacted": "event {sequence} of session {session_id}: {reason}",
     "journal.key_added": "{signer}: {reason}",
     "limit.reserved": "{policy_id} {key}, cost {cost}, until {window_ends}",
@@ -71,26 +72,15 @@ def summarize(event_type: str, payload: Mapping[str, Any] | None) -> str:
     return simulated + _PART.sub(fill, words)
 
 
-def duration(microseconds: float) -> str:
-    """A duration in the unit that suits it."""
-    if microseconds < 1e3:
-        return f"{microseconds:.0f} µs"
-    if microseconds < 1e6:
-        return f"{microseconds / 1e3:.1f} ms"
-    if microseconds < 60e6:
-        return f"{microseconds / 1e6:.1f} s"
-    minutes, seconds = divmod(round(microseconds / 1e6), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
-
-
 def _at(payload: Mapping[str, Any], place: str) -> str:
-    path, _, noun = place.partition("|")
+    path, _, noun = place.partition(" ")
     value: Any = payload
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    text = _shown(path, value)
-    return f"{text} {noun}{'s' * (value != 1)}" if text and noun else text
+    if noun and type(value) is int:
+        return counted(value, noun)
+    shown = _shown(path, value)
+    return f"{shown} {noun}s" if noun and shown else shown
 
 
 def _shown(name: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from cra.amount import counted
 from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.checkpoint import Checkpoint, VerifierKey
 
@@ -135,7 +136,8 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
             Finding(
                 attestation.blame(),
                 Code.CHECKPOINT_UNMET,
-                f"expected the {covered} events of the checkpoint, found {reading.size}",
+                f"expected the {counted(covered, 'event')} of the checkpoint, "
+                f"found {reading.size:,}",
             )
         )
     elif attestation.checkpoint and reading.roots[covered] != attestation.checkpoint.root:
@@ -143,7 +145,7 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
             Finding(
                 attestation.blame(),
                 Code.CHECKPOINT_UNMET,
-                f"expected the checkpoint's root over {covered} events, found another",
+                f"expected the checkpoint's root over {counted(covered, 'event')}, found another",
             )
         )
     if broken is not None and reading.size >= covered:
@@ -157,7 +159,8 @@ def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:
             Finding(
                 Verdict.INCOMPLETE,
                 Code.PARTIAL_LINE,
-                f"{reading.rest} bytes after the last line, as a killed writer leaves them",
+                f"{counted(reading.rest, 'byte')} after the last line, "
+                "as a killed writer leaves them",
             )
         )
     return findings
@@ -171,8 +174,8 @@ def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntr
             Finding(
                 Verdict.TAMPERED,
                 Code.JOURNAL_AHEAD,
-                f"expected a checkpoint of at least the {entry.size} events that the journal "
-                f"recorded, found {attestation.size}",
+                f"expected a checkpoint of at least the {counted(entry.size, 'event')} that the "
+                f"journal recorded, found {attestation.size:,}",
             )
         )
     elif entry.size and reading.roots.get(entry.size, entry.root) != entry.root:
@@ -180,7 +183,7 @@ def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntr
             Finding(
                 Verdict.TAMPERED,
                 Code.JOURNAL_AHEAD,
-                f"expected the root over {entry.size} events that the journal recorded, "
+                f"expected the root over {counted(entry.size, 'event')} that the journal recorded, "
                 "found another",
             )
         )
@@ -189,8 +192,8 @@ def judge_session(reading: Reading, attestation: Attestation, entry: JournalEntr
             Finding(
                 Verdict.UNLISTED,
                 Code.SESSION_UNLISTED,
-                f"expected a session that the journal lists, found {reading.size} events that "
-                "it does not know",
+                "expected a session that the journal lists, "
+                f"found {counted(reading.size, 'event')} that it does not know",
             )
         )
     return findings
@@ -231,8 +234,8 @@ def judge_memory(
             findings.append(Finding(Verdict.TAMPERED, Code.LEDGER_REPLACED, message))
         elif reading.roots.get(head.size) != head.root:
             message = (
-                f"expected a journal that begins with the {head.size} events seen before, "
-                f"found {reading.size} events, "
+                f"expected a journal that begins with the {counted(head.size, 'event')} "
+                f"seen before, found {counted(reading.size, 'event')}, "
                 + ("or fewer" if reading.size < head.size else "others among them")
             )
             findings.append(Finding(Verdict.TAMPERED, code, message))

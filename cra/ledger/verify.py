@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from cra.amount import counted
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
 from cra.ledger.chain import MAX_LINE, Event, decode
@@ -454,7 +455,7 @@ def _report(
     report.root = place.tree.root().hex() if place else ""
     _conclude(report, findings)
     if reading.clock_steps:
-        report.warnings.append(f"the clock stepped back {reading.clock_steps} times")
+        report.warnings.append(f"the clock stepped back {counted(reading.clock_steps, 'time')}")
     unknown = sorted(reading.types.keys() - EVENT_TYPES.keys())
     if unknown:
         report.warnings.append(f"event types that TRACE/1.1 does not have: {', '.join(unknown)}")

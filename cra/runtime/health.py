@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra import __version__
+from cra.amount import counted
 from cra.atlas.lock import LOCK_NAME
 from cra.atlas.snapshot import open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
@@ -259,7 +260,7 @@ def _git(directory: Path, environ: Mapping[str, str]) -> HealthCheck:
         return HealthCheck("git", "WARN", message, f"git ls-files {directory}")
     tracked = [name for name in answer.stdout.split(b"\0") if name not in (b"", b".gitignore")]
     if tracked:
-        message = f"git tracks {_count(tracked, 'file')} of {directory}"
+        message = f"git tracks {counted(len(tracked), 'file')} of {directory}"
         return HealthCheck("git", "FAIL", message, f"git rm -r --cached {directory}")
     if answer.returncode != 0 and b"not a git repository" not in answer.stderr:
         told = answer.stderr.decode(errors="replace").strip().partition("\n")[0]
@@ -299,18 +300,18 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
     except CraError as error:
         yield HealthCheck("policies", "FAIL", f"{error.code}: {error.message}", error.fix)
         return
-    atlases, actions = _count(snapshot.atlases, "atlas", "atlases"), len(snapshot.actions)
+    actions = counted(len(snapshot.actions), "action")
     pinned = f", as {LOCK_NAME} has them" if snapshot.atlases else ""
-    what = f"{atlases}, {actions} action{'s' * (actions != 1)}"
-    yield HealthCheck("atlases", "OK", f"{what}{pinned}")
+    atlases = counted(len(snapshot.atlases), "atlas", "atlases")
+    yield HealthCheck("atlases", "OK", f"{atlases}, {actions}{pinned}")
     rules = len(project.policy.rules)
-    if not rules and not actions:
+    if not rules and not snapshot.actions:
         yield HealthCheck("policies", "OK", "no rules, and no actions that they could be about")
     elif remarks:
-        found = f"{_count(remarks, 'finding')}, the first: {remarks[0].message}"
+        found = f"{counted(len(remarks), 'finding')}, the first: {remarks[0].message}"
         yield HealthCheck("policies", "WARN", found, "cra policy check")
     else:
-        yield HealthCheck("policies", "OK", f"{rules} rule{'s' * (rules != 1)}, no finding")
+        yield HealthCheck("policies", "OK", f"{counted(rules, 'rule')}, no finding")
 
 
 def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
@@ -333,10 +334,9 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         told = f"{report.verdict.name}: {decisive.name}, {decisive.code}: {decisive.message}"
         yield HealthCheck("ledger", "FAIL", told, "cra trace verify")
         return
-    what = (
-        f"{_count(report.sessions, 'session')}, {report.events} event{'s' * (report.events != 1)}"
-    )
-    message = f"{report.verdict.name}, {report.level}: {what}{left_out}"
+    sessions = counted(len(report.sessions), "session")
+    found = f"{sessions}, {counted(report.events, 'event')}{left_out}"
+    message = f"{report.verdict.name}, {report.level}: {found}"
     yield HealthCheck("ledger", "OK", message, "cra trace verify" if left_out else None)
 
 
@@ -398,7 +398,8 @@ def _intents(around: Surroundings) -> HealthCheck:
     return HealthCheck(
         "intents",
         "WARN",
-        f"{_count(found, 'action')} without an outcome, running or broken off: {listed}{left_out}",
+        f"{counted(len(found), 'action')} without an outcome, running or broken off: "
+        f"{listed}{left_out}",
         f"cra trace show {found[0].partition(':')[0]}",
     )
 
@@ -430,7 +431,7 @@ def _limits(around: Surroundings) -> Iterator[HealthCheck]:
     ]
     listed = [*dict.fromkeys(found)]
     shown = "; ".join(listed[:_MAX_LISTED]) + ("; …" if len(listed) > _MAX_LISTED else "")
-    message = f"{_count(rules, 'limit')} in force"
+    message = f"{counted(len(rules), 'limit')} in force"
     yield HealthCheck("limits", "OK", f"{message}; {shown}" if shown else message)
 
 
@@ -447,17 +448,16 @@ def _retention(around: Surroundings) -> Iterator[HealthCheck]:
         if one.state(around.now) == "expired" and one.opening["expires_at"] <= limit
     ]
     if due:
-        message = f"{_count(due, 'session')} past the retention of {days} days"
+        message = f"{counted(len(due), 'session')} past the retention of {counted(days, 'day')}"
         yield HealthCheck("retention", "WARN", message, "cra trace prune")
     if left_open:
-        message = f"{_count(left_open, 'session')} expired over {days} days ago, and never ended"
+        found = f"{counted(len(left_open), 'session')} expired over {counted(days, 'day')} ago"
+        message = f"{found}, and never ended"
         yield HealthCheck("retention", "WARN", message, f"cra session end {left_open[0].id}")
     if not due and not left_open:
-        yield HealthCheck("retention", "OK", f"no session past the retention of {days} days")
-
-
-def _count(things: Sequence[object], one: str, many: str | None = None) -> str:
-    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+        yield HealthCheck(
+            "retention", "OK", f"no session past the retention of {counted(days, 'day')}"
+        )
 
 
 def _size(count: int) -> str:

@@ -1,0 +1,25 @@
+"""Amounts as people read them: a count with its noun, a duration in the unit that suits it."""
+
+from __future__ import annotations
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: `1 event`, `1,234 events`; `many` is a plural that takes more than
+    an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration(microseconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if microseconds < 999.5:
+        return f"{microseconds:.0f} µs"
+    if microseconds < 999_950:
+        return f"{microseconds / 1e3:.1f} ms"
+    if microseconds < 59_950_000:
+        return f"{microseconds / 1e6:.1f} s"
+    minutes, seconds = divmod(round(microseconds / 1e6), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

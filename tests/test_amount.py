@@ -1,0 +1,43 @@
+"""Amounts as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cra.amount import counted, duration
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [
+        (0, ("event",), "0 events"),
+        (1, ("event",), "1 event"),
+        (2, ("event",), "2 events"),
+        (300_001, ("event",), "300,001 events"),
+        (1, ("atlas", "atlases"), "1 atlas"),
+        (2, ("atlas", "atlases"), "2 atlases"),
+    ],
+)
+def test_a_count_agrees_with_its_noun(count, words, expected):
+    assert counted(count, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "expected"),
+    [
+        (0, "0 µs"),
+        (7, "7 µs"),
+        (999.4, "999 µs"),
+        (999.5, "1.0 ms"),
+        (1_500, "1.5 ms"),
+        (999_949, "999.9 ms"),
+        (999_999, "1.0 s"),
+        (2_500_000, "2.5 s"),
+        (59_999_999, "1 min 0 s"),
+        (90_000_000, "1 min 30 s"),
+        (7_260_000_000, "2 h 1 min"),
+        (86_400_000_000, "1 d 0 h"),
+    ],
+)
+def test_a_duration_has_the_unit_that_suits_it(microseconds, expected):
+    assert duration(microseconds) == expected
