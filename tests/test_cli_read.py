@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cra import canonical
 from cra.cli.output import width
 from cra.cli.select import find_session, short_length
 from cra.errors import NotFound, UsageError
-from cra.ledger.chain import decode, redact
+from cra.ledger.chain import Chain, Draft, decode, redact
 from cra.ledger.store import Ledger, Session
 from tests.program import ROOT, cra
 
@@ -322,7 +324,7 @@ def test_events_as_json_are_what_is_stored(folder, ids):
     page = answer_json(folder, "trace", "show", ids[0])
     stored = [json.loads(line) for line in file_of(folder, ids[0]).read_bytes().splitlines()]
 
-    assert page["events"] == [event | {"attested": True} for event in stored]
+    assert page["events"] == [event | {"covered": True} for event in stored]
 
 
 def test_plain_events_are_one_record_a_line_with_tabs(folder, ids):
@@ -331,7 +333,7 @@ def test_plain_events_are_one_record_a_line_with_tabs(folder, ids):
     number, moment, *words, summary = line.split("\t")
     assert number == "1"
     assert moment.endswith("Z")
-    assert words == ["info", "action.approved", "attested"]
+    assert words == ["info", "action.approved", "covered"]
     assert summary.startswith("ticket.close {")
 
 
@@ -341,9 +343,9 @@ def test_one_event_is_shown_whole(folder, ids):
 
     for name in ("event_hash", "payload_hash", "previous_event_hash", "span_id", "timestamp"):
         assert facts[name] in text
-    assert "attested      yes, by a checkpoint over 4 events" in text
+    assert "covered       yes, by a checkpoint over 4 events, which was not verified" in text
     assert '"ok": true' in text
-    assert facts["attested"] is True
+    assert facts["covered"] is True
 
 
 def test_a_number_beyond_the_last_event_is_not_found(folder, ids):
@@ -407,7 +409,7 @@ def test_a_mistake_in_an_option_is_told_as_that_option_is_written(
     assert f"where: {option}\n  fix: {fix}\n" in done.stderr
 
 
-def test_unattested_events_are_marked(own):
+def test_events_that_no_checkpoint_covers_are_marked(own):
     folder, session = own
     earlier = session.paths.checkpoint.read_bytes()
     deny(session, "late")
@@ -420,9 +422,9 @@ def test_unattested_events_are_marked(own):
 
     assert rows[0].split()[4] == "*"
     assert ["  *  " in row for row in rows[1:]] == [False, True]
-    assert [line.split("\t")[4] for line in plain] == ["attested", "unattested"]
-    assert [event["attested"] for event in events] == [True, False]
-    assert "attested      no" in done.stdout
+    assert [line.split("\t")[4] for line in plain] == ["covered", "unattested"]
+    assert [event["covered"] for event in events] == [True, False]
+    assert "covered       no" in done.stdout
 
 
 def test_a_line_that_is_no_event_is_shown_as_damaged_and_the_code_says_so(own):
@@ -439,11 +441,12 @@ def test_a_line_that_is_no_event_is_shown_as_damaged_and_the_code_says_so(own):
     assert page["events"][1]["error"]["code"] == "CRA-3002"
     assert answer_json(folder, "trace", "show", "last", "--seq", "1", code=3)["sequence"] == 1
     assert cra(folder, "trace", "show", "last", "--seq", "1").returncode == 3
-    assert "damaged" in answer(folder, "trace", "tail", "last")
-    assert json.loads(answer(folder, "trace", "tail", "last", "--json").splitlines()[1])["error"]
+    assert "damaged" in answer(folder, "trace", "tail", "last", code=3)
+    lines = answer(folder, "trace", "tail", "last", "--json", code=3).splitlines()
+    assert json.loads(lines[1])["error"]
 
 
-def test_a_checkpoint_that_cannot_be_read_attests_nothing(own):
+def test_a_checkpoint_that_cannot_be_read_covers_nothing(own):
     folder, session = own
     session.paths.checkpoint.write_bytes(b"no note")
     done = cra(folder, "trace", "show", "last")
@@ -464,6 +467,134 @@ def test_a_redacted_event_says_that_it_is_redacted(own):
     assert "(payload redacted)" in answer(folder, "trace", "show", "last")
     assert "payload       redacted" in answer(folder, "trace", "show", "last", "--seq", "1")
     assert "payload" not in answer_json(folder, "trace", "show", "last", "--seq", "1")
+
+
+# What is shown is what is stored, and nothing here is verified.
+
+
+def rewritten(session: Session, change: Callable[[list[bytes]], list[bytes]]) -> list[bytes]:
+    """The session's lines, changed by somebody else, with all of them under a checkpoint."""
+    path = session.paths.data
+    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+    return path.read_bytes().splitlines()
+
+
+def forged(line: bytes) -> bytes:
+    """The line with another payload and with hashes that fit, as whoever can count makes them."""
+    event = decode(line.removesuffix(b"\n"))
+    chain = Chain(event.header["session_id"], trace_id=event.header["trace_id"])
+    chain.resume(event.sequence, event.header["previous_event_hash"], ended=False, latest="")
+    header = event.header
+    draft = Draft(
+        header["event_id"],
+        header["event_type"],
+        header["span_id"],
+        header["parent_span_id"],
+        header["severity"],
+        header["timestamp"],
+        canonical.encode(header["actor"]).decode(),
+        canonical.encode({**(event.payload or {}), "reason": "forged"}),
+        line[-115:-83].decode(),
+    )
+    return chain.seal(draft)[0]
+
+
+@pytest.fixture
+def told(own: tuple[Path, Session]) -> tuple[Path, Session]:
+    """A session of six events under its checkpoint."""
+    folder, session = own
+    for number in range(5):
+        deny(session, f"reason {number}")
+    session.close()
+    return folder, session
+
+
+# What somebody did to the lines, and the places that then are wrong.
+CHANGES = {
+    "two swapped": (lambda lines: [lines[0], lines[3], lines[2], lines[1], *lines[4:]], [1, 3]),
+    "one deleted": (lambda lines: [*lines[:2], *lines[3:]], [2, 3, 4]),
+    "one doubled": (lambda lines: [*lines[:3], *lines[2:]], [3, 4, 5, 6]),
+    "one forged": (lambda lines: [*lines[:3], forged(lines[3]), *lines[4:]], [3, 4]),
+    "the first forged": (lambda lines: [forged(lines[0]), *lines[1:]], [0, 1]),
+}
+
+
+@pytest.mark.parametrize(("change", "wrong"), CHANGES.values(), ids=CHANGES)
+def test_an_event_that_is_not_in_its_place_is_said_to_be(told, change, wrong):
+    folder, session = told
+    rewritten(session, change)
+
+    page = answer_json(folder, "trace", "show", "last", code=3)
+    marked = [at for at, event in enumerate(page["events"]) if "error" in event]
+    assert marked == wrong
+    assert {page["events"][at]["error"]["code"] for at in marked} == {"CRA-3004"}
+    assert not any(page["events"][at]["covered"] for at in marked)
+    rows = answer(folder, "trace", "show", "last", code=3).splitlines()[1:]
+    assert [at for at, row in enumerate(rows) if "✗ damaged" in row] == wrong
+    plain = answer(folder, "trace", "show", "last", "--plain", code=3).splitlines()
+    assert [at for at, row in enumerate(plain) if row.split("\t")[2] == "damaged"] == wrong
+    for at in range(len(rows)):
+        code = 3 if at in wrong else 0
+        text = answer(folder, "trace", "show", "last", "--seq", str(at), code=code)
+        assert ("CRA-3004" in text) == (at in wrong)
+        one = ("--offset", str(at), "--limit", "1")
+        found = answer_json(folder, "trace", "show", "last", *one, code=code)
+        assert ["error" in event for event in found["events"]] == [at in wrong]
+
+
+def test_an_event_of_another_session_is_not_in_its_place(told):
+    folder, session = told
+    other = Ledger(folder / "cra.trace").start_session("other")
+    for _ in range(2):
+        deny(other)
+    other.close()
+    lines = other.paths.data.read_bytes().splitlines(keepends=True)
+    rewritten(session, lambda own: [*own[:1], lines[1], *own[2:]])
+
+    page = answer_json(folder, "trace", "show", session.id, code=3)
+    codes = [event.get("error", {}).get("code") for event in page["events"][:3]]
+    assert codes == [None, "CRA-3005", None]
+
+
+def test_a_tail_ends_with_an_alarm_where_the_events_do_not_follow_one_another(told):
+    folder, session = told
+    rewritten(session, CHANGES["one deleted"][0])
+
+    done = cra(folder, "trace", "tail", "last")
+    assert (done.returncode, len(done.stdout.splitlines())) == (3, 3)
+    assert "error[CRA-3004]" in done.stderr
+
+
+@pytest.mark.parametrize("change", [CHANGES["one deleted"][0], CHANGES["one doubled"][0]])
+def test_a_list_does_not_count_events_that_are_not_there(told, change):
+    folder, session = told
+    there = len(rewritten(session, change))
+
+    [row] = answer_json(folder, "trace", "list")["sessions"]
+    assert (row["state"], row["events"]) == ("damaged", there)
+
+
+def test_what_a_checkpoint_covers_is_not_called_attested(told):
+    folder, session = told
+    event = forged(session.paths.data.read_bytes().splitlines(keepends=True)[5])
+    rewritten(session, lambda lines: [*lines[:5], event])
+    name, _, rest = session.paths.checkpoint.read_text().partition("\n")
+    session.paths.checkpoint.write_text(f"{name}\n{rest}\u2014 cra.local {'A' * 91}=\n")
+
+    for arguments in (["--seq", "5"], [], ["--plain"], ["--json"], ["--seq", "5", "--json"]):
+        done = cra(folder, "trace", "show", "last", *arguments)
+        assert done.returncode == 0, done
+        assert "attested" not in done.stdout.replace("unattested", "")
+    text = answer(folder, "trace", "show", "last", "--seq", "5")
+    assert "covered       yes, by a checkpoint over 6 events, which was not verified" in text
+    page = answer_json(folder, "trace", "show", "last")
+    assert page["checkpoint"] == {"size": 6, "verified": False}
+    one = answer_json(folder, "trace", "show", "last", "--seq", "5")
+    assert (one["covered"], one["checkpoint"]) == (True, page["checkpoint"])
+    hint = f"as it is stored; cra trace verify {session.id} proves it"
+    assert hint in cra(folder, "trace", "show", "last").stderr
+    assert hint in cra(folder, "trace", "show", "last", "--seq", "5").stderr
+    assert cra(folder, "trace", "verify").returncode == 3
 
 
 # cra trace tail

@@ -145,12 +145,12 @@ def test_a_session_that_goes_on_after_a_recovery_is_open(session):
     assert outline(session.paths.data).state(EARLY) == "open"
 
 
-def test_a_session_of_recoveries_alone_is_damaged_or_open_and_never_a_fault(session):
+def test_a_session_of_recoveries_alone_is_damaged_and_never_a_fault(session):
     session.append("ledger.recovered", {"reason": "completed", "boot_id": ""})
     lines = session.paths.data.read_bytes().split(b"\n")
     session.paths.data.write_bytes(lines[1] + b"\n")
 
-    assert outline(session.paths.data).state(EARLY) == "open"
+    assert outline(session.paths.data).state(EARLY) == "damaged"
 
 
 def test_a_file_without_a_line_is_an_empty_session(tmp_path):
@@ -191,7 +191,7 @@ def test_a_checkpoint_covers_the_events_below_its_size(session):
     with LedgerFile(session.paths.data) as opened:
         covered = coverage(opened)
 
-    assert [covered.attests(number) for number in range(3)] == [True, True, False]
+    assert [covered.covers(number) for number in range(3)] == [True, True, False]
 
 
 def test_events_that_a_recovery_names_are_not_attested_by_a_later_checkpoint(session):
@@ -204,13 +204,13 @@ def test_events_that_a_recovery_names_are_not_attested_by_a_later_checkpoint(ses
     with LedgerFile(session.paths.data) as opened:
         covered = coverage(opened)
 
-    assert [covered.attests(number) for number in range(4)] == [True, False, True, True]
+    assert [covered.covers(number) for number in range(4)] == [True, False, True, True]
 
 
 def test_without_a_checkpoint_nothing_is_attested(session):
     session.paths.checkpoint.unlink()
     with LedgerFile(session.paths.data) as opened:
-        assert not coverage(opened).attests(0)
+        assert not coverage(opened).covers(0)
 
 
 # Totals.

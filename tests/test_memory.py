@@ -56,10 +56,10 @@ def doctor(project: Path) -> tuple[str, str]:
 def test_a_ledger_in_another_directory_is_not_the_one_of_the_project(project, tmp_path):
     configure(project, "cra.trace2")
     started = cra(project, "session", "start")
-    assert (started.returncode, "CRA-3031" in started.stderr) == (3, True)
+    assert (started.returncode, "CRA-3030" in started.stderr) == (3, True)
 
     other = begun(tmp_path / "other") / "cra.trace"
-    shutil.rmtree(project / "cra.trace2")
+    assert not (project / "cra.trace2").exists()
     shutil.copytree(other, project / "cra.trace2")
     assert verdict(project) == REPLACED
     for place in (project, tmp_path):

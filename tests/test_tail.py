@@ -156,6 +156,27 @@ def test_a_file_that_was_replaced_is_an_alarm(session, way):
     assert caught.value.finding is Code.SESSION_MISSING
 
 
+def test_a_line_that_does_not_follow_the_one_before_it_is_an_alarm(session, tmp_path):
+    other = Ledger(tmp_path / "other").start_session("other")
+    for reason in "abc":
+        deny(other, reason)
+    *_, first, second = other.paths.data.read_bytes().splitlines(keepends=True)
+    tail = tail_of(session)
+    deny(session, "seen")
+    with session.paths.data.open("ab") as file:
+        file.write(first + second)
+
+    assert said(tail.poll()) == ["seen"]
+    with pytest.raises(IntegrityError, match="expected an event after") as caught:
+        tail.poll()
+    assert caught.value.finding is Code.BROKEN_CHAIN
+
+    late = tail_of(session, last=10)
+    assert said(late.poll()) == ["b", "c"]
+    with pytest.raises(IntegrityError, match="expected an event after"):
+        late.poll()
+
+
 @pytest.mark.parametrize("others", [[], ["journal.trace.jsonl"]])
 def test_a_file_that_was_removed_is_an_alarm(session, others):
     tail = tail_of(session)

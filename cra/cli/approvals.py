@@ -223,7 +223,7 @@ def _approvals(config: Config) -> Iterator[FoundApproval]:
         with LedgerFile(path) as session:
             state, covered = folded(session), coverage(session)
         for approval in state.approvals.values():
-            standing = approval.standing(now, covered.attests)
+            standing = approval.standing(now, covered.covers)
             yield FoundApproval(session_id_of(path), state, approval, standing)
 
 

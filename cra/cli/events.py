@@ -10,9 +10,10 @@ import orjson
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.output import Cell
-from cra.errors import ExitCode, IntegrityError
+from cra.errors import Code, ExitCode, IntegrityError
 from cra.ledger.chain import Event, decode
 from cra.ledger.outline import Coverage
+from cra.ledger.shown import Shown
 from cra.ledger.summary import summarize
 
 # A shape and a word beside the colour: nothing is said by colour alone.
@@ -29,71 +30,88 @@ _UNATTESTED: Final = "unattested"
 _LONGEST: Final = 300
 
 
-def list_events(found: list[tuple[int, bytes]], covered: Coverage) -> ExitCode:
-    """Print numbered lines as a table. The code is INTEGRITY if one of them is no event."""
-    events = [(number, _read(line)) for number, line in found]
-    times = [event.header["timestamp"] for _, event in events if isinstance(event, Event)]
+def list_events(rows: list[Shown], covered: Coverage) -> ExitCode:
+    """Print events as a table. The code is INTEGRITY if one is none, or not in its place."""
+    times = [row.event.header["timestamp"] for row in rows if row.event is not None]
     is_one_day = len({moment[:10] for moment in times}) <= 1
-    unattested = sum(not covered.attests(number) for number, _ in found)
-    rows: list[list[str | int | Cell]] = []
+    unattested = sum(not _covers(covered, row) for row in rows)
+    table: list[list[str | int | Cell]] = []
     # A number that is typed again, as `--seq` or `SESSION:SEQ`, has no separators in it.
-    room = max(len("SEQ"), *(len(str(number)) for number, _ in events))
-    for number, event in events:
-        place = str(number).rjust(room)
-        if isinstance(event, Event):
-            moment = event.header["timestamp"][:19].replace("T", " ")
-            severity = _SEVERITIES[event.header["severity"]]
-            summary = summarize(event.event_type, event.payload)[:_LONGEST]
-            row = [place, moment[11:] if is_one_day else moment, severity, event.event_type]
-        else:
-            summary = event.message
-            row = [place, "", _DAMAGED, ""]
-        mark = [] if not unattested else ["" if covered.attests(number) else "*"]
-        rows.append([*row, *mark, summary])
+    room = max(len("SEQ"), *(len(str(row.number)) for row in rows))
+    for row in rows:
+        moment, severity, event_type, summary = "", _DAMAGED, "", ""
+        if row.event is not None:
+            moment = row.event.header["timestamp"][:19].replace("T", " ")
+            severity = _SEVERITIES[row.event.header["severity"]]
+            event_type = row.event.event_type
+            summary = summarize(event_type, row.event.payload)
+        if row.fault is not None:
+            severity, summary = _DAMAGED, _told(row.fault)
+        mark = [] if not unattested else ["" if _covers(covered, row) else "*"]
+        when = moment[11:] if is_one_day else moment
+        place = str(row.number).rjust(room)
+        table.append([place, when, severity, event_type, *mark, summary[:_LONGEST]])
     marks = ["*"] if unattested else []
-    output.table(
-        rows, ("SEQ".rjust(room), "TIME", "SEVERITY", "TYPE", *marks, "SUMMARY"), cut=("SUMMARY",)
-    )
+    headers = ("SEQ".rjust(room), "TIME", "SEVERITY", "TYPE", *marks, "SUMMARY")
+    output.table(table, headers, cut=("SUMMARY",))
     if unattested:
         output.tell(f"* no checkpoint covers {unattested:,} of these events: they are unattested")
-    return _judged(sum(isinstance(event, IntegrityError) for _, event in events))
+    return judged(rows)
 
 
-def list_plainly(found: Iterable[tuple[int, bytes]], covered: Coverage) -> ExitCode:
-    """Print numbered lines as one record per line, its fields separated by tabs."""
-    damaged = 0
-    for number, line in found:
-        event = _read(line)
-        word = "attested" if covered.attests(number) else _UNATTESTED
-        if isinstance(event, Event):
-            header = event.header
-            summary = summarize(event.event_type, event.payload)
-            fields = [header["timestamp"], header["severity"], event.event_type, word, summary]
-        else:
-            damaged += 1
-            fields = ["", "damaged", "", word, event.message]
-        output.answer("\t".join(map(output.safe, [str(number), *fields])))
-    return _judged(damaged)
+def list_plainly(rows: Iterable[Shown], covered: Coverage) -> ExitCode:
+    """Print events as one record per line, its fields separated by tabs."""
+    for row in rows:
+        word = "covered" if _covers(covered, row) else _UNATTESTED
+        moment, severity, event_type, summary = "", "damaged", "", ""
+        if row.event is not None:
+            header, event_type = row.event.header, row.event.event_type
+            moment, severity = header["timestamp"], header["severity"]
+            summary = summarize(event_type, row.event.payload)
+        if row.fault is not None:
+            severity, summary = "damaged", _told(row.fault)
+        fields = [str(row.number), moment, severity, event_type, word, summary]
+        output.answer("\t".join(map(output.safe, fields)))
+    return judged(rows)
 
 
-def event_json(number: int | None, line: bytes, covered: Coverage | None = None) -> dict[str, Any]:
-    """The members of a line as they are stored, and whether the event is attested, if known."""
-    event = _read(line)
-    if isinstance(event, IntegrityError):
-        error = {"code": event.code, "message": event.message}
-        return {"error": error} if number is None else {"sequence": number, "error": error}
-    members: dict[str, Any] = orjson.loads(line)
-    if number is not None and covered is not None:
-        members["attested"] = covered.attests(number)
+def shown_json(row: Shown, covered: Coverage) -> dict[str, Any]:
+    """The members of a line as they are stored, whether a checkpoint covers them, and what is wrong
+    with the event in its place."""
+    if row.event is None and row.fault is not None:
+        return {"sequence": row.number, "error": _error(row.fault)}
+    members: dict[str, Any] = orjson.loads(row.line)
+    members["covered"] = _covers(covered, row)
+    if row.fault is not None:
+        members["error"] = _error(row.fault)
     return members
 
 
-def show_event(line: bytes, covered: Coverage) -> None:
+def coverage_json(covered: Coverage) -> dict[str, Any]:
+    """The checkpoint by which events are called covered."""
+    return {"checkpoint": {"size": covered.size, "verified": False}}
+
+
+def event_json(line: bytes) -> dict[str, Any]:
+    """The members of a line as they are stored."""
+    event = _read(line)
+    if isinstance(event, IntegrityError):
+        return {"error": _error(event)}
+    members: dict[str, Any] = orjson.loads(line)
+    return members
+
+
+def show_event(row: Shown, covered: Coverage) -> None:
     """Print all of one event. Raises IntegrityError if the line is none."""
-    event = decode(line)
+    if row.event is None:
+        raise row.fault or IntegrityError(Code.MALFORMED_LINE, "expected an event, found none")
+    event = row.event
     header = event.header
-    covers = covered.attests(event.sequence)
+    checkpoint = (
+        f"yes, by a checkpoint over {counted(covered.size, 'event')}, which was not verified"
+    )
     facts = {
+        "damaged": _told(row.fault) if row.fault is not None else "",
         "event": f"{header['sequence']} of session {header['session_id']}",
         "type": event.event_type,
         "severity": header["severity"],
@@ -107,9 +125,7 @@ def show_event(line: bytes, covered: Coverage) -> None:
         "payload hash": header["payload_hash"],
         "previous": header["previous_event_hash"],
         "event hash": event.event_hash,
-        "attested": f"yes, by a checkpoint over {counted(covered.size, 'event')}"
-        if covers
-        else "no",
+        "covered": checkpoint if _covers(covered, row) else "no",
     }
     for artifact in header.get("artifacts", ()):
         facts[f"blob {artifact['name']}"] = artifact["uri"]
@@ -154,8 +170,28 @@ def tell_damaged(count: int) -> None:
     output.tell(f"{what}: cra trace verify says more")
 
 
-def _judged(damaged: int) -> ExitCode:
-    if not damaged:
+def judged(rows: Iterable[Shown]) -> ExitCode:
+    """The exit code for what was shown; what is wrong with it is said."""
+    faults = [row for row in rows if row.fault is not None]
+    if not faults:
         return ExitCode.OK
-    tell_damaged(damaged)
+    lost = sum(row.event is None for row in faults)
+    if lost:
+        tell_damaged(lost)
+    if lost < len(faults):
+        misplaced = len(faults) - lost
+        what = "1 event is" if misplaced == 1 else f"{misplaced:,} events are"
+        output.tell(f"{what} not in its place: cra trace verify says more")
     return ExitCode.INTEGRITY
+
+
+def _covers(covered: Coverage, row: Shown) -> bool:
+    return row.fault is None and covered.covers(row.number)
+
+
+def _told(fault: IntegrityError) -> str:
+    return f"{fault.finding}: {fault.message}"
+
+
+def _error(fault: IntegrityError) -> dict[str, Any]:
+    return {"code": fault.code, "message": fault.message}

@@ -139,7 +139,8 @@ def show(
       cra trace show last --filter 'type:action.* -severity:warn time:-15m..'
       cra trace show last --filter 'payload.arguments.amount>100 "card declined"' --json
     """
-    from cra.cli.events import event_json, list_events, list_plainly
+    from cra.cli.events import coverage_json, judged, list_events, list_plainly, shown_json
+    from cra.ledger.shown import shown
 
     wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
     if seq is not None and wanted.terms:
@@ -149,15 +150,17 @@ def show(
         covered = _coverage(ledger)
         if seq is not None:
             return _show_one(ledger, seq, covered, as_json=as_json)
-        found, total = _select(ledger, wanted, limit, offset)
+        lines, total = _select(ledger, wanted, limit, offset)
+        found = shown(ledger, lines)
     if as_json:
-        events = [event_json(number, line, covered) for number, line in found]
-        output.answer_json(paged("events", events, total, offset))
-        return _code(events)
+        events = [shown_json(row, covered) for row in found]
+        output.answer_json(paged("events", events, total, offset) | coverage_json(covered))
+        return judged(found)
     tell_rest("event", len(found), total, offset)
     if not found:
         output.tell("no event that fits" if wanted.terms else "no event there")
         return ExitCode.OK
+    _tell_unverified(path)
     if plain:
         return list_plainly(found, covered)
     _tell_session(outline(path))
@@ -180,17 +183,20 @@ def tail(
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     as_json: Json = False,
-) -> None:
+) -> ExitCode:
     """Show the last events of a session, or of all sessions, and with -f those that follow.
 
-    A file that is cut, replaced or removed meanwhile ends it with exit code 3.
+    A file that is cut, replaced or removed meanwhile ends it with exit code 3, as does an event
+    that does not follow the one before it.
 
       cra trace tail -f
       cra trace tail last -n 20 --severity warn
     """
     from cra.cli.events import event_json, event_line
+    from cra.ledger.outline import readable
     from cra.ledger.tail import Notice, Tail, follow
 
+    code = ExitCode.OK
     name = stated(session, named)
     path = None if name is None else open_log(name, project, trace_dir)
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
@@ -202,11 +208,17 @@ def tail(
             if isinstance(update, Notice):
                 name = output.safe(update.session_id)
                 output.tell(f"session {name}: the journal says that it was {update.what}")
-            elif as_json:
-                output.answer_jsonl([event_json(None, update)])
+                continue
+            if readable(update) is None:
+                code = ExitCode.INTEGRITY
+            if as_json:
+                output.answer_jsonl([event_json(update)])
             else:
                 output.answer(event_line(update, id_length=length, columns=_columns()))
         output.flush()
+    if tailed.alarm is not None:
+        raise tailed.alarm
+    return code
 
 
 def stats(
@@ -345,25 +357,30 @@ def _tell_session(session: Outline) -> None:
     output.tell(output.safe(f"{name}{agent}, begun {moment(session.started)} (UTC)"))
 
 
+def _tell_unverified(path: Path) -> None:
+    output.tell(f"as it is stored; cra trace verify {output.safe(session_id_of(path))} proves it")
+
+
 def _coverage(ledger: LedgerFile) -> Coverage:
     try:
         return coverage(ledger)
     except IntegrityError as error:
-        # What is stored can be read all the same; nothing attests it.
+        # What is stored can be read all the same; nothing covers it.
         output.tell(f"{output.safe(error.message)}: cra trace verify says more")
         return Coverage(0, ())
 
 
 def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool) -> ExitCode:
-    from cra.cli.events import event_json, show_event
+    from cra.cli.events import coverage_json, judged, show_event, shown_json
+    from cra.ledger.shown import shown
 
-    line = ledger.line(seq)
+    [row] = shown(ledger, [(seq, ledger.line(seq))])
     if as_json:
-        facts = event_json(seq, line, covered)
-        output.answer_json(facts)
-        return _code([facts])
-    show_event(line, covered)
-    return ExitCode.OK
+        output.answer_json(shown_json(row, covered) | coverage_json(covered))
+    else:
+        show_event(row, covered)
+        _tell_unverified(ledger.path)
+    return judged([row])
 
 
 def _select(
@@ -378,10 +395,6 @@ def _select(
             if offset < total <= offset + limit:
                 found.append(event)
     return found, total
-
-
-def _code(events: list[dict[str, Any]]) -> ExitCode:
-    return ExitCode.INTEGRITY if any("error" in event for event in events) else ExitCode.OK
 
 
 def _columns() -> int | None:

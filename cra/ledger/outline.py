@@ -25,13 +25,16 @@ State: TypeAlias = Literal["open", "ended", "expired", "empty", "damaged"]
 
 
 class Outline(NamedTuple):
-    """A session by its first and last lines; `events` is None if the last one cannot be read."""
+    """A session by its first and last lines; `events` is None if the last one cannot be read, and
+    the number of lines where the last one's number is another."""
 
     path: Path
     first: Event | None
     last: Event | None
     events: int | None
     is_ended: bool
+    # Whether the last event's number is right, as far as that is seen without reading the file.
+    is_whole: bool = True
 
     @property
     def id(self) -> str:
@@ -58,7 +61,7 @@ class Outline(NamedTuple):
     def state(self, now: str) -> State:
         if self.events == 0:
             return "empty"
-        if self.first is None or self.last is None:
+        if self.first is None or self.last is None or not self.is_whole:
             return "damaged"
         if self.is_ended:
             return "ended"
@@ -94,7 +97,10 @@ def outline(path: Path) -> Outline:
             if event is None or event.event_type != "ledger.recovered":
                 is_ended = event is not None and event.event_type == "session.ended"
                 break
-        return Outline(path, first, last, last.sequence + 1 if last else None, is_ended)
+        count = last.sequence + 1 if last else None
+        # A short file has been read whole by now.
+        lines = chunk.count(b"\n") if len(chunk) == end else count
+        return Outline(path, first, last, count and lines, is_ended, is_whole=lines == count)
     finally:
         os.close(fd)
 
@@ -108,17 +114,17 @@ def readable(line: bytes) -> Event | None:
 
 
 class Coverage(NamedTuple):
-    """Which events of a session a checkpoint attests (specs/PROTOCOL.md section 5)."""
+    """Which events of a session a checkpoint covers that no recovery doubts, whoever signed it."""
 
     size: int
     doubted: tuple[range, ...]
 
-    def attests(self, sequence: int) -> bool:
+    def covers(self, sequence: int) -> bool:
         return sequence < self.size and not any(sequence in doubt for doubt in self.doubted)
 
 
 def coverage(session: LedgerFile) -> Coverage:
-    """What the checkpoint beside a file covers, without a look at who signed it.
+    """What the checkpoint beside a file says that it covers.
 
     Raises IntegrityError if the checkpoint cannot be read.
     """

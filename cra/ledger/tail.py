@@ -39,6 +39,7 @@ POLL_SECONDS: Final = 0.02
 _MOST: Final = 4 << 20
 # The end of a line: its event's hash, which also stays when the payload is redacted.
 _SEAL: Final = 64 + len('"}\n')
+_PREVIOUS: Final = re.compile(rb'"previous_event_hash":"([0-9a-f]{64})"')
 _TIMESTAMP: Final = re.compile(rb'"timestamp":"([^"]*)"')
 
 
@@ -78,10 +79,10 @@ class Tail:
         last: int = 0,
     ) -> None:
         self._directory = directory
+        self.alarm: IntegrityError | None = None
         self._follows_all = session is None
         self._wanted = wanted or Filter()
         self._files: dict[Path, _Followed] = {}
-        self._alarm: IntegrityError | None = None
         # The directory's time of change at the last two polls.
         self._changes = (-1, -2)
         found: list[bytes] = []
@@ -96,28 +97,30 @@ class Tail:
 
         Raises IntegrityError, once what was read before the alarm has been handed out.
         """
-        if self._alarm is not None:
-            raise self._alarm
         batch, self._waiting = self._waiting, []
-        try:
-            if self._follows_all:
-                self._discover()
-            for followed in list(self._files.values()):
-                self._look(followed, batch)
-        except IntegrityError as error:
-            self._alarm = error
-            if not batch:
-                raise
+        if self.alarm is None:
+            try:
+                if self._follows_all:
+                    self._discover()
+                for followed in list(self._files.values()):
+                    self._look(followed, batch)
+            except IntegrityError as error:
+                self.alarm = error
+        if self.alarm is not None and not batch:
+            raise self.alarm
         return batch
 
     def _begin(self, path: Path, last: int) -> list[bytes]:
         """Follow a file from its present end on; return its last events, the oldest first."""
+        found: list[bytes] = []
         fd = files.open_for_reading(path)
         try:
             followed = _Followed(path, _identity(os.fstat(fd)))
             _move_to_end(followed, fd)
-            before = lines_backwards(fd, followed.offset)
-            found = list(islice(filter(self._wanted.matches, before), last))
+            before = _chained_backwards(path, lines_backwards(fd, followed.offset))
+            found.extend(islice(filter(self._wanted.matches, before), last))
+        except IntegrityError as error:
+            self.alarm = error
         finally:
             os.close(fd)
         self._files[path] = followed
@@ -169,6 +172,7 @@ class Tail:
     def _take(self, line: bytes, followed: _Followed, batch: list[Update]) -> None:
         if len(line) > MAX_LINE:
             raise _too_long(followed)
+        _check_link(followed.path, followed.seal, line)
         followed.offset += len(line) + 1
         followed.seal = line[1 - _SEAL :] + b"\n"
         if self._wanted.matches(line):
@@ -195,6 +199,31 @@ class Tail:
         if followed.seal != seal or not entry.redactions:
             raise replaced(followed.path)
         return Notice(session_id, "redacted")
+
+
+def _chained_backwards(path: Path, lines: Iterator[bytes]) -> Iterator[bytes]:
+    later = b""
+    for line in lines:
+        _check_link(path, line[1 - _SEAL :], later)
+        yield line
+        later = line
+
+
+def _check_link(path: Path, seal: bytes, line: bytes) -> None:
+    """Raise IntegrityError if a line says that it follows another one than the one before it.
+
+    What is no event says nothing.
+    """
+    stated = _PREVIOUS.search(line)
+    if stated is not None and seal and seal[:64] != stated[1]:
+        found = stated[1].decode()
+        raise IntegrityError(
+            Code.BROKEN_CHAIN,
+            f"expected an event after {seal[:12].decode(errors='replace')}…, "
+            f"found one after {found:.12}…",
+            where=str(path),
+            fix=f"cra trace verify {session_id_of(path)}",
+        )
 
 
 def follow(tail: Tail, stop: Callable[[], bool]) -> Iterator[list[Update]]:

@@ -309,7 +309,7 @@ LINE_ENDS = ["\u2028", "\u2029", "\u0085", "\u000b", "\u000c", "\u001c", "\r", "
 def test_what_ends_a_line_elsewhere_is_a_character_here(tmp_path, end):
     site = Site(tmp_path, signer())
     ledger = site.open()
-    session = ledger.start_session(f"agent{end}one")
+    session = ledger.start_session("agent")
     session.append("action.denied", DENIED | {"reason": f"a{end}b"}, actor_id=f"x{end}y")
     ledger.close()
     die()

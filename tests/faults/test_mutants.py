@@ -93,7 +93,7 @@ def sync_no_directory(patch: Patch) -> None:
 
 
 def rename_before_the_file_is_synced(patch: Patch) -> None:
-    def stage(path: Path, data: bytes, *, suffix: str) -> Path:
+    def stage(path: Path, data: bytes, *, suffix: str, durable: bool = True) -> Path:  # noqa: ARG001  # what is asked for, and ignored
         temporary = path.with_name(path.name + suffix)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         fd = files.os.open(temporary, flags, 0o600)
