@@ -347,3 +347,17 @@ def test_telling_records_nothing(place):
     facts(place, "--session", "last")
 
     assert {path: path.read_bytes() for path in (place / "cra.trace").glob("*.jsonl")} == before
+
+
+@pytest.mark.parametrize("asked", ["--resolution", "--session"])
+def test_a_damaged_session_is_told_as_an_error(place, asked):
+    cra(place, "execute", "ticket.read", "-p", "id=4")
+    session_id = facts(place, "--session", "last")["session_id"]
+    path = place / "cra.trace" / f"{session_id}.trace.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([*lines[:-2], b"x" + lines[-2], lines[-1]]))
+
+    done = cra(place, "explain", asked, "last")
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"expected event {len(lines) - 2}, found a line that is no JSON" in done.stderr

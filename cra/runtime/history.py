@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from cra import canonical
 from cra.errors import ValueRefused
 from cra.ledger.blobs import read_member
@@ -19,7 +17,7 @@ from cra.policy.call import Call, Granted, Moment
 from cra.policy.ladder import Outcome
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.project import Project
-from cra.runtime.state import SessionState
+from cra.runtime.state import SessionState, event_of
 
 # The events that tell what was decided of a call.
 OUTCOMES: dict[str, Outcome] = {
@@ -55,11 +53,11 @@ def past_calls(project: Project, *, since: str = "", agent: str | None = None) -
 
 
 def events_of(path: Path) -> Iterator[tuple[dict[str, Any], SessionState]]:
-    """Each event of a session, and the session as it was before it."""
+    """Each event of a session, and the session as it was before it. Raises IntegrityError."""
     state = SessionState()
     with LedgerFile(path) as session:
-        for line in session.lines(0, session.count):
-            event = orjson.loads(line)
+        for sequence, line in enumerate(session.lines(0, session.count)):
+            event = event_of(line, sequence)
             yield event, state
             state.take(event)
 
