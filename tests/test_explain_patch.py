@@ -194,6 +194,24 @@ def test_a_caller_that_no_rule_can_name_gets_no_patch(tmp_path):
     assert "conditions.agents[0]: expected a name" in refused(place, NOTE, "--agent", " ")
 
 
+def test_a_new_rule_with_the_name_of_a_redact_rule_is_no_patch(tmp_path):
+    place = write_project(tmp_path / "project")
+    wrote(place, shaped(rule("allow-ticket-note", "redact", parameters={"kinds": ["email"]})))
+
+    assert "that no rule has, found allow-ticket-note" in refused(place, NOTE)
+
+
+def test_the_patch_is_applied_from_the_projects_directory_wherever_the_repository_begins(tmp_path):
+    place = write_project(tmp_path / "project")
+    (place / "policies/rules.json").unlink()
+    (place / "policies").rmdir()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+
+    apply(place, patch_of(place, NOTE))
+
+    assert explained(place, NOTE)["decision"]["where"] == "policies/allow-ticket-note.json:1:1"
+
+
 @pytest.mark.parametrize("others", [["--json"], []])
 def test_only_an_action_has_a_patch(place, others):
     asked = [NOTE] if others else ["CRA-3010"]

@@ -56,6 +56,8 @@ ENTRANCES = [
     ("explain CRA-3010", 0, LEDGER),
     ("explain ticket.close", 0, LEDGER),
     ("explain refund.issue --param ticket=4 --param amount=9", 0, VALIDATING),
+    ("explain --resolution last", 0, LEDGER),
+    ("explain --session last", 0, LEDGER | {"re2"}),
     ("policy check", 0, LEDGER),
     ("policy test", 0, VALIDATING),
     ("atlas list", 0, LEDGER),

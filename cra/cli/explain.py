@@ -16,6 +16,8 @@ from cra.cli.policy import place_of
 from cra.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cra.policy.call import Call, Moment
     from cra.policy.explain import Considered, Explanation
     from cra.policy.ladder import Ruling
@@ -50,9 +52,22 @@ _REASONS: Final = {
 
 def explain(
     action: Annotated[
-        str, typer.Argument(metavar="ACTION|CODE", help="An action's id, or a code like CRA-3010.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="ACTION|CODE",
+            help="An action's id, or a code like CRA-3010.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    resolution: Annotated[
+        str | None,
+        typer.Option("--resolution", metavar="ID", help="An id or how one begins, or `last`."),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option("--session", metavar="ID", help="An id or how one begins, or `last`."),
+    ] = None,
     params: Annotated[
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="An argument; can be repeated."),
@@ -84,7 +99,7 @@ def explain(
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Say why an action is allowed or denied, or what an error code means.
+    """Say why an action is allowed or denied, what was decided, or what an error code means.
 
     Every rule about the action is shown, rung by rung: whether it applies, why not, and which one
     decides; for a denial, or where an approval is needed, also what would allow the call, and what
@@ -95,44 +110,67 @@ def explain(
     --patch prints the change of the project's rules that would allow the call, for `git apply` or
     `patch -p1` in the project's directory.
 
+    --resolution and --session tell what the ledger has instead: each action of a resolution, or
+    each call of a session, with the rule that decided and where that is written now.
+
     The exit code is 0 if the call is allowed, 1 if it is denied, 4 if it needs an approval.
 
       cra explain ticket.close
       cra explain refund.make --param amount=120 --agent support
       cra explain refund.make --params arguments.json --json
       cra explain ticket.close --patch | git apply
+      cra explain --resolution last
+      cra explain --session last --json
       cra explain CRA-3010
     """
-    if patch and as_json:
-        raise UsageError("expected one of --patch and --json, found both; the patch is in the JSON")
+    if [action, resolution, session].count(None) != 2:
+        raise UsageError(
+            "expected one of an action, --resolution and --session",
+            fix="cra explain ACTION, or cra explain --session last",
+        )
+    if action is None:
+        if patch or any([params, file, roles, scopes, risk_tier, context]):
+            raise UsageError("expected options of a call with an action alone, found them without")
+        return _explain_recorded(resolution, session, project, as_json=as_json)
+    if patch and (as_json or _CODE.fullmatch(action)):
+        raise UsageError("expected --patch with an action and without --json, which has the patch")
     if _CODE.fullmatch(action):
-        if patch:
-            raise UsageError(f"expected an action with --patch, found the code {action}")
         return _explain_code(action.upper(), as_json=as_json)
-    from cra.policy.explain import explain as explained
-
     with open_project(project) as opened:
         if action not in opened.snapshot.actions:
             raise opened.unknown_action(action)
-        known = opened.config.agents.get(agent)
-        call = _call(
-            action,
-            agent,
-            frozenset(roles if roles is not None else known.roles if known else ()),
-            frozenset(scopes if scopes is not None else known.scopes if known else ()),
-            risk_tier,
-            pairs(context or []),
-        )
+        call = _call(opened, action, agent, roles, scopes, risk_tier)
+        call = call._replace(context=pairs(context or []))
         if params is not None or file is not None:
             call = _at_the_call(opened, call, params or [], file)
-        explanation = explained(opened.policy, call)
-        if patch:
-            _print_patch(opened, call, explanation)
-        elif as_json:
-            output.answer_json(_facts(opened, call, explanation))
-        else:
-            _print(opened, call, explanation)
+        return _explain_call(opened, call, patch=patch, as_json=as_json)
+
+
+def _explain_call(opened: Project, call: Call, *, patch: bool, as_json: bool) -> ExitCode:
+    from cra.policy.explain import explain as explained
+
+    explanation = explained(opened.policy, call)
+    if patch:
+        _print_patch(opened, call, explanation)
+    elif as_json:
+        output.answer_json(_facts(opened, call, explanation))
+    else:
+        _print(opened, call, explanation)
     return _CODES[explanation.decision.outcome]
+
+
+def _explain_recorded(
+    resolution: str | None, session: str | None, project: Path | None, *, as_json: bool
+) -> ExitCode:
+    if resolution is not None:
+        from cra.cli.explain_resolution import explain_resolution
+
+        explain_resolution(resolution, project, as_json=as_json)
+    elif session is not None:
+        from cra.cli.explain_session import explain_session
+
+        explain_session(session, project, as_json=as_json)
+    return ExitCode.OK
 
 
 def _explain_code(code: str, *, as_json: bool) -> ExitCode:
@@ -149,20 +187,27 @@ def _explain_code(code: str, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _call(  # what a call consists of
+def _call(  # who asks for what
+    opened: Project,
     action: str,
     agent: str,
-    roles: frozenset[str],
-    scopes: frozenset[str],
+    roles: list[str] | None,
+    scopes: list[str] | None,
     risk_tier: str | None,
-    context: dict[str, Any],
 ) -> Call:
     from cra.policy.call import TIERS, Call
 
     tier = next((one for one in TIERS if one == risk_tier), None)
     if tier != risk_tier:
         raise UsageError(f"expected a risk tier of {', '.join(TIERS)}, found {risk_tier!r:.40}")
-    return Call(action, agent, roles, scopes, tier, context=context)
+    known = opened.config.agents.get(agent)
+    return Call(
+        action,
+        agent,
+        frozenset(roles if roles is not None else known.roles if known else ()),
+        frozenset(scopes if scopes is not None else known.scopes if known else ()),
+        tier,
+    )
 
 
 def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None) -> Call:

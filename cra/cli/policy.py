@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -34,6 +35,24 @@ def place_of(project: Project, origin: RuleOrigin) -> str:
         return str(origin)
     # What an action declares of itself is in no place of its own.
     return f"{pin.source}/{origin}" if origin.line else pin.source
+
+
+def places_by_id(project: Project) -> dict[str, str]:
+    """Where everything is written now that decides, by its policy_id."""
+    from cra.policy.ladder import APPROVAL_TIER
+
+    tiers = str(project.config.origins["policies.require_approval_for"])
+    rules = (weighed.rule for weighed in project.policy.rules)
+    return {rule.policy_id: place_of(project, rule.origin) for rule in rules} | {
+        APPROVAL_TIER: tiers
+    }
+
+
+def place_now(places: Mapping[str, str], policy_id: str | None) -> str | None:
+    """Where that stands now which decided once; None for what is written nowhere."""
+    if policy_id is None or policy_id.startswith("default:"):
+        return None
+    return places.get(policy_id, "no longer there")
 
 
 def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:

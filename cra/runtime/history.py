@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from cra import canonical
 from cra.errors import ValueRefused
 from cra.ledger.blobs import read_member
@@ -19,9 +17,10 @@ from cra.policy.call import Call, Granted, Moment
 from cra.policy.ladder import Outcome
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.project import Project
-from cra.runtime.state import SessionState
+from cra.runtime.state import SessionState, event_of
 
-_OUTCOMES: dict[str, Outcome] = {
+# The events that tell what was decided of a call.
+OUTCOMES: dict[str, Outcome] = {
     "action.approved": "allow",
     "action.denied": "deny",
     "approval.requested": "requires_approval",
@@ -43,8 +42,8 @@ def past_calls(project: Project, *, since: str = "", agent: str | None = None) -
     """The calls of all sessions from a time on, of an agent or of all. Raises IntegrityError."""
     history = History()
     for path in session_files(project.config.trace_directory):
-        for event, state in _events(path):
-            outcome = _OUTCOMES.get(event["event_type"])
+        for event, state in events_of(path):
+            outcome = OUTCOMES.get(event["event_type"])
             if outcome is None or event["timestamp"] < since:
                 continue
             if agent is None or state.started.get("agent_id") == agent:
@@ -53,12 +52,12 @@ def past_calls(project: Project, *, since: str = "", agent: str | None = None) -
     return history
 
 
-def _events(path: Path) -> Iterator[tuple[dict[str, Any], SessionState]]:
-    """Each event of a session, and the session as it was before it."""
+def events_of(path: Path) -> Iterator[tuple[dict[str, Any], SessionState]]:
+    """Each event of a session, and the session as it was before it. Raises IntegrityError."""
     state = SessionState()
     with LedgerFile(path) as session:
-        for line in session.lines(0, session.count):
-            event = orjson.loads(line)
+        for sequence, line in enumerate(session.lines(0, session.count)):
+            event = event_of(line, sequence)
             yield event, state
             state.take(event)
 
@@ -84,7 +83,7 @@ def _add(
         history.leave_out("of no atlas of the project, or of a host program")
     else:
         try:
-            call = _call(project, path, event, state)
+            call = call_of(project, path, event, state)
         except ValueRefused:
             history.leave_out("with a secret in the arguments, which is not recorded")
             return
@@ -104,7 +103,9 @@ def _add(
         )
 
 
-def _call(project: Project, path: Path, event: dict[str, Any], state: SessionState) -> Call:
+def call_of(project: Project, path: Path, event: dict[str, Any], state: SessionState) -> Call:
+    """The call that an event decided, as policy saw it. Raises ValueRefused if a part of it is not
+    recorded."""
     payload = event["payload"]
     caller = project.caller_of(state.started)
     held = state.resolutions.get(payload.get("resolution_id") or "")

@@ -12,7 +12,7 @@ from cra.atlas.problem import YAML_SUFFIXES
 from cra.atlas.snapshot import POLICIES, rules_of
 from cra.errors import UsageError
 from cra.policy.call import Call
-from cra.policy.engine import decide
+from cra.policy.engine import decide, duplicates
 from cra.policy.explain import Remedy
 from cra.policy.ladder import Ruling
 from cra.policy.patch import Rewritten, diff_of, without_rules
@@ -54,6 +54,12 @@ def patch_of(project: Project, call: Call, changes: Sequence[Remedy]) -> Patch:
         before = (project.root / file).read_bytes().decode()
         files.append(Rewritten(file, before, without_rules(before, places)))
     rules = [*_rules_after(project, files)]
+    # The engine looks at rules of the ladder alone.
+    for again, first in duplicates(rules):
+        raise UsageError(
+            f"expected a policy_id for a new rule that no rule has, found {again.policy_id}",
+            where=str(first.origin),
+        )
     return Patch(diff_of(files), decide(project.policy_under(rules), call))
 
 

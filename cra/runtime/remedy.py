@@ -10,11 +10,12 @@ import shlex
 from collections.abc import Iterable
 from typing import Any, Final
 
-from cra.atlas.model import HostExecutor
+from cra.atlas.model import Action, HostExecutor
 from cra.policy.call import Call
 from cra.policy.engine import Policy
 from cra.policy.explain import explain
 from cra.policy.ladder import APPROVAL_TIER, Ruling
+from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.record import FrozenCall
 
@@ -39,15 +40,15 @@ def remedy_of(
     if isinstance(call.action.executor, HostExecutor):
         # No command knows the functions of a program.
         return "; ".join(change.words for change in explain(policy, asked).changes)
-    return _explaining(ruling, call, asked, configured) or (
+    return explaining(rule, call.action, asked, configured) or (
         "cra trace show last --event-type action.denied"
     )
 
 
-def _explaining(
-    ruling: Ruling, call: FrozenCall, asked: Call, configured: Iterable[str]
+def explaining(
+    rule: Rule | None, action: Action, asked: Call, configured: Iterable[str]
 ) -> str | None:
-    """The command that decides the same; None for a call that no short command states."""
+    """The command that decides the same by a rule; None for a call that no short command states."""
     facts = [_fact(name, value) for name, value in asked.context.items()]
     stated = [*_agent_words(asked)]
     if asked.scopes != frozenset(configured):
@@ -56,7 +57,7 @@ def _explaining(
     if asked.risk_tier is not None:
         stated.append(f"--risk-tier {asked.risk_tier}")
     stated += [f"--context {shlex.quote(fact)}" for fact in facts if fact is not None]
-    command = " ".join([_with_arguments(ruling, call), *stated])
+    command = " ".join([_with_arguments(rule, action, asked), *stated])
     return None if None in facts or len(command) > _MAX_COMMAND else command
 
 
@@ -64,25 +65,26 @@ def _agent_words(asked: Call) -> list[str]:
     return [] if asked.agent == _AGENT else [f"--agent {shlex.quote(asked.agent)}"]
 
 
-def _with_arguments(ruling: Ruling, call: FrozenCall) -> str:
-    command = f"cra explain {call.action.action_id}"
-    if not call.arguments and not _is_of_the_call(ruling):
+def _with_arguments(rule: Rule | None, action: Action, asked: Call) -> str:
+    command = f"cra explain {action.action_id}"
+    arguments = asked.moment.arguments if asked.moment else {}
+    if not arguments and not _is_of_the_call(rule):
         return command
-    words = [_argument(call, name, value) for name, value in call.arguments.items()]
+    words = [_argument(action, name, value) for name, value in arguments.items()]
     if words and None not in words:
         return " ".join([command, *(f"-p {shlex.quote(word)}" for word in words if word)])
-    return f"printf %s {shlex.quote(json.dumps(call.arguments))} | {command} --params -"
+    return f"printf %s {shlex.quote(json.dumps(arguments))} | {command} --params -"
 
 
-def _is_of_the_call(ruling: Ruling) -> bool:
-    """Whether a rule decides that is undecided as long as there are no arguments."""
-    wanted = ruling.rule.conditions if ruling.rule else None
+def _is_of_the_call(rule: Rule | None) -> bool:
+    """Whether a rule is undecided as long as there are no arguments."""
+    wanted = rule.conditions if rule else None
     return wanted is not None and (wanted.parameters is not None or wanted.time_window is not None)
 
 
-def _argument(call: FrozenCall, name: str, value: Any) -> str | None:
+def _argument(action: Action, name: str, value: Any) -> str | None:
     """An argument as NAME=VALUE; None if it might be read as something else."""
-    schema = call.action.parameters_schema.get("properties", {}).get(name)
+    schema = action.parameters_schema.get("properties", {}).get(name)
     kind = schema.get("type") if isinstance(schema, dict) else None
     found = _PLAIN.get(type(value))
     is_read_so = found == kind or (found, kind) == ("integer", "number")

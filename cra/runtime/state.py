@@ -155,7 +155,7 @@ class SessionState:
                 )
             if is_own:
                 self._own.add(sequence)
-            self.take(orjson.loads(line))
+            self.take(event_of(line, sequence))
 
     def take(self, event: _Payload) -> None:
         """Take in the next event. Raises IntegrityError if its payload is none of its type."""
@@ -189,6 +189,19 @@ class SessionState:
 
     def open_intents(self) -> list[Execution]:
         return [item for item in self.executions.values() if item.status == "open"]
+
+
+def event_of(line: bytes, sequence: int) -> dict[str, Any]:
+    """The event of a stored line, as it stands there. Raises IntegrityError if it is none."""
+    try:
+        event: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise IntegrityError(
+            Code.MALFORMED_LINE,
+            f"expected event {sequence}, found a line that is no JSON",
+            fix="cra trace verify",
+        ) from error
+    return event
 
 
 def folded(session: LedgerFile) -> SessionState:
