@@ -14,7 +14,7 @@ import typer
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, from_
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import (
@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from cra.ledger.filter import Filter
     from cra.ledger.fold import Totals
 
-Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
-Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to pass over.")]
+Limit: TypeAlias = Annotated[
+    int, typer.Option("--limit", metavar="N", parser=from_(1), help="How many at most.")
+]
+Offset: TypeAlias = Annotated[
+    int, typer.Option("--offset", metavar="N", parser=from_(0), help="How many to pass over.")
+]
 # How many examples of one kind of anomaly are printed.
 _MAX_EXAMPLES: Final = 5
 _STATES: Final = {"open": "good", "expired": "warn", "damaged": "bad"}
@@ -109,7 +113,10 @@ def show(
     *,
     named: NamedSession = None,
     seq: Annotated[
-        int | None, typer.Option("--seq", min=0, help="All of the event with this number.")
+        int | None,
+        typer.Option(
+            "--seq", metavar="N", parser=from_(0), help="All of the event with this number."
+        ),
     ] = None,
     filter_text: FilterText = None,
     event_type: EventType = None,
@@ -172,7 +179,10 @@ def tail(
         bool, typer.Option("--follow", "-f", help="Go on with events as they are recorded.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many events to begin with.")
+        int,
+        typer.Option(
+            "--lines", "-n", metavar="N", parser=from_(0), help="How many events to begin with."
+        ),
     ] = 10,
     filter_text: FilterText = None,
     event_type: EventType = None,
