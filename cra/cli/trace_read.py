@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.options import Json, ProjectDir, TraceDir, from_
@@ -227,10 +227,14 @@ def stats(
     trace_dir: TraceDir = None,
     as_json: Json = False,
 ) -> None:
-    """Count what is recorded in a session, or in all: resolutions, actions, events.
+    """Count what is recorded in a session, or in all: resolutions, actions, events, with rates and
+    durations.
 
-    cra trace stats last
-    cra trace stats --json
+    It believes what is stored: cra trace verify is what judges it. Events per second are over the
+    time from the first to the last event of each session. As JSON, durations are in seconds.
+
+      cra trace stats last
+      cra trace stats --json
     """
     name = stated(session, named)
     if name is None:
@@ -250,7 +254,7 @@ def stats(
         output.answer()
         room = max(len(value) for _, _, value in rows)
         table = [(name, labels, value.rjust(room)) for name, labels, value in rows]
-        output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)))
+        output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)), cut=("LABELS",))
     if totals.unreadable:
         from cra.cli.events import tell_damaged
 
@@ -405,11 +409,11 @@ def _metric_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, value in metrics.items():
         if isinstance(value, list):
             for item in value:
-                yield name, f"{item['action_id']} {item['status']}", str(item["value"])
+                yield name, f"{item['action_id']} {item['status']}", f"{item['value']:,}"
         elif isinstance(value, dict):
             for label, number in value.items():
-                if number is not None:
-                    shown = f"{number:.6f}" if isinstance(number, float) else str(number)
-                    yield name, label, shown
+                if number is not None and value.get("count", 1):
+                    is_time = name.endswith("_seconds") and label != "count"
+                    yield name, label, duration(number * 1e6) if is_time else f"{number:,}"
         elif value is not None:
-            yield name, "", f"{value:.3f}"
+            yield name, "", f"{value:,.3f}"
