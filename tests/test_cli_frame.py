@@ -163,6 +163,31 @@ def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
     assert lines[0].startswith(f"cra {path}")
 
 
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_help_of_every_command_names_what_it_takes_in_plain_words(path, capsys):
+    run([*path.split(), "--help"])
+    text = capsys.readouterr().out
+
+    usage = text.split("\n")[0].removeprefix(f"Usage: cra {path} ")
+    assert re.fullmatch(r"\[OPTIONS\](?: \[?[A-Z|]+(?:\|journal)?(?:\.\.\.)?\]?)*", usage)
+    assert re.findall(r"<\w+|x[<>]=", text) == []
+    # A default is not hung on a sentence.
+    defaults = r"; (?:all|nothing|1h.*|the agent|the default|the latest.*|trace\..*)\."
+    assert re.findall(defaults, " ".join(text.split())) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "found"),
+    [("--limit", "0", "0"), ("--offset", "-1", "-1"), ("--limit", "x", "'x'")],
+)
+def test_a_number_that_is_none_is_told_with_what_was_expected(option, value, found):
+    said = cra_says("trace", "list", option, value)
+
+    assert said.returncode == 2
+    assert f"invalid value for '{option}': expected a whole number from" in said.stderr
+    assert said.stderr.split("\n")[0].endswith(f"found {found}")
+
+
 def test_the_topic_exit_codes_names_every_exit_code():
     lines = cra_says("help", "exit-codes").stdout.splitlines()
 

@@ -715,9 +715,12 @@ def test_stats_count_one_session_or_all(folder, ids):
         {"action_id": "ticket.delete", "status": "denied", "value": 9},
     ]
     assert text.splitlines()[0].startswith("3 sessions, 17 events, ")
-    assert ["cra_actions_total", "ticket.delete", "denied", "9"] in [
-        line.split() for line in text.splitlines()
-    ]
+    lines = [line.split() for line in text.splitlines()]
+    assert ["cra_actions_total", "ticket.delete", "denied", "9"] in lines
+    assert ["cra_action_duration_seconds", "p50", "5.3", "ms"] in lines
+    assert ["cra_action_duration_seconds", "sum", "5.3", "ms"] in lines
+    assert ["cra_denial_ratio", "0.900"] in lines
+    assert every["cra_action_duration_seconds"]["p50"] == 0.0053
 
 
 def test_stats_say_how_many_lines_are_no_events(own):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,17 @@ def rewrite(session: Session, change: Callable[[bytes], bytes]) -> None:
     """Each line as another one, whether that is valid or not."""
     lines = session.paths.data.read_bytes().split(b"\n")[:-1]
     session.paths.data.write_bytes(b"".join(change(line) + b"\n" for line in lines))
+
+
+def at_second(of: Callable[[int], int]) -> Callable[[bytes], bytes]:
+    """Each event at a second that follows from its sequence."""
+
+    def change(line: bytes) -> bytes:
+        event = json.loads(line)
+        moment = f"2026-11-20T10:00:{of(event['sequence']):02}.000000Z"
+        return line.replace(event["timestamp"].encode(), moment.encode(), 1)
+
+    return change
 
 
 def redacted(*types: str) -> Callable[[bytes], bytes]:
@@ -455,8 +467,11 @@ def test_several_sessions_add_up(ledger, session):
 
 def test_metrics_are_named_as_monitoring_knows_them(session):
     resolve_again(session, resolve(session, microseconds=2_000_000))
-    approve(session, "e1")
-    finish(session, "e1")
+    for execution, microseconds in (("e1", 1485), ("e2", 4000), ("e3", 9000)):
+        approve(session, execution)
+        finish(session, execution, duration_us=microseconds)
+    deny(session)
+    rewrite(session, at_second(lambda sequence: 4 * sequence // 9))
 
     assert totals_of(session).metrics() == {
         "cra_resolutions_total": {"allow": 2},
@@ -466,12 +481,27 @@ def test_metrics_are_named_as_monitoring_knows_them(session):
             "p50": 0.00001,
             "p90": 2.0,
             "p99": 2.0,
+            "max": 2.0,
         },
         "cra_cache_hit_ratio": 0.5,
-        "cra_actions_total": [{"action_id": "ticket.close", "status": "success", "value": 1}],
+        "cra_actions_total": [
+            {"action_id": "ticket.close", "status": "success", "value": 3},
+            {"action_id": "ticket.delete", "status": "denied", "value": 1},
+        ],
+        "cra_action_duration_seconds": {
+            "count": 3,
+            "sum": 0.014485,
+            "p50": 0.004,
+            "p90": 0.009,
+            "p99": 0.009,
+            "max": 0.009,
+        },
+        "cra_denial_ratio": 0.25,
+        "cra_trace_events_per_second": 2.5,
         "cra_trace_events_total": {
-            "action.approved": 1,
-            "action.executed": 1,
+            "action.approved": 3,
+            "action.denied": 1,
+            "action.executed": 3,
             "carp.resolution.cached": 1,
             "carp.resolution.completed": 1,
             "session.started": 1,
@@ -479,11 +509,77 @@ def test_metrics_are_named_as_monitoring_knows_them(session):
     }
 
 
-def test_no_events_have_no_ratio_and_no_quantiles():
+def test_no_events_have_no_ratio_no_rate_and_no_quantiles():
     metrics = Totals().metrics()
 
-    assert metrics["cra_cache_hit_ratio"] is None
-    assert metrics["cra_resolution_duration_seconds"]["p99"] is None
+    for name in ("cra_cache_hit_ratio", "cra_denial_ratio", "cra_trace_events_per_second"):
+        assert metrics[name] is None
+    for name in ("cra_resolution_duration_seconds", "cra_action_duration_seconds"):
+        assert (metrics[name]["count"], metrics[name]["p99"], metrics[name]["max"]) == (
+            0,
+            None,
+            None,
+        )
+
+
+def test_a_rate_is_over_the_time_of_the_sessions_and_not_over_that_between_them(ledger, session):
+    deny(session)
+    other = ledger.start_session("other")
+    deny(other)
+
+    rewrite(session, at_second(lambda sequence: 2 * sequence))
+    rewrite(other, at_second(lambda sequence: 30 + 2 * sequence))
+    totals = Totals()
+    for one in (session, other):
+        totals.read(one.paths.data)
+
+    assert totals.metrics()["cra_trace_events_per_second"] == 1.0
+
+
+@pytest.mark.parametrize("moment", ["", "soon", "2026-13-01T00:00:00Z", "2026-11-20"])
+def test_what_is_no_time_makes_no_rate(session, moment):
+    stored = decode(session.paths.data.read_bytes().splitlines()[0]).header["timestamp"]
+    deny(session)
+    rewrite(
+        session,
+        lambda line: line.replace(
+            f'"timestamp":"{stored}"'.encode(), f'"timestamp":"{moment}"'.encode()
+        ),
+    )
+
+    assert totals_of(session).metrics()["cra_trace_events_per_second"] is None
+
+
+def test_the_duration_of_one_action_is_told_exactly_and_that_of_a_simulated_one_is_none(session):
+    approve(session, "e1")
+    finish(session, "e1", duration_us=14_856)
+    approve(session, "e2", simulated=True)
+    finish(session, "e2", duration_us=3, simulated=True)
+
+    found = totals_of(session).metrics()["cra_action_duration_seconds"]
+    assert {name: found[name] for name in ("count", "sum", "p50", "max")} == {
+        "count": 1,
+        "sum": 0.014856,
+        "p50": 0.014856,
+        "max": 0.014856,
+    }
+
+
+def test_a_duration_that_no_number_holds_is_none(session):
+    approve(session, "e1")
+    finish(session, "e1", duration_us=4242)
+    resolve_again(session, resolve(session, microseconds=4242), microseconds=4242)
+    rewrite(session, lambda line: line.replace(b"4242", b"9" * 5000))
+    totals = totals_of(session)
+
+    assert (totals.action_durations.count, totals.durations.count) == (0, 0)
+
+
+def test_the_duration_of_a_failed_action_counts(session):
+    approve(session, "e1")
+    fail(session, "e1")
+
+    assert totals_of(session).metrics()["cra_action_duration_seconds"]["sum"] == 0.000012
 
 
 def test_quantiles_are_right_to_a_percent():

@@ -114,7 +114,9 @@ def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = Fals
 def grant(  # its flags
     name: ApprovalName,
     *,
-    once: Annotated[bool, typer.Option("--once", help="For one call; the default.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="For one call, as if nothing is said.")
+    ] = False,
     for_session: Annotated[
         bool, typer.Option("--session", help="For any number of calls while the session is valid.")
     ] = False,

@@ -182,7 +182,7 @@ def create(
     atlas_id: Annotated[
         str | None,
         typer.Option(
-            "--id", metavar="ID", help="Its id, like com.example.support; local.NAME if left out."
+            "--id", metavar="ID", help="Its id, like com.example.support, instead of local.NAME."
         ),
     ] = None,
     dry_run: DryRun = False,

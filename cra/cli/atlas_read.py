@@ -209,8 +209,8 @@ def run_tests(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ID|PATH]",
-            help="An atlas of the project, or where one lies; all of the project if left out.",
+            metavar="ID|PATH",
+            help="An atlas of the project, or where one lies. None: all of the project.",
             show_default=False,
         ),
     ] = None,

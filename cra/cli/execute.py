@@ -30,7 +30,7 @@ def execute(
         str | None,
         typer.Argument(
             metavar="ACTION",
-            help="The action's id; the approval's if left out.",
+            help="The action's id. None: the approval's.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +47,9 @@ def execute(
     ] = None,
     resolution: Annotated[
         str | None,
-        typer.Option("--resolution", metavar="ID", help="The resolution; the latest valid one."),
+        typer.Option(
+            "--resolution", metavar="ID", help="The resolution, instead of the latest valid one."
+        ),
     ] = None,
     approval: Annotated[
         str | None,

@@ -87,7 +87,7 @@ def explain(
     ] = None,
     risk_tier: Annotated[
         str | None,
-        typer.Option("--risk-tier", metavar="TIER", help="What the task states; nothing."),
+        typer.Option("--risk-tier", metavar="TIER", help="A tier that the task states."),
     ] = None,
     context: Annotated[
         list[str] | None,

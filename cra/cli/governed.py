@@ -30,7 +30,7 @@ SessionOption: TypeAlias = Annotated[
     typer.Option(
         "--session",
         metavar="SESSION",
-        help="An id or how one begins, or `last`; the agent's only open one if left out.",
+        help="An id or how one begins, or `last`. None: the agent's only open one.",
     ),
 ]
 

@@ -111,6 +111,10 @@ class LazyGroup(TyperGroup):
 class Leaf(TyperCommand):
     """A command whose docstring is its help; what ends it are examples, one to a line."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        # Braces around what is required say no more than that nothing is around it.
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         prose, examples = _split(cleandoc(self.help or ""))
         for paragraph in prose:

@@ -19,7 +19,9 @@ _ACCEPT: Final = "cra trace repair --accept"
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The directory; made if there is none.")] = Path(),
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The directory; made if there is none.")
+    ] = Path(),
     *,
     no_sign: Annotated[
         bool, typer.Option("--no-sign", help="Make no key, and list none in the configuration.")

@@ -5,12 +5,28 @@ A command writes `as_json: Json = False`. Every command has --quiet and --verbos
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from cra.cli import output
+
+
+def from_(least: int) -> Callable[[str | int], int]:
+    """What reads a whole number that is `least` at least, for an option."""
+
+    def read(text: str | int) -> int:
+        digits = str(text)
+        if not re.fullmatch("[0-9]{1,15}", digits) or int(digits) < least:
+            found = digits if re.fullmatch("-?[0-9]{1,15}", digits) else repr(digits[:40])
+            raise typer.BadParameter(f"expected a whole number from {least} on, found {found}")
+        return int(digits)
+
+    return read
+
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the same facts as JSON.")]
 Quiet: TypeAlias = Annotated[

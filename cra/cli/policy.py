@@ -89,8 +89,8 @@ def run_tests(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...",
-            help=f"Files of tests; those in {TESTS}/ of the project if left out.",
+            metavar="FILE...",
+            help=f"Files of tests. None: those in {TESTS}/ of the project.",
             show_default=False,
         ),
     ] = None,

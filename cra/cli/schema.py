@@ -43,7 +43,7 @@ SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="Which schema; all of them if left out.")
+        str | None, typer.Argument(metavar="NAME", help="Which schema. None: all of them.")
     ] = None,
     *,
     write: Annotated[

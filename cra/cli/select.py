@@ -31,7 +31,7 @@ LogName: TypeAlias = Annotated[
 LogOrAll: TypeAlias = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SESSION]",
+        metavar="SESSION",
         help="An id or how one begins, `last`, `journal`, or a file. None: all sessions.",
         show_default=False,
     ),

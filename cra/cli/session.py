@@ -31,7 +31,9 @@ def start(
     principal: Annotated[
         str | None,
         typer.Option(
-            "--principal", metavar="TYPE:ID", help="For whom: user, service or agent; the agent."
+            "--principal",
+            metavar="TYPE:ID",
+            help="For whom it acts, instead of itself: user, service or agent.",
         ),
     ] = None,
     scopes: Annotated[
@@ -41,7 +43,9 @@ def start(
     ttl: Annotated[
         str | None,
         typer.Option(
-            "--ttl", metavar="TIME", help="How long it is valid; 1h, or what its parent has left."
+            "--ttl",
+            metavar="TIME",
+            help="How long it is valid, instead of 1h or what its parent has left.",
         ),
     ] = None,
     parent: Annotated[
@@ -94,8 +98,8 @@ def end(
     session: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SESSION]",
-            help="An id or how one begins, or `last`; the only open one if left out.",
+            metavar="SESSION",
+            help="An id or how one begins, or `last`. None: the only open one.",
             show_default=False,
         ),
     ] = None,

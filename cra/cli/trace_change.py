@@ -40,8 +40,8 @@ def repair(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SESSION|journal]",
-            help="What to mend; the journal if left out.",
+            metavar="SESSION|journal",
+            help="What to mend. None: the journal.",
             show_default=False,
         ),
     ] = None,
@@ -155,7 +155,7 @@ def prune(
         typer.Option(
             "--older-than",
             metavar="TIME",
-            help="Ended this long ago, as 30d; trace.retention_days.",
+            help="Ended this long ago, as 30d, instead of trace.retention_days.",
         ),
     ] = None,
     session: Annotated[

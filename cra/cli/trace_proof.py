@@ -19,7 +19,7 @@ from cra.cli import output
 from cra.cli.arguments import event_place, save
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, from_
 from cra.cli.project import open_config
 from cra.cli.select import LogName, NamedSession, open_log, the_one
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
@@ -48,7 +48,7 @@ def verify(
     sessions: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SESSION]...",
+            metavar="SESSION...",
             help="Ids or how they begin, `last`, `journal`, or one path: of a ledger, a session's "
             "file, a bundle. None: the whole ledger.",
         ),
@@ -74,7 +74,10 @@ def verify(
         bool, typer.Option("--secrets", help="Also look for what reads like a secret.")
     ] = False,
     cores: Annotated[
-        int | None, typer.Option("--cores", metavar="N", min=1, help="How many cores to use; all.")
+        int | None,
+        typer.Option(
+            "--cores", metavar="N", parser=from_(1), help="How many cores to use, instead of all."
+        ),
     ] = None,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,

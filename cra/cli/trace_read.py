@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, from_
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import (
@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from cra.ledger.filter import Filter
     from cra.ledger.fold import Totals
 
-Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
-Offset: TypeAlias = Annotated[int, typer.Option("--offset", min=0, help="How many to pass over.")]
+Limit: TypeAlias = Annotated[
+    int, typer.Option("--limit", metavar="N", parser=from_(1), help="How many at most.")
+]
+Offset: TypeAlias = Annotated[
+    int, typer.Option("--offset", metavar="N", parser=from_(0), help="How many to pass over.")
+]
 # How many examples of one kind of anomaly are printed.
 _MAX_EXAMPLES: Final = 5
 _STATES: Final = {"open": "good", "expired": "warn", "damaged": "bad"}
@@ -109,7 +113,10 @@ def show(
     *,
     named: NamedSession = None,
     seq: Annotated[
-        int | None, typer.Option("--seq", min=0, help="All of the event with this number.")
+        int | None,
+        typer.Option(
+            "--seq", metavar="N", parser=from_(0), help="All of the event with this number."
+        ),
     ] = None,
     filter_text: FilterText = None,
     event_type: EventType = None,
@@ -175,7 +182,10 @@ def tail(
         bool, typer.Option("--follow", "-f", help="Go on with events as they are recorded.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many events to begin with.")
+        int,
+        typer.Option(
+            "--lines", "-n", metavar="N", parser=from_(0), help="How many events to begin with."
+        ),
     ] = 10,
     filter_text: FilterText = None,
     event_type: EventType = None,
@@ -229,10 +239,14 @@ def stats(
     trace_dir: TraceDir = None,
     as_json: Json = False,
 ) -> None:
-    """Count what is recorded in a session, or in all: resolutions, actions, events.
+    """Count what is recorded in a session, or in all: resolutions, actions, events, with rates and
+    durations.
 
-    cra trace stats last
-    cra trace stats --json
+    It believes what is stored: cra trace verify is what judges it. Events per second are over the
+    time from the first to the last event of each session. As JSON, durations are in seconds.
+
+      cra trace stats last
+      cra trace stats --json
     """
     name = stated(session, named)
     if name is None:
@@ -252,7 +266,7 @@ def stats(
         output.answer()
         room = max(len(value) for _, _, value in rows)
         table = [(name, labels, value.rjust(room)) for name, labels, value in rows]
-        output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)))
+        output.table(table, ("METRIC", "LABELS", "VALUE".rjust(room)), cut=("LABELS",))
     if totals.unreadable:
         from cra.cli.events import tell_damaged
 
@@ -408,11 +422,11 @@ def _metric_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, value in metrics.items():
         if isinstance(value, list):
             for item in value:
-                yield name, f"{item['action_id']} {item['status']}", str(item["value"])
+                yield name, f"{item['action_id']} {item['status']}", f"{item['value']:,}"
         elif isinstance(value, dict):
             for label, number in value.items():
-                if number is not None:
-                    shown = f"{number:.6f}" if isinstance(number, float) else str(number)
-                    yield name, label, shown
+                if number is not None and value.get("count", 1):
+                    is_time = name.endswith("_seconds") and label != "count"
+                    yield name, label, duration(number * 1e6) if is_time else f"{number:,}"
         elif value is not None:
-            yield name, "", f"{value:.3f}"
+            yield name, "", f"{value:,.3f}"

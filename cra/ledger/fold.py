@@ -17,6 +17,7 @@ import orjson
 
 from cra.ledger import files
 from cra.ledger.index import end_of_lines, whole_lines
+from cra.ledger.source import milliseconds_between
 
 # How many failures and denials are kept as examples; all are counted.
 MAX_EXAMPLES: Final = 20
@@ -26,6 +27,7 @@ _MAX_INTENTS: Final = 20_000
 _MAX_RESOLUTIONS: Final = 65_536
 _MAX_TYPE: Final = 64
 
+_QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _REDACTED: Final = "(redacted)"
 _UNKNOWN: Final = "(unknown)"
 _OTHER: Final = "(other)"
@@ -41,10 +43,10 @@ _APPROVED: Final = re.compile(
     rb'"resolution_id":(?:null|"[^"\\]*")\},"salt":'
 )
 _EXECUTED: Final = re.compile(
-    rb'"payload":\{"action_id":"([^"\\]*)","duration_us":[0-9]+,"execution_id":"([^"\\]*)",'
+    rb'"payload":\{"action_id":"([^"\\]*)","duration_us":([0-9]{1,15}),"execution_id":"([^"\\]*)",'
 )
 _CACHED: Final = re.compile(
-    rb'"payload":\{"completed_event_id":"([^"\\]*)","duration_us":([0-9]+),'
+    rb'"payload":\{"completed_event_id":"([^"\\]*)","duration_us":([0-9]{1,15}),'
 )
 
 
@@ -66,18 +68,20 @@ class Incident(NamedTuple):
 
 
 class Durations:
-    """Durations in microseconds, kept to three digits, so that any number of them fits."""
+    """Durations in microseconds, rounded up to three digits, so that any number of them fits."""
 
     def __init__(self) -> None:
         self.count = 0
         self.total = 0
+        self.longest = 0
         self._buckets: dict[int, int] = {}
 
     def take(self, microseconds: Any) -> None:
         if type(microseconds) is int and microseconds >= 0:
             unit = 10 ** max(0, len(str(microseconds)) - 3)
-            rounded = microseconds // unit * unit
+            rounded = -(-microseconds // unit) * unit
             self._buckets[rounded] = self._buckets.get(rounded, 0) + 1
+            self.longest = max(self.longest, microseconds)
             self.count += 1
             self.total += microseconds
 
@@ -86,7 +90,15 @@ class Durations:
         ordered = sorted(self._buckets)
         below = accumulate(self._buckets[duration] for duration in ordered)
         reached = zip(ordered, below, strict=True)
-        return next((us for us, count in reached if count >= share * self.count), None)
+        found = next((us for us, count in reached if count >= share * self.count), None)
+        return None if found is None else min(found, self.longest)
+
+    def metric(self) -> dict[str, float | None]:
+        """How many there are, and in seconds their sum, quantiles and maximum."""
+        found = {name: self.quantile(share) for name, share in _QUANTILES.items()}
+        found["max"] = self.longest if self.count else None
+        seconds = {name: None if value is None else value / 1e6 for name, value in found.items()}
+        return {"count": self.count, "sum": self.total / 1e6, **seconds}
 
 
 class _Parsed(NamedTuple):
@@ -128,6 +140,8 @@ class Totals:
         self.resolutions: dict[str, int] = {}
         self.cached = 0
         self.durations = Durations()
+        self.action_durations = Durations()
+        self.milliseconds = 0
         self.actions: dict[tuple[str, str], int] = {}
         self.failures: list[Incident] = []
         self.denials: list[Incident] = []
@@ -183,40 +197,43 @@ class Totals:
 
     def metrics(self) -> dict[str, Any]:
         """The totals under the names that monitoring knows them by; durations in seconds."""
-        quantiles = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-        durations = self.durations
+        calls = sum(self.actions.values())
         return {
             "cra_resolutions_total": dict(sorted(self.resolutions.items())),
-            "cra_resolution_duration_seconds": {
-                "count": durations.count,
-                "sum": durations.total / 1e6,
-                **{
-                    name: None if (found := durations.quantile(share)) is None else found / 1e6
-                    for name, share in quantiles.items()
-                },
-            },
+            "cra_resolution_duration_seconds": self.durations.metric(),
             "cra_cache_hit_ratio": self.cache_hit_ratio,
             "cra_actions_total": [
                 {"action_id": action_id, "status": status, "value": count}
                 for (action_id, status), count in sorted(self.actions.items())
             ],
+            "cra_action_duration_seconds": self.action_durations.metric(),
+            "cra_denial_ratio": self.denied / calls if calls else None,
+            "cra_trace_events_per_second": (
+                self.events / self.milliseconds * 1000 if self.milliseconds else None
+            ),
             "cra_trace_events_total": dict(sorted(self.types.items())),
         }
 
     def read(self, path: Path, *, advance: Callable[[int], None] | None = None) -> None:
         """Take in a session's file. `advance` is told of bytes as they are read. Raises OSError."""
         self.sessions += 1
+        first, last = "", ""
         fd = files.open_for_reading(path)
         try:
             for _, chunk in whole_lines(fd, 0, end_of_lines(fd)):
                 lines = chunk[:-1].split(b"\n")
                 for line in lines:
                     self._take(line)
-                self._take_times(lines)
+                for moment in _moments(lines):
+                    first, last = min(first or moment, moment), max(last, moment)
                 if advance is not None:
                     advance(len(chunk))
         finally:
             os.close(fd)
+        if first:
+            self.first = min(self.first or first, first)
+            self.last = max(self.last or last, last)
+            self.milliseconds += _milliseconds(first, last)
 
     def _take(self, line: bytes) -> None:
         self.events += 1
@@ -242,15 +259,6 @@ class Totals:
             case "carp.resolution.cached":
                 self._take_cached(line)
 
-    def _take_times(self, lines: list[bytes]) -> None:
-        """The first and last time of some lines in a row."""
-        for line in (lines[0], lines[-1]):
-            found = _TIMESTAMP.search(line)
-            if found is not None:
-                moment = found[1].decode()
-                self.first = min(self.first or moment, moment)
-                self.last = max(self.last or moment, moment)
-
     def _take_intent(self, line: bytes) -> None:
         usual = _APPROVED.search(line, _HEADER)
         if usual is not None:
@@ -275,7 +283,8 @@ class Totals:
 
     def _take_success(self, line: bytes) -> None:
         usual = _EXECUTED.search(line, _HEADER)
-        if usual is not None and self._open.pop(usual[2], None) is not None:
+        if usual is not None and self._open.pop(usual[3], None) is not None:
+            self.action_durations.take(int(usual[2]))
             _count(self.actions, (usual[1].decode(), "success"))
             return
         event = self._parsed(line)
@@ -293,6 +302,8 @@ class Totals:
             self._keep(self.failures, event, f"{words.get('code', '')} {words.get('message', '')}")
 
     def _close_intent(self, event: _Parsed) -> None:
+        if not event.is_simulated:
+            self.action_durations.take(event.payload.get("duration_us"))
         execution_id = event.text("execution_id").encode()
         if self._open.pop(execution_id, None) or event.is_simulated:
             return
@@ -355,6 +366,19 @@ class Totals:
         if event is None:
             self.unreadable += 1
         return event
+
+
+def _moments(lines: list[bytes]) -> list[str]:
+    """The first and the last time of some lines in a row."""
+    found = map(_TIMESTAMP.search, (lines[0], lines[-1]))
+    return [match[1].decode(errors="replace") for match in found if match is not None]
+
+
+def _milliseconds(first: str, last: str) -> int:
+    try:
+        return milliseconds_between(first, last)
+    except (TypeError, ValueError):  # what is stored need not be times
+        return 0
 
 
 def _parse(line: bytes) -> _Parsed | None:
