@@ -165,7 +165,7 @@ def _explaining(
 def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, dict[str, Any]]:
     """Each approval that was asked for: how it stands, and who decided on it."""
     with LedgerFile(path) as session:
-        attests = coverage(session).attests
+        attests = coverage(session).covers
     return {
         approval.approval_id: {
             "standing": approval.standing(now, attests),
