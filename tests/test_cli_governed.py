@@ -377,3 +377,55 @@ def test_a_session_with_an_action_that_was_broken_off_is_ended_by_force_alone(pr
     assert shown["state"] == "ended"
     assert [intent["action_id"] for intent in shown["open_intents"]] == ["ticket.close"]
     assert cra(project, "trace", "verify").returncode == 0
+
+
+# What an action leaves on the terminal, and what a disk refuses afterwards
+
+
+def rewrite_code(project: Path, code: str) -> None:
+    close = "\n\ndef close(id, note=''):\n    return {'closed': id}\n"
+    (project / "atlases" / "desk" / "desk.py").write_text(code + close)
+    pin(project)
+    answer(project, "resolve", "--goal", "read a ticket")
+
+
+def test_what_an_action_prints_does_not_mix_with_its_result(project):
+    rewrite_code(project, "def read(id):\n    print('thinking')\n    return {'id': id}\n")
+    done = cra(project, "execute", "ticket.read", "--param", "id=4", "--json")
+
+    assert json.loads(done.stdout)["result"] == {"id": 4}
+    assert "thinking" in done.stderr
+
+
+def test_a_result_is_not_obeyed_by_a_terminal(project):
+    rewrite_code(project, "def read(id):\n    return {'a\\u009b31m': '\\u202eevil \\u2028'}\n")
+    shown = answer(project, "execute", "ticket.read", "--param", "id=4")
+
+    assert "\\u009b" in shown
+    assert not {"\u009b", "\u202e", "\u2028"} & set(shown)
+
+
+def test_what_has_run_is_not_said_to_be_unrecorded(project):
+    """The checkpoint cannot be written any more; the session's file can."""
+    code = """
+from glob import glob
+import os
+
+
+def read(id):
+    for path in glob("cra.trace/0*.checkpoint"):
+        os.remove(path)
+        os.makedirs(path + "/in-the-way")
+    return {"id": id}
+"""
+    rewrite_code(project, code)
+    done = cra(project, "execute", "ticket.read", "--param", "id=4")
+
+    assert done.stdout, done.stderr
+    assert json.loads(done.stdout) == {"id": 4}
+    assert done.returncode == 5
+    assert (
+        "error[CRA-4007]: expected to keep the record of ticket.read, which has run" in done.stderr
+    )
+    assert "do not run it again" in done.stderr
+    assert "nothing was recorded" not in done.stderr

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import time
+from contextlib import redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cra import canonical
 from cra.cli import output
 from cra.cli.approvals import ask_for, find_approval
 from cra.cli.arguments import parameters_of, seconds
 from cra.cli.governed import Agent, SessionOption, no_session, open_project, session_id_for
 from cra.cli.options import Json, ProjectDir
-from cra.errors import ExitCode, UsageError
+from cra.errors import ExitCode, LedgerError, OutcomeLost, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cra.runtime.project import Project
     from cra.runtime.result import ExecutionResult
     from cra.runtime.session import GovernedSession
@@ -101,22 +105,41 @@ def execute(
         make = partial(
             working.execute, action, arguments, resolution_id=resolution, idempotency_key=key
         )
-        try:
-            if dry_run:
-                done = working.simulate(
-                    action, arguments, resolution_id=resolution, approval_id=approval
-                )
-            else:
-                done = make(approval_id=approval)
-                if _is_decided(opened, working, done, patience, asks=not as_json):
-                    done = make()
-        finally:
-            working.barrier()
-    if as_json:
-        output.answer_json(done.document())
-    else:
-        _show(done)
+        if dry_run:
+            done = working.simulate(
+                action, arguments, resolution_id=resolution, approval_id=approval
+            )
+        else:
+            done = _apart(partial(make, approval_id=approval))
+            if _is_decided(opened, working, done, patience, asks=not as_json):
+                done = _apart(make)
+        if as_json:
+            output.answer_json(done.document())
+        else:
+            _show(done)
+        _secure(working, done)
     return done.exit_code
+
+
+def _apart(make: Callable[[], ExecutionResult]) -> ExecutionResult:
+    """The result of a call; what its action prints is about the run, and stdout is for results."""
+    with redirect_stdout(sys.stderr):
+        return make()
+
+
+def _secure(working: GovernedSession, done: ExecutionResult) -> None:
+    """Bring the record to the disk. Raises OutcomeLost if it may not last, and the action ran."""
+    try:
+        working.barrier()
+    except LedgerError as error:
+        if done.status not in ("success", "error") or done.simulated:
+            raise
+        raise OutcomeLost(
+            f"expected to keep the record of {done.action_id}, which has run, found: "
+            f"{error.message}",
+            where=f"execution {done.execution_id}",
+            fix="do not run it again before you have looked what it did",
+        ) from error
 
 
 def _arguments(
@@ -163,7 +186,7 @@ def _show(done: ExecutionResult) -> None:
         case "success" if done.simulated and done.value is None:
             output.answer(f"{output.style('ALLOWED', 'good')}: {output.safe(done.reason)}")
         case "success":
-            output.answer(json.dumps(done.value, indent=2, ensure_ascii=False, default=repr))
+            output.answer_json(canonical.wrap(done.value))
         case "denied":
             why = f"{done.reason} ({done.policy_id})"
             output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")

@@ -576,7 +576,13 @@ class ChainWriter:
                 self._on_checkpoint(self.size, self._place.tree.root())
             self._unreported = False
         except OSError as error:
-            raise self._write_failed(error) from error
+            raise WriteFailed(
+                f"expected to bring the ledger to the disk, found {error.strerror}; "
+                "what is written of it may not outlast a power cut",
+                where=str(error.filename or self.paths.data),
+                fix=f"make room or mend the permissions; cra trace show {self.paths.name} has what "
+                "is written",
+            ) from error
 
     def _sync(self) -> None:
         with self._mutex:

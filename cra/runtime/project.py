@@ -12,6 +12,7 @@ import shutil
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from cra import config as configuration
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
 from cra.config import Config, UserDirs, find_project
-from cra.errors import ArgumentsRefused, ConfigError, UnknownAction
+from cra.errors import ArgumentsRefused, ConfigError, LedgerError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
@@ -377,7 +378,9 @@ class Project:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # What went wrong before says more than what goes wrong because of it.
+        with suppress(LedgerError) if error is not None else nullcontext():
+            self.close()
 
 
 def _declared(atlas: Atlas) -> Iterator[Rule]:
