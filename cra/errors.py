@@ -115,8 +115,16 @@ class ArgumentsRefused(UsageError):
 
 
 class Denied(CraError):
+    """`policy_id` names the rule, or what decides where no rule does."""
+
     code = "CRA-5001"
     exit_code = ExitCode.NO
+
+    def __init__(
+        self, message: str, *, policy_id: str, fix: str | None = None, where: str | None = None
+    ) -> None:
+        super().__init__(message, fix=fix, where=where)
+        self.policy_id = policy_id
 
 
 class ApprovalPending(CraError):

@@ -476,3 +476,49 @@ def test_the_public_names_load_late():
     missing: Callable[[], Any] = lambda: cra.absent  # noqa: E731
     with pytest.raises(AttributeError, match="absent"):
         missing()
+
+
+# What runs is what was decided
+
+
+def test_a_default_that_a_function_changes_is_new_for_each_call(project):
+    def append(to: str, extra: list[str] = []) -> list[str]:  # noqa: B006  # what this is about
+        extra.append(to)
+        return list(extra)
+
+    governed = govern(append, project=project, name="host.append")
+    assert governed("a") == ["a"]
+    assert governed("b") == ["b"]
+
+
+def test_a_coroutine_behind_a_plain_wrapper_is_no_success(project):
+    async def work(number: int) -> int:
+        return number
+
+    def wrapped(number: int) -> Any:
+        return work(number)
+
+    governed = govern(wrapped, project=project, name="host.work")
+    with pytest.raises(UsageError, match="a coroutine that has not begun"):
+        governed(4)
+
+    assert events(project.host_session())[-1].event_type == "action.failed"
+
+
+def test_a_method_of_a_class_is_refused_when_it_is_wrapped(project):
+    class Counter:
+        def read(self, number: int) -> int:
+            return number
+
+    with pytest.raises(UsageError, match=r"govern\(object.method\)"):
+        govern(Counter.read, project=project, name="host.read")
+    assert govern(Counter().read, project=project, name="host.read")(4) == 4
+
+
+def test_a_denial_names_its_rule(project):
+    governed = govern(lambda number: number, project=project, name="elsewhere.read")
+    with pytest.raises(Denied) as caught:
+        governed(4)
+
+    assert caught.value.policy_id == "default:no-rule-allows"
+    assert caught.value.fix is not None

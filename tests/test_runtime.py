@@ -967,3 +967,75 @@ def test_a_child_goes_on_while_its_parent_does(desk):
     for _ in range(3):
         assert parent.execute("ticket.read", {"id": 1}).status == "success"
         assert child.execute("ticket.read", {"id": 1}).status == "success"
+
+
+# Who calls, as the configuration and the host program say
+
+
+SENIOR = rule("seniors", "allow", "ticket.*", conditions={"roles": ["senior"]})
+STAGING = rule("staging", "allow", "ticket.*", conditions={"context": {"env": ["staging"]}})
+FACTS = {"agents": {"agent": {"roles": ["senior"], "context": {"env": "staging"}}}}
+
+
+@pytest.mark.parametrize("allows", [SENIOR, STAGING])
+@pytest.mark.parametrize(
+    ("config", "session", "resolution", "is_allowed"),
+    [
+        ({}, {}, {}, False),
+        (FACTS, {}, {}, True),
+        ({}, {"roles": ["senior"], "context": {"env": "staging"}}, {}, True),
+        # A caller's own words only make a decision stricter.
+        ({}, {}, {"context": {"env": "staging", "roles": ["senior"]}}, False),
+        # What the configuration says goes before the host program.
+        (
+            {"agents": {"agent": {"context": {"env": "live"}}}},
+            {"context": {"env": "staging"}},
+            {},
+            False,
+        ),
+    ],
+)
+def test_allow_rules_go_by_what_configuration_and_host_program_say(
+    allows, config, session, resolution, is_allowed
+):
+    with Project.temporary([DESK], [allows], config=config) as project:
+        found = project.session(**session).resolve(GOAL, **resolution)
+
+        assert bool(found.allowed) is is_allowed
+
+
+def test_what_a_host_program_says_of_a_session_holds_in_other_processes(tmp_path):
+    write_project(tmp_path, SENIOR)
+    with Project.open(tmp_path, environ={"HOME": str(tmp_path)}) as project:
+        session = begun(project, roles=["senior"])
+    with Project.open(tmp_path, environ={"HOME": str(tmp_path)}) as project:
+        again = project.session(session_id=session.id)
+
+        assert again.execute("ticket.read", {"id": 1}).status == "success"
+
+
+def test_an_action_has_the_time_that_the_configuration_gives_it():
+    slow = dict(DESK[1]) | {
+        "desk.py": b"import time\n\n\ndef read(id):\n    time.sleep(5)\n"
+        + DESK[1]["desk.py"].replace(b"def read(", b"def unread(")
+    }
+    config = {"runtime": {"timeout_ms": 50}}
+    with Project.temporary([(MANIFEST, slow)], [ALLOW], config=config) as project:
+        done = begun(project).execute("ticket.read", {"id": 1})
+
+        assert (done.status, (done.error or {}).get("code")) == ("error", "timeout")
+
+
+def test_a_result_that_nobody_would_read_is_refused():
+    with Project.temporary([DESK], [ALLOW]) as project:
+        done = begun(project).execute("ticket.sort", {"items": ["x" * 1024]})
+        assert done.status == "success"
+    large = DESK[1]["desk.py"].replace(
+        b"def sort(items):",
+        b"def sort(items):\n    return 'x' * (17 << 20)\n\n\ndef unsorted(items):",
+    )
+    with Project.temporary([(MANIFEST, {"desk.py": large})], [ALLOW]) as project:
+        done = begun(project).execute("ticket.sort", {"items": []})
+
+        assert (done.error or {}).get("code") == "invalid_result"
+        assert "at most 16777216 bytes" in (done.error or {})["message"]

@@ -212,7 +212,7 @@ def _call(  # who asks for what
 
 def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None) -> Call:
     """The call as it would be executed now. Raises ArgumentsRefused."""
-    from cra.policy.engine import limits_of
+    from cra.policy.engine import key_of, matching
 
     _, action = opened.snapshot.actions[call.action_id]
     arguments = parameters_of(words, file, action.parameters_schema)
@@ -221,7 +221,9 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
     if flaws:
         raise opened.misfit(call.action_id, flaws)
     moment = _moment(arguments)
-    unused = {limit.key: 0 for limit in limits_of(opened.policy, call._replace(moment=moment))}
+    rules = [one.rule for one in matching(opened.policy, call.action_id)]
+    # Also of limits that a deny rule before them leaves unasked: they are shown as well.
+    unused = {key_of(rule, call): 0 for rule in rules if rule.limit is not None}
     return call._replace(moment=moment._replace(used=unused))
 
 

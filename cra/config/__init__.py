@@ -102,6 +102,8 @@ class PolicyConfig:
 class AgentConfig:
     roles: tuple[_Name, ...] = ()
     scopes: tuple[_Name, ...] = ()
+    # Facts that allow rules may go by; what a caller states only makes a decision stricter.
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

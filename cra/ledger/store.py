@@ -8,10 +8,10 @@ import re
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cra import __version__, canonical
 from cra.errors import (
@@ -170,12 +170,14 @@ class Ledger:
             ) from error
         _open_ledgers.add(self)
 
-    def start_session(
+    def start_session(  # noqa: PLR0913  # what a session is begun with
         self,
         agent_id: str,
         *,
         principal: Principal | None = None,
         scopes: tuple[str, ...] = (),
+        roles: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
         ttl_seconds: int = 3600,
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
@@ -192,7 +194,7 @@ class Ledger:
             parent = self.first_event(parent_session_id)
             trace_id = parent.header["trace_id"]
             expires_at = min(expires_at, (parent.payload or {}).get("expires_at", expires_at))
-        opening = {
+        opening: dict[str, Any] = {
             "agent_id": agent_id,
             "principal": principal or {"type": "agent", "id": agent_id},
             "scopes": list(scopes),
@@ -204,6 +206,10 @@ class Ledger:
             "boot_id": files.boot_id(),
             "cra_version": __version__,
         }
+        if roles:
+            opening["roles"] = list(roles)
+        if context:
+            opening["context"] = dict(context)
         canonical.encode(opening)  # what is refused leaves no file
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
         with _let_go_on_failure(session), session.batch(barrier=True):

@@ -38,6 +38,9 @@ class SessionStarted(TypedDict):
     agent_id: str
     principal: Principal
     scopes: list[str]
+    # What the host program that began the session says of it, beside the configuration.
+    roles: NotRequired[list[str]]
+    context: NotRequired[dict[str, Any]]
     ttl_seconds: int
     expires_at: str
     parent_session_id: str | None

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
@@ -212,6 +213,8 @@ class _Form:
     schema: Mapping[str, Any]
     # Those of the defaults that JSON has a form for: a rule has to see them too.
     defaults: Mapping[str, bytes]
+    # The same as Python values.
+    pristine: Mapping[str, Any]
     floats: frozenset[str]
 
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,7 +231,8 @@ class _Form:
         named = dict(arguments)
         for name, text in self.defaults.items():
             if canonical.encode(named[name]) == text:
-                named[name] = self.signature.parameters[name].default
+                # As it was when the function was wrapped, whatever earlier calls did to theirs.
+                named[name] = deepcopy(self.pristine[name])
         # In JSON 2.0 and 2 are one number.
         for name in self.floats & named.keys():
             if type(named[name]) is int:
@@ -249,6 +253,12 @@ def _form_of(function: Callable[..., Any]) -> _Form:
     except (TypeError, ValueError):
         raise _unfit(function, "a function with a signature", "none") from None
     parameters = signature.parameters.values()
+    if _is_method(function, signature):
+        raise _unfit(
+            function,
+            "a function, or a method of an object: govern(object.method)",
+            "a method of a class",
+        )
     kinds = {parameter.kind for parameter in parameters}
     if _VAR_POSITIONAL in kinds:
         raise _unfit(function, "parameters that each have a name", "*arguments")
@@ -270,7 +280,8 @@ def _form_of(function: Callable[..., Any]) -> _Form:
         "additionalProperties": _VAR_KEYWORD in kinds,
     }
     floats = frozenset(each.name for each in named if hints[each.name] is float)
-    return _Form(signature, schema, defaults, floats)
+    pristine = {name: deepcopy(signature.parameters[name].default) for name in defaults}
+    return _Form(signature, schema, defaults, pristine, floats)
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
@@ -304,6 +315,12 @@ def _schema_of(hint: Any) -> dict[str, Any]:
     if origin is dict:
         return {"type": "object", "additionalProperties": _schema_of(inner[1])}
     return {}
+
+
+def _is_method(function: Callable[..., Any], signature: inspect.Signature) -> bool:
+    """Whether a function stands in the body of a class, and is called with an object of it."""
+    inside = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
+    return "." in inside and next(iter(signature.parameters), "") in ("self", "cls")
 
 
 def _is_json(value: Any) -> bool:

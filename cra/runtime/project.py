@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from cra import config as configuration
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
-from cra.config import Config, UserDirs, find_project
+from cra.config import AgentConfig, Config, UserDirs, find_project
 from cra.errors import ArgumentsRefused, ConfigError, LedgerError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
@@ -253,20 +253,23 @@ class Project:
                 self._reservations = self._reservations or Reservations()
         return self._reservations
 
-    def session(  # what a session is begun with
+    def session(  # noqa: PLR0913  # what a session is begun with
         self,
         agent: str = "agent",
         *,
         session_id: str | None = None,
         principal: Principal | None = None,
         scopes: Sequence[str] | None = None,
+        roles: Sequence[str] = (),
+        context: Mapping[str, Any] | None = None,
         ttl_seconds: int | None = None,
         parent: str | None = None,
     ) -> GovernedSession:
         """A new session, or the one with an id, which may have been begun by another process.
 
-        Scopes only narrow: those of the agent in the configuration, and those of the parent. It is
-        valid for an hour unless stated, and no longer than its parent.
+        Scopes only narrow: those of the agent in the configuration, and those of the parent. Roles
+        and context are added to those of the configuration: the host program answers for them. It
+        is valid for an hour unless stated, and no longer than its parent.
         """
         from cra.runtime.scopes import narrowed
         from cra.runtime.session import GovernedSession
@@ -282,6 +285,8 @@ class Project:
             agent,
             principal=principal,
             scopes=bounds.scopes,
+            roles=roles,
+            context=context or {},
             ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent,
             on_lines=state.read,
@@ -319,13 +324,17 @@ class Project:
             return self._host_session[0]
 
     def caller_of(self, started: Mapping[str, Any]) -> Caller:
-        """Who acts in a session: its agent and scopes, and the roles that the project gives it."""
+        """Who acts in a session: its agent and scopes, and the roles and facts that the project and
+        the host program that began it give it."""
         from cra.resolver.request import Caller
 
         agent = str(started["agent_id"])
-        known = self.config.agents.get(agent)
+        known = self.config.agents.get(agent, AgentConfig())
         return Caller(
-            agent, frozenset(known.roles if known else ()), frozenset(started.get("scopes", ()))
+            agent,
+            frozenset((*known.roles, *started.get("roles", ()))),
+            frozenset(started.get("scopes", ())),
+            {**started.get("context", {}), **known.context},
         )
 
     def unknown_action(self, action_id: str) -> UnknownAction:

@@ -67,6 +67,7 @@ class ExecutionResult:
         if self.status == "denied":
             raise Denied(
                 f"{self.action_id}: {self.reason} ({self.policy_id})",
+                policy_id=str(self.policy_id),
                 fix=self.fix,
             )
         if self.status == "pending_approval":

@@ -73,7 +73,6 @@ _STATUS: Final[Mapping[Answer, Status]] = {
 _BARRIER_TIERS: Final = frozenset({"medium", "high", "critical"})
 # How a key begins that `wrap` keeps from passing for one of its markers.
 _MARKER: Final = b'"$'
-_DEFAULT_TIMEOUT_MS: Final = 30_000
 _MAX_NAME: Final = 256
 
 
@@ -120,6 +119,12 @@ class GovernedSession:
             context=context,
         )
         return self.resolve_task(task, self._source.new_id())
+
+    async def resolve_async(self, goal: str, **narrowed: Any) -> Resolution:
+        """`resolve` for a task, with the same arguments: the event loop runs on meanwhile."""
+        import asyncio
+
+        return await asyncio.to_thread(self.resolve, goal, **narrowed)
 
     def resolve_task(self, task: Task, request_id: str) -> Resolution:
         """`resolve` for a task that a request states. Raises UsageError for a known request id."""
@@ -495,7 +500,7 @@ class GovernedSession:
             action.action_id,
             # What the action does to its arguments does not change what was recorded.
             canonical.decode(canonical.encode(call.arguments)),
-            (action.timeout_ms or _DEFAULT_TIMEOUT_MS) / 1000,
+            (action.timeout_ms or self.project.config.runtime.timeout_ms) / 1000,
             atlas.files,
             atlas.digest,
             self.project.root,

@@ -14,6 +14,8 @@ from cra.runtime.executors.work import Done, Failed, Outcome, Stopped
 
 # A recursion without end has a thousand frames, and the last ones tell all.
 _FRAMES: Final = 20
+# Beyond what anybody reads; what is larger belongs into a file.
+MAX_RESULT: Final = 16 << 20
 
 
 class FunctionCall(NamedTuple):
@@ -43,6 +45,8 @@ def stored_form(value: Any) -> Any:
     """A result as it reads back from the ledger: of plain types, and nobody else holds it. Only its
     keys stay in their order, for whoever reads it now."""
     text = canonical.text_of(canonical.wrap(value), sort_keys=False)
+    if len(text) > MAX_RESULT:
+        raise ValueRefused(f"expected a result of at most {MAX_RESULT} bytes, found {len(text)}")
     return canonical.unwrap(json.loads(text))
 
 

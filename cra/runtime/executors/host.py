@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, Final
 
 from cra.atlas.model import HostExecutor
-from cra.errors import ValueRefused
+from cra.errors import UsageError, ValueRefused
 from cra.runtime.executors.call import stored_form
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 
@@ -32,6 +33,13 @@ def run(executor: HostExecutor, work: Work) -> Outcome:
     token = CURRENT.set(None)
     try:
         call.value = call.function(**work.arguments)
+        if isinstance(call.value, CoroutineType):
+            call.value.close()
+            raise UsageError(
+                f"expected that {executor.origin} has done its work, found a coroutine that has "
+                "not begun",
+                fix="govern the coroutine function itself, below its other decorators",
+            )
     except BaseException as error:  # noqa: BLE001  # the caller raises it once it is recorded
         call.error = error
         kind = type(error).__qualname__
