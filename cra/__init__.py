@@ -8,10 +8,25 @@ if TYPE_CHECKING:
     from cra.errors import ApprovalPending, CraError, Denied, ExecutionFailed
     from cra.runtime.govern import govern
     from cra.runtime.project import Project
+    from cra.runtime.session import GovernedSession as Session
 
 __version__ = "0.1.0"
 
-__all__ = ["ApprovalPending", "CraError", "Denied", "ExecutionFailed", "Project", "govern"]
+__all__ = [
+    "ApprovalPending",
+    "CraError",
+    "Denied",
+    "ExecutionFailed",
+    "Project",
+    "Session",
+    "govern",
+]
+
+_HOMES = {
+    "Project": "cra.runtime.project:Project",
+    "Session": "cra.runtime.session:GovernedSession",
+    "govern": "cra.runtime.govern:govern",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -20,8 +35,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    homes = {"Project": "cra.runtime.project", "govern": "cra.runtime.govern"}
-    value = globals()[name] = getattr(import_module(homes.get(name, "cra.errors")), name)
+    home, _, inside = _HOMES.get(name, f"cra.errors:{name}").partition(":")
+    value = globals()[name] = getattr(import_module(home), inside)
     return value
 
 

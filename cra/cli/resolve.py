@@ -17,6 +17,7 @@ from cra.errors import ExitCode
 if TYPE_CHECKING:
     from cra.runtime.result import Resolution
 
+_CHANGED: Final = b'"event_type":"project.changed"'
 _STYLES: Final = {"allow": "good", "partial": "warn", "requires_approval": "warn", "deny": "bad"}
 
 
@@ -64,7 +65,7 @@ def resolve(
         working = opened.session(agent, session_id=session_id)
         if session_id is None:
             output.tell(f"started the session {working.id}")
-        before = working.size
+        before = working.size if session_id is not None else 0
         found = working.resolve(
             goal,
             risk_tier=risk_tier,
@@ -74,8 +75,10 @@ def resolve(
             context=facts,
         )
         working.barrier()
-        appended = working.stored_lines(before) if events else []
-    for line in appended:
+        appended = working.stored_lines(before)
+    if any(_CHANGED in line for line in appended):
+        output.tell("note: the atlases or policies are others than when this session resolved last")
+    for line in appended if events else ():
         sys.stdout.write(line.decode() + "\n")
     if as_json:
         output.answer_json(found.document)

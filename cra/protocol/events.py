@@ -73,6 +73,8 @@ class ResolutionCompleted(TypedDict):
     resolution_id: str
     decision: Decision
     snapshot: str
+    # What was read of the project, where a host program has added its own actions.
+    project: NotRequired[str]
     # The ids of the allowed actions: all that a call needs to know of a resolution.
     allowed: list[str]
     expires_at: str
@@ -86,6 +88,7 @@ class ResolutionCached(TypedDict):
     # The event of the same session that holds the answer.
     completed_event_id: str
     snapshot: str
+    project: NotRequired[str]
     expires_at: str
     duration_us: int
 
@@ -358,7 +361,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "journal.redacted": EventType(PayloadRedacted, "user", "warn"),
     "journal.key_added": EventType(KeyAdded, "user", "warn"),
     "limit.reserved": EventType(LimitReserved, severity="debug"),
-    "project.changed": EventType(ProjectChanged),
+    "project.changed": EventType(ProjectChanged, severity="warn"),
 }
 
 ALIASES: Final[Mapping[str, str]] = {

@@ -68,6 +68,7 @@ def record_resolution(
     document: Mapping[str, Any],
     *,
     snapshot: str,
+    read: str,
     duration: int,
     completed: str | None,
 ) -> Recorded:
@@ -81,6 +82,8 @@ def record_resolution(
         "duration_us": duration,
     }
     span_id = document["span_id"]
+    if read != snapshot:
+        common["project"] = read
     if completed is not None:
         payload = common | {"completed_event_id": completed}
         return writer.append("carp.resolution.cached", payload, span_id=span_id)
@@ -90,6 +93,12 @@ def record_resolution(
         "resolution": {name: value for name, value in document.items() if name not in common},
     }
     return writer.append("carp.resolution.completed", payload, span_id=span_id)
+
+
+def record_change(writer: ChainWriter, before: str, after: str, span_id: str) -> None:
+    """That the atlases or the rules are others than those that the session went by before."""
+    payload = {"what": "atlases and policies", "before": before, "after": after}
+    writer.append("project.changed", payload, span_id=span_id)
 
 
 def record_redactions(

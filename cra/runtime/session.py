@@ -37,6 +37,7 @@ from cra.runtime.record import (
     Decided,
     FrozenCall,
     error_of,
+    record_change,
     record_consumption,
     record_context,
     record_denial,
@@ -157,6 +158,9 @@ class GovernedSession:
                 span_id=document["span_id"],
                 actor_id=self.caller.agent,
             )
+            read, before = self.project.read_digest, self._state.project
+            if before not in (None, read):
+                record_change(writer, before, read, document["span_id"])
             record_redactions(writer, redactions, document["span_id"])
             if self._is_full and known is None:
                 self._record_details(writer, task, document)
@@ -164,6 +168,7 @@ class GovernedSession:
                 writer,
                 document,
                 snapshot=world.snapshot.digest,
+                read=read,
                 duration=(time.perf_counter_ns() - began) // 1000,
                 completed=known[1] if known else None,
             )

@@ -118,6 +118,8 @@ class SessionState:
     size: int = 0
     started: _Payload = field(default_factory=dict)
     is_ended: bool = False
+    # What was read of the project when the session resolved last.
+    project: str | None = None
     requests: set[str] = field(default_factory=set)
     # By the span of a request: the goal, the tier and the context that its task states.
     tasks: dict[str, tuple[str, RiskTier | None, _Payload]] = field(default_factory=dict)
@@ -256,6 +258,7 @@ def _resolve(state: SessionState, event: _Payload) -> None:
         payload["expires_at"],
         *state.tasks[event["span_id"]],
     )
+    state.project = payload.get("project", payload["snapshot"])
     state.completed[event["event_id"]] = held
     state.offered |= held.allowed
     _hold(state, held)
@@ -263,6 +266,7 @@ def _resolve(state: SessionState, event: _Payload) -> None:
 
 def _resolve_again(state: SessionState, event: _Payload) -> None:
     payload = event.get("payload") or {}
+    state.project = payload.get("project", payload.get("snapshot"))
     held = state.completed.get(payload.get("completed_event_id", ""))
     if held is not None:
         again = replace(
