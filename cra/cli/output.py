@@ -97,6 +97,18 @@ def answer_jsonl(values: Iterable[Any]) -> None:
         _write(_json(value) + "\n")
 
 
+def answer_bytes(parts: Iterable[bytes]) -> None:
+    """Hand over the answer as it is, to a file or a pipe."""
+    flush()
+    for part in parts:
+        try:
+            sys.stdout.buffer.write(part)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
 def flush() -> None:
     """Hand over what was printed; a command that follows events does so after each batch."""
     try:
