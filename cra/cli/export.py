@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -216,15 +217,17 @@ def _export_bundle(
     from cra.ledger.bundle import write_bundle
 
     session_id = session_id_of(path)
+    write = partial(write_bundle, path.parent, session_id, trust=trust, force=force)
     if target is None:
         with TemporaryDirectory(prefix="cra-") as place:
             written = Path(place) / f"{session_id}.zip"
-            contents = write_bundle(path.parent, session_id, written, trust, force=force)
+            with output.working("exporting"):
+                contents = write(written)
             with open(written, "rb") as file:
                 output.answer_bytes(iter(lambda: file.read(READ_SIZE), b""))
     else:
-        with naming(target):
-            contents = write_bundle(path.parent, session_id, target, trust, force=force)
+        with naming(target), output.working("exporting"):
+            contents = write(target)
     if as_json:
         facts = {**asdict(contents), "verdict": contents.verdict.name}
         output.answer_json({"output": str(target), "format": _BUNDLE, **facts})

@@ -270,6 +270,34 @@ def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
             _say("\r\x1b[K")
 
 
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """Tell that work goes on which cannot say how far it is: on a terminal, from half a second
+    on."""
+    if not sys.stderr.isatty() or _volume.quiet:
+        yield
+        return
+    from threading import Event, Thread
+
+    begun, is_done = time.monotonic(), Event()
+
+    def draw() -> None:
+        pause = _SILENT_SECONDS
+        while not is_done.wait(pause):
+            _say(f"\r{label} {time.monotonic() - begun:.1f} s\x1b[K")
+            pause = _REDRAW_SECONDS
+        if pause == _REDRAW_SECONDS:
+            _say("\r\x1b[K")
+
+    drawing = Thread(target=draw, daemon=True)
+    drawing.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        drawing.join()
+
+
 def _write(text: str) -> None:
     try:
         sys.stdout.write(text)

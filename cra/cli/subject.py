@@ -38,7 +38,7 @@ def judge(
         return _verify_alone(path, trust, cores)
     directory, names = _ledger_and_names(config.trace_directory, path, words)
     anchors = _anchors(anchor_source, directory, config.project or directory.parent)
-    with output.progress(_size(directory, names), "verifying") as advance:
+    with output.progress(size_of(directory, names), "verifying") as advance:
         return verify_ledger(
             directory,
             trust,
@@ -79,7 +79,8 @@ def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
     from cra.ledger.bundle import is_bundle, verify_bundle
 
     if is_bundle(path):
-        return verify_bundle(path, trust, memory=open_memory(), cores=cores)
+        with output.working("verifying"):
+            return verify_bundle(path, trust, memory=open_memory(), cores=cores)
     if not path.name.endswith(SUFFIX):
         raise UsageError(f"expected a file *{SUFFIX} or a bundle, found another", where=str(path))
     with output.progress(path.stat().st_size, "verifying") as advance:
@@ -102,8 +103,8 @@ def _ledger_and_names(
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
 
 
-def _size(directory: Path, names: list[str] | None) -> int:
-    """How many bytes there are to read."""
+def size_of(directory: Path, names: list[str] | None) -> int:
+    """How many bytes there are to read of a ledger, or of sessions in it."""
     total = 0
     for path in directory.glob(f"*{SUFFIX}"):
         if names is None or session_id_of(path) in (JOURNAL, *names):

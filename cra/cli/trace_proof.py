@@ -129,13 +129,14 @@ def prove(
         raise UsageError("expected an event or --from ANCHOR", fix="cra trace prove --help")
     config = open_config(project, trace_dir)
     directory = config.trace_directory
-    if anchored is not None:
-        prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(directory))
-        proof = format_consistency(prefix)
-    else:
-        directory, name, sequence = event_place(directory, event or "")
-        trust = _trust_remembered(directory)
-        proof = format_inclusion(prove_event(directory, name, sequence, trust))
+    with output.working("proving"):
+        if anchored is not None:
+            prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(directory))
+            proof = format_consistency(prefix)
+        else:
+            directory, name, sequence = event_place(directory, event or "")
+            trust = _trust_remembered(directory)
+            proof = format_inclusion(prove_event(directory, name, sequence, trust))
     if target == STDOUT:
         target = None
     if target is not None:
