@@ -16,7 +16,7 @@ from tests.program import ROOT
 _CHECKOUT = "/path/to/cra"
 _PROGRAMS = "\n".join(
     f'{name}() {{ {shlex.join([sys.executable, *arguments])} "$@"; }}'
-    for name, arguments in {"cra": ["-m", "cra"], "python": []}.items()
+    for name, arguments in {"cra": ["-m", "cra"], "python": [], "python3": []}.items()
 )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from cra import __version__
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import STDOUT, is_free, naming, save
@@ -238,6 +239,7 @@ def _export_bundle(
         f"{counted(contents.events, 'event')}, {counted(contents.blobs, 'blob')}, "
         f"{counted(contents.redactions, 'redaction')}; {contents.verdict.name}"
     )
-    output.tell(f"its verify.py has the SHA-256 {contents.verifier}")
+    digest = f"its verify.py has the SHA-256 {contents.verifier}"
+    output.tell(f"{digest}, as specs/verify.py.sha256 of cra {__version__} has it")
     if contents.key is not None:
         output.tell(f"signed by {contents.key}")
