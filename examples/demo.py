@@ -6,6 +6,7 @@ Run by `make demo`. It works in a temporary directory and leaves nothing behind.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def say(text: str) -> None:
 
 
 def cra(directory: Path, *arguments: str, expect: int = 0) -> None:
-    print(f"$ cra {' '.join(arguments)}", flush=True)
+    print(f"$ {shlex.join(['cra', *arguments])}", flush=True)
     done = subprocess.run([sys.executable, "-m", "cra", *arguments], cwd=directory, check=False)
     if done.returncode != expect:
         sys.exit(f"expected exit code {expect}, found {done.returncode}")

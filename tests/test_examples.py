@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,23 @@ def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
     assert ran.done.stdout.endswith(
         "not packed: parcel.pack: no rule allows it (default:no-rule-allows)\n"
     )
+
+
+def test_the_demo_shows_commands_that_can_be_pasted():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "demo.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = [shlex.split(line[2:]) for line in done.stdout.splitlines() if line[:2] == "$ "]
+    [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]
+    assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
+    assert done.stdout.count("TAMPERED: ") == 2
 
 
 @pytest.fixture
