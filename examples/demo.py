@@ -136,7 +136,7 @@ def say(text: str) -> None:
 
 
 def cra(directory: Path, *arguments: str, expect: int = 0) -> None:
-    print(f"$ cra {shlex.join(arguments)}", flush=True)
+    print(f"$ {shlex.join(['cra', *arguments])}", flush=True)
     # On a terminal, too, nobody is asked.
     done = subprocess.run([*CRA, *arguments], cwd=directory, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != expect:

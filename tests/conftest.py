@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("full") or item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="runs in make test-full"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests counted one by one, wherever they ran, is said in one line."""
+    passed = terminalreporter.stats.get("passed", [])
+    counts = Counter(
+        what for report in passed for name, what in report.user_properties if name == "counted"
+    )
+    if counts:
+        found = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+        terminalreporter.write_line(f"counted: {found}")
 
 
 def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:

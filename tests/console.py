@@ -19,7 +19,7 @@ _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.M)
 _EXIT_CODE = re.compile(r"# exit code (\d)$")
 _PROGRAMS = "\n".join(
     f'{name}() {{ {shlex.join([sys.executable, *arguments])} "$@"; }}'
-    for name, arguments in {"cra": ["-m", "cra"], "python": []}.items()
+    for name, arguments in {"cra": ["-m", "cra"], "python": [], "python3": []}.items()
 )
 
 

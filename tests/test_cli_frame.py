@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -570,6 +571,30 @@ def test_progress_is_drawn_on_a_terminal_after_half_a_second(
 
     assert ("25%" in screen.getvalue()) == is_drawn
     assert screen.getvalue() == "" or screen.getvalue().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(("stream", "is_drawn"), [(Terminal, True), (io.StringIO, False)])
+def test_work_that_cannot_say_how_far_it_is_shows_that_it_goes_on(monkeypatch, stream, is_drawn):
+    screen = stream()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(output, "_SILENT_SECONDS", 0)
+    drawn = threading.Event()
+    monkeypatch.setattr(screen, "flush", drawn.set)
+    with output.working("proving"):
+        assert drawn.wait(30 if is_drawn else 0) == is_drawn
+
+    assert screen.getvalue().startswith("\rproving ") == is_drawn
+    assert screen.getvalue() == "" or screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_short_work_shows_nothing(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(output, "_SILENT_SECONDS", 60)
+    with output.working("proving"):
+        pass
+
+    assert screen.getvalue() == ""
 
 
 def test_a_question_without_a_terminal_is_an_error_that_names_the_flag(command, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from cra.ledger.checkpoint import open_checkpoint, seal
 from cra.ledger.keys import create_key, load_key
 from cra.ledger.memory import Memory
 from cra.ledger.store import Ledger
-from tests.program import answer, cra
+from tests.program import ROOT, answer, at_terminal, cra
 
 DENIED = {"action_id": "ticket.delete", "reason": "no rule allows it", "policy_id": None}
 RESULT = {"execution_id": "e", "action_id": "file.read", "duration_us": 1, "result": "x" * 70_000}
@@ -480,9 +481,31 @@ def test_a_head_is_proven_to_be_a_prefix(project):
 def test_export_writes_what_is_stored(project, session_id):
     stored = (project / "cra.trace" / f"{session_id}.trace.jsonl").read_text()
 
-    assert answer(project, "trace", "export", "last") + "\n" == stored
-    answer(project, "trace", "export", "last", "-o", "out.jsonl")
+    for to_stdout in ((), ("-o", "-")):
+        said = cra(project, "trace", "export", "last", *to_stdout)
+        assert (said.returncode, said.stdout, said.stderr) == (0, stored, "")
+    said = cra(project, "trace", "export", "last", "-o", "out.jsonl")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "out.jsonl\n", "7 events\n")
     assert (project / "out.jsonl").read_text() == stored
+
+
+def exported(project: Path, *arguments: str) -> tuple[int, bytes]:
+    """The code and the bytes that come through a pipe."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cra", "trace", "export", "last", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_export_writes_the_bytes_that_are_stored_whatever_they_are(project, session_id):
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(path.read_bytes() + b"\xff\x1b[31m\n")
+
+    assert exported(project) == (3, path.read_bytes())
 
 
 def test_export_filters(project):
@@ -494,14 +517,122 @@ def test_export_filters(project):
     assert [row["event_type"] for row in rows] == ["action.denied"] * 4
 
 
-def test_export_refuses_what_it_does_not_know(project):
-    for arguments in (
-        ("--format", "xml"),
-        ("--filter", "type:"),
-        ("--format", "bundle", "--filter", "type:action.*"),
-        ("--force",),
-    ):
-        assert cra(project, "trace", "export", "last", *arguments).returncode == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--format xml",
+        "--filter type:",
+        "--format bundle --filter type:action.*",
+        "--format bundle --severity warn",
+        "--force",
+        "--json",
+        "--format csv --json",
+        "--output - --json",
+        "--format bundle --output - --json",
+    ],
+)
+def test_export_refuses_what_it_does_not_know_and_what_does_not_go_together(project, arguments):
+    said = cra(project, "trace", "export", "last", *arguments.split())
+
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "expected" in said.stderr
+    assert not list(project.glob("*.zip"))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "bundle"])
+def test_export_reports_what_it_wrote_as_json(project, session_id, form):
+    said = answer(project, "trace", "export", "last", "--format", form, "-o", "x", "--json")
+
+    facts = json.loads(said)
+    assert {name: facts[name] for name in ("output", "format", "session_id", "events")} == {
+        "output": "x",
+        "format": form,
+        "session_id": session_id,
+        "events": 7,
+    }
+    assert facts["verdict"] == "INTACT"
+    assert (project / "x").stat().st_size > 0
+
+
+def test_a_bundle_goes_through_a_pipe_and_not_to_a_terminal(project):
+    bundle = ("trace", "export", "last", "--format", "bundle", "-o")
+    answer(project, *bundle, "b.zip")
+    piped = exported(project, "--format", "bundle", "-o", "-")
+    code, screen = at_terminal(project, *bundle, "-", typed="")
+
+    assert piped == (0, (project / "b.zip").read_bytes())
+    assert not (project / "-").exists()
+    assert (code, "found a terminal" in screen) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command", ["export last", "export last --format bundle", "prove last:1", "export last --json"]
+)
+def test_a_file_that_is_there_is_replaced_if_the_user_says_so(project, command):
+    target = project / "mine"
+    target.write_text("mine")
+    words = ("trace", *command.split(), "-o", "mine")
+    refused = cra(project, *words)
+
+    assert (refused.returncode, target.read_text()) == (2, "mine")
+    assert "Replace mine?" in refused.stderr
+    assert "add --yes" in refused.stderr
+    code, screen = at_terminal(project, *words, typed="n\n")
+    assert (code, target.read_text()) == (0, "mine")
+    assert "nothing was written" in screen
+    assert at_terminal(project, *words, typed="y\n")[0] == 0
+    assert target.stat().st_size > 4
+    assert cra(project, *words, "--yes").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["export last", "export last --format bundle", "prove last:1"])
+@pytest.mark.parametrize("place", ["nowhere/x", "agents.md/x"])
+def test_a_place_where_no_file_can_be_is_named_as_it_was_stated(project, command, place):
+    said = cra(project, "trace", *command.split(), "-o", place)
+
+    assert said.returncode == 2
+    assert f"where: {place}\n" in said.stderr
+
+
+@pytest.mark.parametrize("place", ["cra.trace", "/dev/null"])
+def test_what_is_no_file_is_not_replaced_by_one(project, place):
+    said = cra(project, "trace", "export", "last", "-o", place, "--yes")
+
+    assert said.returncode == 2
+    assert "expected a place for a file, found another thing" in said.stderr
+
+
+@pytest.mark.parametrize("change", ["edited", "cut"])
+def test_an_export_of_what_was_changed_says_so(project, session_id, change):
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    if change == "edited":
+        edit(path, b"no rule", b"our rule")
+    else:
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    stored = path.read_text()
+    finding = "CRA-3002" if change == "edited" else "CRA-3010"
+
+    plain = cra(project, "trace", "export", "last")
+    filed = cra(project, "trace", "export", "last", "-o", "x", "--json")
+    table = cra(project, "trace", "export", "last", "--format", "csv", "-o", "y")
+
+    assert (plain.returncode, plain.stdout) == (3, stored)
+    assert f"warning: TAMPERED: {session_id}: {finding}: " in plain.stderr
+    assert (filed.returncode, (project / "x").read_text()) == (3, stored)
+    assert json.loads(filed.stdout)["verdict"] == "TAMPERED"
+    assert json.loads(filed.stdout)["code"] == finding
+    assert table.returncode == 3
+    if change == "edited":
+        assert f"where: {path}\n" in table.stderr
+        assert not (project / "y").exists()
+
+
+def test_a_file_that_is_named_like_no_session_is_exported_without_a_verdict(project, session_id):
+    shutil.copy(project / "cra.trace" / f"{session_id}.trace.jsonl", project / "kept.log")
+
+    said = answer(project, "trace", "export", "./kept.log", "-o", "x", "--json")
+
+    assert (json.loads(said)["events"], json.loads(said)["verdict"]) == (7, None)
 
 
 def test_a_bundle_is_accepted_by_the_verifier_that_stands_alone(project, session_id, key):

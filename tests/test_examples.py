@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,6 +92,9 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
     for words in ("GRANTED: refund.issue", "approval.consumed", '"$redacted":"github_token"',
                   "2 of 6 calls would be decided otherwise", "TAMPERED"):  # fmt: skip
         assert words in told.done.stdout
+    shown = [shlex.split(line[2:]) for line in told.done.stdout.splitlines() if line[:2] == "$ "]
+    [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]
+    assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
 
 
 @pytest.fixture

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.console import blocks, follow
-from tests.program import ROOT, answer, cra
+from tests.program import ROOT, answer
 
 TWO_MINUTES = (ROOT / "README.md").read_text().partition("## Two minutes")[2]
 
@@ -25,21 +27,36 @@ def project(tmp_path):
 def test_the_two_minutes_are_true(project):
     _, ran = project
 
-    assert [step.done.returncode for step in ran] == [0, 0, 0, 0, 0, 1, 0, 0]
+    assert [step.done.returncode for step in ran] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0]
     assert [step.seen for step in ran] == [step.shown for step in ran]
-    assert ran[-1].done.stdout.splitlines()[-1].startswith("INTACT")
+    assert ran[7].done.stdout.splitlines()[-1].startswith("INTACT: 1 session, 6 events; L2")
 
 
-def test_one_changed_byte_is_tampering(project):
-    place, _ = project
-    [trace] = (place / "cra.trace").glob("0*.trace.jsonl")
-    trace.write_bytes(trace.read_bytes().replace(b'"amount":950', b'"amount":951', 1))
+def test_the_installation_that_is_shown_needs_nothing_but_python():
+    [block] = blocks(TWO_MINUTES, "sh")
 
-    said = cra(place, "trace", "verify")
+    made, installed = block.splitlines()
+    assert made.startswith("python3 -m venv ")
+    assert installed == "pip install ."
 
-    assert said.returncode == 3
-    assert "TAMPERED" in said.stdout
-    assert "event 5" in said.stdout
+
+def test_the_pages_that_are_linked_exist():
+    page = (ROOT / "README.md").read_text()
+    links = [link for link in re.findall(r"\]\(([^)]*)\)", page) if "://" not in link]
+
+    assert {"examples/lnav/", "specs/verify.py.sha256"} <= {*links}
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_digest_of_the_verifier_is_published(project):
+    """`sha256sum verify.py > verify.py.sha256` in specs/ writes it anew."""
+    _, ran = project
+    digest = sha256((ROOT / "specs" / "verify.py").read_bytes()).hexdigest()
+
+    assert (ROOT / "specs" / "verify.py.sha256").read_text() == f"{digest}  verify.py\n"
+    assert f"its verify.py has the SHA-256 {digest}, as specs/verify.py.sha256" in (
+        ran[-2].done.stderr
+    )
 
 
 def run(place: Path, program: str) -> subprocess.CompletedProcess[str]:

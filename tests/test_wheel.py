@@ -49,12 +49,34 @@ def program(
     "name",
     [
         "cra/_specs/verify.py",
+        "cra/_specs/verify.py.sha256",
+        "cra/_specs/schemas/trace-event.schema.json",
         "cra/_specs/PROTOCOL.md",
         "cra/_specs/conformance/CONFORMANCE.md",
     ],
 )
 def test_the_wheel_carries_the_specification(wheel, name):
     assert name in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_wheel_carries_all_of_specs_that_a_program_reads_and_no_test_input(wheel):
+    carried = {
+        name.removeprefix("cra/_specs/").partition("/")[0]
+        for name in zipfile.ZipFile(wheel).namelist()
+        if name.startswith("cra/_specs/")
+    }
+
+    kept = {path.name for path in (ROOT / "specs").iterdir() if path.name != "__pycache__"}
+    assert carried == kept - {"vectors"}
+
+
+def test_the_wheel_says_what_the_readme_says(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(metadata).decode()
+
+    assert "Description-Content-Type: text/markdown\n" in text
+    assert text.endswith((ROOT / "README.md").read_text())
 
 
 @pytest.mark.parametrize(

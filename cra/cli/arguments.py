@@ -7,15 +7,19 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cra.cli import output
 from cra.errors import UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
     from cra.protocol.events import Principal
+
+# The name of a file that stands for stdout.
+STDOUT: Final = Path("-")
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile("([0-9]{1,9})([smhd])")
@@ -70,17 +74,44 @@ def user_name() -> str:
     return f"uid {os.getuid()}"
 
 
+def is_free(path: Path, *, yes: bool) -> bool:
+    """Whether a file may be written: there is none yet, or the user lets it be replaced.
+
+    Raises UsageError for what is no file, or without a terminal to ask on.
+    """
+    if not path.exists():
+        return True
+    if not path.is_file():
+        raise UsageError("expected a place for a file, found another thing", where=str(path))
+    if output.confirm(f"Replace {output.safe(str(path))}?", yes=yes):
+        return True
+    output.tell("nothing was written")
+    return False
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error about a temporary file beside a path name the path itself."""
+    try:
+        yield
+    except OSError as error:
+        if str(error.filename).startswith(f"{path}."):
+            error.filename = str(path)
+        raise
+
+
 def save(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file so that it is complete or not there."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-    finally:
-        files.remove(temporary)
+    with naming(path):
+        try:
+            with open(temporary, "xb") as file:
+                file.writelines(parts)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(temporary, path)
+        finally:
+            files.remove(temporary)
 
 
 def parameters_of(

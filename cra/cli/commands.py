@@ -43,7 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace show": ("cra.cli.trace_read:show", "Show the events of a session"),
     "trace tail": ("cra.cli.trace_read:tail", "Follow events as they are recorded"),
     "trace stats": ("cra.cli.trace_read:stats", "Count the events of a session"),
-    "trace export": ("cra.cli.trace_proof:export", "Write a session where others can check it"),
+    "trace export": ("cra.cli.export:export", "Write a session where others can check it"),
     "trace verify": ("cra.cli.trace_proof:verify", "Check that what is stored was recorded"),
     "trace prove": ("cra.cli.trace_proof:prove", "Write a proof that an event was recorded"),
     "trace verify-proof": ("cra.cli.trace_proof:verify_proof", "Check a proof; needs no ledger"),

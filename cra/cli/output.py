@@ -95,6 +95,18 @@ def answer_jsonl(values: Iterable[Any]) -> None:
         _write(_json(value) + "\n")
 
 
+def answer_bytes(parts: Iterable[bytes]) -> None:
+    """Hand over the answer as it is, to a file or a pipe."""
+    flush()
+    for part in parts:
+        try:
+            sys.stdout.buffer.write(part)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
 def flush() -> None:
     """Hand over what was printed; a command that follows events does so after each batch."""
     try:
@@ -254,6 +266,34 @@ def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
     finally:
         if is_drawn:
             _say("\r\x1b[K")
+
+
+@contextmanager
+def working(label: str) -> Iterator[None]:
+    """Tell that work goes on which cannot say how far it is: on a terminal, from half a second
+    on."""
+    if not sys.stderr.isatty() or _volume.quiet:
+        yield
+        return
+    from threading import Event, Thread
+
+    begun, is_done = time.monotonic(), Event()
+
+    def draw() -> None:
+        pause = _SILENT_SECONDS
+        while not is_done.wait(pause):
+            _say(f"\r{label} {time.monotonic() - begun:.1f} s\x1b[K")
+            pause = _REDRAW_SECONDS
+        if pause == _REDRAW_SECONDS:
+            _say("\r\x1b[K")
+
+    drawing = Thread(target=draw, daemon=True)
+    drawing.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        drawing.join()
 
 
 def _write(text: str) -> None:

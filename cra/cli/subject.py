@@ -51,7 +51,7 @@ def judge(
     memory = open_memory(config if path is None else _config_of(path, config))
     directory, names = _ledger_and_names(config.trace_directory, path, words, memory)
     anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
-    with output.progress(_size(directory, names), "verifying") as advance:
+    with output.progress(size_of(directory, names), "verifying") as advance:
         report = verify_ledger(
             directory,
             trust,
@@ -105,7 +105,8 @@ def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
     from cra.ledger.bundle import is_bundle, verify_bundle
 
     if is_bundle(path):
-        return verify_bundle(path, trust, memory=open_memory(), cores=cores)
+        with output.working("verifying"):
+            return verify_bundle(path, trust, memory=open_memory(), cores=cores)
     if not path.name.endswith(SUFFIX):
         raise UsageError(f"expected a file *{SUFFIX} or a bundle, found another", where=str(path))
     with output.progress(path.stat().st_size, "verifying") as advance:
@@ -129,8 +130,8 @@ def _ledger_and_names(
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
 
 
-def _size(directory: Path, names: list[str] | None) -> int:
-    """How many bytes there are to read."""
+def size_of(directory: Path, names: list[str] | None) -> int:
+    """How many bytes there are to read of a ledger, or of sessions in it."""
     total = 0
     for path in directory.glob(f"*{SUFFIX}"):
         if names is None or session_id_of(path) in (JOURNAL, *names):

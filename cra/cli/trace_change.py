@@ -203,12 +203,14 @@ def prune(
 
 def _judged(config: Config, trust: Trust, memory: Memory) -> LedgerReport:
     """The verdict on the ledger; on one whose directory is gone, that nothing is there."""
+    from cra.cli.subject import size_of
     from cra.ledger.verify import LedgerReport, verify_ledger
 
     directory = config.trace_directory
     if not directory.is_dir() and memory.seen_at(directory):
         return LedgerReport(directory, None, None, [])
-    return verify_ledger(directory, trust, memory=memory)
+    with output.progress(size_of(directory, None), "verifying") as advance:
+        return verify_ledger(directory, trust, memory=memory, advance=advance)
 
 
 def _chain_named(directory: Path, what: str | None) -> str:

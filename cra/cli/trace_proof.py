@@ -1,4 +1,4 @@
-"""`cra trace verify`, `prove`, `verify-proof`, `anchor` and `export`: what others can check.
+"""`cra trace verify`, `prove`, `verify-proof` and `anchor`: what others can check.
 
 What a command works with is imported when it runs: its help is read more often than it is used.
 """
@@ -7,35 +7,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cra.amount import counted
 from cra.cli import output
-from cra.cli.arguments import event_place, save
-from cra.cli.filter import EventType, FilterText, Severity, filter_of
+from cra.cli.arguments import STDOUT, event_place, is_free, save
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
-from cra.cli.options import Json, ProjectDir, TraceDir, from_
+from cra.cli.options import Json, Output, ProjectDir, TraceDir, Yes, from_
 from cra.cli.project import open_config
-from cra.cli.select import LogName, NamedSession, open_log, the_one
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
     from cra.config import Config
-    from cra.ledger.filter import Filter
-    from cra.ledger.index import LedgerFile
     from cra.ledger.verify import LedgerReport, Trust
     from cra.runtime.leaks import Leak
 
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
-]
 NamedSessions = Annotated[
     list[str] | None,
     typer.Option(
@@ -138,6 +127,7 @@ def prove(
         ),
     ] = None,
     target: Output = None,
+    yes: Yes = False,
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     *,
@@ -158,14 +148,19 @@ def prove(
         raise UsageError("expected an event or --from ANCHOR", fix="cra trace prove --help")
     config = open_config(project, trace_dir)
     directory = config.trace_directory
-    if anchored is not None:
-        prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(config))
-        proof = format_consistency(prefix)
-    else:
-        directory, name, sequence = event_place(directory, event or "")
-        trust = _trust_remembered(config, directory)
-        proof = format_inclusion(prove_event(directory, name, sequence, trust))
+    with output.working("proving"):
+        if anchored is not None:
+            prefix = prove_prefix(directory, parse_anchor(anchored), _trust_remembered(config))
+            proof = format_consistency(prefix)
+        else:
+            directory, name, sequence = event_place(directory, event or "")
+            trust = _trust_remembered(config, directory)
+            proof = format_inclusion(prove_event(directory, name, sequence, trust))
+    if target == STDOUT:
+        target = None
     if target is not None:
+        if not is_free(target, yes=yes):
+            return
         save(target, [proof])
         output.tell(f"wrote {output.safe(str(target))}")
     if as_json:
@@ -250,60 +245,6 @@ def anchor(
         output.tell(f"noted on {commit[:12]}; push it: git push origin {NOTES_REF}")
 
 
-def export(
-    session: LogName = None,
-    *,
-    named: NamedSession = None,
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="jsonl, json, csv or bundle.")
-    ] = "jsonl",
-    target: Output = None,
-    filter_text: FilterText = None,
-    event_type: EventType = None,
-    severity: Severity = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Bundle a session that is not intact, as evidence.")
-    ] = False,
-    keys: Keys = None,
-    project: ProjectDir = None,
-    trace_dir: TraceDir = None,
-    as_json: Json = False,
-) -> None:
-    """Write a session in a form for other programs, or as a bundle that others can check.
-
-    jsonl is what is stored, byte for byte; json is one array; csv has a row per event. A bundle is
-    a zip file that specs/verify.py and cra trace verify accept on their own.
-
-      cra trace export last --format csv --output events.csv
-      cra trace export last --event-type 'action.*'
-      cra trace export last --format bundle
-    """
-    from cra.ledger.export import FORMATS
-    from cra.ledger.index import JOURNAL_FILE, LedgerFile
-
-    if form not in {*FORMATS, "bundle"}:
-        raise UsageError(f"expected one of {', '.join(FORMATS)} or bundle, found {form!r:.20}")
-    path = open_log(the_one(session, named), project, trace_dir)
-    wanted = filter_of(filter_text, type=event_type, severity=severity)
-    if form == "bundle":
-        if wanted.terms:
-            raise UsageError("expected a whole session in a bundle, found a filter")
-        if path.name == JOURNAL_FILE:
-            raise UsageError("expected a session in a bundle, found the journal", where=str(path))
-        config = open_config(project, trace_dir, anywhere=True)
-        _export_bundle(path, target, trust_of(config, keys), force=force, as_json=as_json)
-        return
-    if force:
-        raise UsageError("expected --force with --format bundle alone")
-    with LedgerFile(path) as log:
-        parts = FORMATS["json" if as_json else form](_lines(log, wanted))
-        if target is None:
-            _answer_parts(parts)
-        else:
-            save(target, parts)
-            output.tell(f"wrote {output.safe(str(target))}")
-
-
 def _trust_remembered(config: Config, directory: Path | None = None) -> Trust:
     """The key that was seen for the project's ledger, or for one in another directory, so that no
     proof rests on another."""
@@ -321,43 +262,3 @@ def _read(path: Path, limit: int) -> bytes:
     if data is None:
         raise NotFound("expected a proof, found no such file", where=str(path))
     return data
-
-
-def _lines(log: LedgerFile, wanted: Filter) -> Iterable[bytes]:
-    if not wanted.terms:
-        return log.lines()
-    return (line for _, line in log.search(wanted))
-
-
-def _answer_parts(parts: Iterable[bytes]) -> None:
-    """Print whole lines; what a terminal would obey in them is escaped, and nothing in a pipe."""
-    is_terminal = sys.stdout.isatty()
-    for part in parts:
-        text = part.decode(errors="backslashreplace").removesuffix("\n")
-        if is_terminal:
-            text = "\n".join(map(output.safe, text.removesuffix("\r").split("\n")))
-        output.answer(text)
-
-
-def _export_bundle(
-    path: Path, target: Path | None, trust: Trust, *, force: bool, as_json: bool
-) -> None:
-    from cra.ledger.bundle import write_bundle
-    from cra.ledger.index import session_id_of
-
-    session_id = session_id_of(path)
-    target = target or Path(f"{session_id}.zip")
-    contents = write_bundle(path.parent, session_id, target, trust, force=force)
-    if as_json:
-        facts = {**asdict(contents), "verdict": contents.verdict.name}
-        output.answer_json({"output": str(target), **facts})
-        return
-    output.answer(str(target))
-    output.tell(
-        f"{counted(contents.events, 'event')}, {counted(contents.blobs, 'blob')}, "
-        f"{counted(contents.redactions, 'redaction')}; "
-        f"{contents.verdict.name}"
-    )
-    output.tell(f"its verify.py has the SHA-256 {contents.verifier}")
-    if contents.key is not None:
-        output.tell(f"signed by {contents.key}")

@@ -499,13 +499,15 @@ ATTACKS: list[tuple[Attack, str]] = [
 @pytest.mark.parametrize(
     ("attack", "detected_at"), ATTACKS, ids=[attack.__name__ for attack, _ in ATTACKS]
 )
-def test_an_attack_is_detected_from_its_level_on(victim, attack, detected_at):
+def test_an_attack_is_detected_from_its_level_on(victim, attack, detected_at, record_property):
     attack(victim)
 
     report = victim.judge()
 
     is_detected = report.verdict.exit_code == 3
     assert is_detected == (victim.level in detected_at.split()), facts(report)
+    if is_detected:
+        record_property("counted", f"attacks seen at {victim.level}")
 
 
 @pytest.mark.parametrize("victim", ["L1", "L2"], indirect=True)

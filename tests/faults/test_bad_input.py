@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from cra.errors import Code, CraError, UsageError
 from cra.ledger.keys import create_key
 from cra.ledger.store import Session
 from cra.ledger.verdict import Verdict
+from tests.program import ROOT, answer
 
 from .children import start_child
 from .harness import Site, add_bytes, die, facts, forged_line, kept_beside, signer, stored_events
@@ -277,6 +280,57 @@ def test_a_writer_does_not_follow_a_link(written, tmp_path):
     assert elsewhere.read_bytes() == before
 
 
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
+def test_a_reader_judges_a_file_by_its_bytes_wherever_a_link_leads(
+    written, tmp_path, place, changed
+):
+    path = PLACES[place](written)
+    elsewhere = tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    if changed:
+        data = elsewhere.read_bytes()
+        elsewhere.write_bytes(
+            data.replace(b'"runtime"', b'"user"', 1) if b"{" in data else data[1:]
+        )
+
+    report = written.site.verify()
+
+    assert report.verdict is (Verdict.TAMPERED if changed else Verdict.INTACT), facts(report)
+    assert standalone(written) == report.verdict.exit_code
+
+
+def test_a_link_to_a_real_session_under_another_name_is_no_session_of_that_name(written):
+    other = written.site.open().start_session("another").id
+    die()
+    path = written.site.data(other)
+    path.unlink()
+    path.symlink_to(written.path)
+
+    report = written.site.verify()
+
+    assert report.verdict is Verdict.TAMPERED, facts(report)
+    assert standalone(written) == report.verdict.exit_code
+
+
+def test_a_link_from_elsewhere_is_read_as_the_session_that_it_leads_to(written, tmp_path):
+    link = tmp_path / f"{written.session_id}.trace.jsonl"
+    link.symlink_to(written.path)
+
+    shown = json.loads(answer(tmp_path, "trace", "show", link, "--json"))
+
+    assert [event["sequence"] for event in shown["events"]] == [0, 1]
+    assert answer(tmp_path, "trace", "export", link) == written.path.read_text().removesuffix("\n")
+
+
+def standalone(written: Written) -> int:
+    """What the verifier that stands alone says, by its exit code."""
+    key = written.site.trust.confirmed[0]
+    command = [sys.executable, ROOT / "specs" / "verify.py", written.site.directory, "--key", key]
+    return subprocess.run([*map(str, command)], capture_output=True, check=False).returncode
+
+
 def _open_or_refuse(written: Written, *, must_refuse: bool) -> None:
     try:
         written.site.open().session(written.session_id)
@@ -309,7 +363,7 @@ LINE_ENDS = ["\u2028", "\u2029", "\u0085", "\u000b", "\u000c", "\u001c", "\r", "
 def test_what_ends_a_line_elsewhere_is_a_character_here(tmp_path, end):
     site = Site(tmp_path, signer())
     ledger = site.open()
-    session = ledger.start_session("agent")
+    session = ledger.start_session("agent", scopes=(f"one{end}two",))
     session.append("action.denied", DENIED | {"reason": f"a{end}b"}, actor_id=f"x{end}y")
     ledger.close()
     die()
