@@ -461,13 +461,9 @@ def _action_line(action: Action) -> str:
 
 
 def _rule_line(rule: Rule) -> str:
-    from cra.policy.condition import words_of_conditions
+    from cra.policy.condition import words_of_rule
 
-    about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
-    limit = rule.limit
-    amount = f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}" if limit else ""
-    words = [rule.type, about, amount, ", ".join(words_of_conditions(rule.conditions))]
-    return f"{rule.policy_id}: {' '.join(filter(None, words))}"
+    return f"{rule.policy_id}: {words_of_rule(rule)}"
 
 
 def _grant_line(atlas: Atlas, action_id: str) -> str:
