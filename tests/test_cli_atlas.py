@@ -624,6 +624,19 @@ def test_control_characters_of_an_atlas_do_not_reach_the_terminal(project):
     assert "x\\x1b[2Jy\\u202e" in said.stdout
 
 
+def test_an_atlas_without_an_allow_rule_is_warned_of(project, desk):
+    write_atlas(desk, KEEPS, policies=DESK["policies"][1:], tests=[])
+    said = cra(project, "atlas", "validate", desk)
+    told = facts(project, "atlas", "validate", desk)
+
+    words = "it has no allow rule, so nothing runs unless the project allows it"
+    assert (said.returncode, told["valid"]) == (0, True)
+    assert f"{desk}: warning no-allow {words}" in " ".join(said.stdout.split())
+    assert [(one["kind"], one["message"]) for one in told["remarks"]] == [("no-allow", words)]
+    write_atlas(desk, KEEPS, actions=[], policies=[], capabilities=[], tests=[])
+    assert facts(project, "atlas", "validate", desk)["remarks"] == []
+
+
 # Locking.
 
 
