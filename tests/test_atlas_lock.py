@@ -216,6 +216,104 @@ def test_a_change_tells_files_grants_and_reach():
     assert change.reach_removed == ("host h.example",)
 
 
+def ticket_delete(**members: Any) -> list[dict[str, Any]]:
+    schema = {"type": "object", "properties": {"ticket": {"type": "string"}}}
+    process = {"type": "process", "command": ["rm", "{ticket}"]}
+    return actions("ticket.delete", **{"parameters_schema": schema, "executor": process, **members})
+
+
+def test_a_change_tells_rules_that_are_gone_new_or_other_ones():
+    keep = {
+        "policy_id": "keep",
+        "type": "deny",
+        "actions": ["ticket.delete"],
+        "conditions": {"roles": ["clerk"], "context": {"env": ["live"]}},
+    }
+    few = {"policy_id": "few", "type": "rate_limit"}
+    limit = few | {"parameters": {"max_calls": 2, "window_seconds": 60}}
+    wider = few | {"parameters": {"max_calls": 20, "window_seconds": 60}}
+    before = support(actions=ticket_delete(), policies=[ALLOW, keep, limit])
+    after = support(
+        actions=ticket_delete(),
+        policies=[wider, ALLOW, {"policy_id": "shy", "type": "deny"}],
+    )
+    change = compare(pin_of(before, "a"), after)
+
+    assert change.rules_removed == {
+        "keep": 'deny ticket.delete for the role clerk, if env is "live"'
+    }
+    assert change.rules_added == {"shy": "deny everything"}
+    assert change.rules_changed == {
+        "few": (
+            "rate_limit everything to 2 in 60 s per session",
+            "rate_limit everything to 20 in 60 s per session",
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("was", "fact", "told"),
+    [
+        ({"requires_confirmation": True}, "requires_confirmation", ("true", None)),
+        ({"risk_tier": "high"}, "risk_tier", ("high", None)),
+        (
+            {"rate_limit": {"max_calls": 5, "window_seconds": 60}},
+            "rate_limit",
+            ("5 in 60 s", None),
+        ),
+        (
+            {"executor": {"type": "process", "command": ["rm", "--", "{ticket}"]}},
+            "executor.command",
+            ('["rm", "--", "{ticket}"]', '["rm", "{ticket}"]'),
+        ),
+        (
+            {
+                "executor": {
+                    "type": "process",
+                    "command": ["rm", "{ticket}"],
+                    "environment": {"A": "1"},
+                }
+            },
+            "executor.environment",
+            ('{"A": "1"}', None),
+        ),
+    ],
+)
+def test_a_change_tells_what_restricts_an_action_and_what_it_does(was, fact, told):
+    change = compare(
+        pin_of(support(actions=ticket_delete(**was)), "a"), support(actions=ticket_delete())
+    )
+
+    assert change.actions_changed == {"ticket.delete": {fact: told}}
+
+
+def test_a_change_of_a_long_schema_is_told_by_its_digest():
+    schema = {"type": "object", "properties": {"ticket": {"type": "string", "enum": ["t" * 600]}}}
+    before = pin_of(support(actions=ticket_delete(parameters_schema=schema)), "a")
+    change = compare(before, support(actions=ticket_delete()))
+
+    [(old, new)] = change.actions_changed["ticket.delete"].values()
+    assert str(old).startswith("sha256 ")
+    assert '"ticket"' in str(new)
+
+
+def test_a_change_tells_new_actions_with_what_they_do_and_those_that_are_gone():
+    change = compare(
+        pin_of(support(actions=actions("ticket.read")), "a"), support(actions=ticket_delete())
+    )
+
+    assert change.actions_removed == ("ticket.read",)
+    assert change.actions_added["ticket.delete"]["executor.command"] == '["rm", "{ticket}"]'
+
+
+def test_a_lock_that_says_nothing_of_rules_has_a_change_that_says_so():
+    pin = pin_of(support(policies=[{"policy_id": "shy", "type": "deny"}]), "a")
+    change = compare(pin._replace(rules=None, actions=None), support())
+
+    assert change.is_partly_unknown
+    assert (change.rules_removed, change.rules_added) == ({}, {})
+
+
 @pytest.mark.parametrize(
     ("executor", "reach"),
     [

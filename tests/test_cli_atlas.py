@@ -559,7 +559,8 @@ def test_a_rule_is_shown_with_its_conditions_and_its_limit(project, desk):
 
     assert said[said.index("  Rules:") + 1 : said.index("  Context:")] == [
         "    all: allow everything",
-        "    many: deny ticket.find for the role guest, if the arguments fit a schema",
+        "    many: deny ticket.find for the role guest, if the arguments fit",
+        '      {"properties":{"limit":{"type":"integer","minimum":9}}}',
         "    pace: rate_limit ticket.find to 5 in 60 s per session",
         "    kept: deny *.delete",
     ]
@@ -569,7 +570,10 @@ def test_a_rule_is_shown_with_its_conditions_and_its_limit(project, desk):
     ]
     assert [rule["conditions"] for rule in shown["policies"]] == [
         [],
-        ["for the role guest", "if the arguments fit a schema"],
+        [
+            "for the role guest",
+            'if the arguments fit {"properties":{"limit":{"type":"integer","minimum":9}}}',
+        ],
         [],
         [],
     ]
@@ -620,6 +624,19 @@ def test_control_characters_of_an_atlas_do_not_reach_the_terminal(project):
     assert "x\\x1b[2Jy\\u202e" in said.stdout
 
 
+def test_an_atlas_without_an_allow_rule_is_warned_of(project, desk):
+    write_atlas(desk, KEEPS, policies=DESK["policies"][1:], tests=[])
+    said = cra(project, "atlas", "validate", desk)
+    told = facts(project, "atlas", "validate", desk)
+
+    words = "it has no allow rule, so nothing runs unless the project allows it"
+    assert (said.returncode, told["valid"]) == (0, True)
+    assert f"{desk}: warning no-allow {words}" in " ".join(said.stdout.split())
+    assert [(one["kind"], one["message"]) for one in told["remarks"]] == [("no-allow", words)]
+    write_atlas(desk, KEEPS, actions=[], policies=[], capabilities=[], tests=[])
+    assert facts(project, "atlas", "validate", desk)["remarks"] == []
+
+
 # Locking.
 
 
@@ -643,6 +660,31 @@ def test_a_changed_atlas_is_refused_until_its_change_is_accepted(added, desk):
     assert answer(added, "atlas", "lock", "--check") == "nothing changed: 1 atlas"
     with Project.open(added) as opened:
         assert "ticket.note" in opened.snapshot.actions
+
+
+def test_a_restriction_that_is_gone_is_told_before_it_is_accepted(added, desk):
+    find, delete = DESK["actions"]
+    shell = {"action_id": "desk.shell", "executor": {"type": "process", "command": ["sh", "-c"]}}
+    write_atlas(
+        desk,
+        version="1.0.1",
+        actions=[{**find, "risk_tier": "medium"}, delete, shell],
+        policies=[{**DESK["policies"][0], "conditions": {"roles": ["clerk"]}}],
+    )
+    shown = " ".join(cra(added, "atlas", "lock", "--check").stdout.split())
+    [row] = facts(added, "atlas", "lock", "--check")["atlases"]
+
+    assert "rule gone desk-keeps: deny ticket.delete" in shown
+    assert "desk-reads: allow ticket.find → allow ticket.find for the role clerk" in shown
+    assert 'new action desk.shell: executor process, executor.command ["sh", "-c"]' in shown
+    assert "action changed ticket.find: risk_tier low → medium" in shown
+    assert row["change"]["rules_removed"] == {"desk-keeps": "deny ticket.delete"}
+    assert row["change"]["actions_changed"] == {"ticket.find": {"risk_tier": ["low", "medium"]}}
+    answer(added, "atlas", "lock", "--yes")
+    write_atlas(desk, version="1.0.2", policies=DESK["policies"])
+    shown = cra(added, "atlas", "lock", "--check").stdout
+    assert "ticket.find: risk_tier medium → low (lower)" in shown
+    assert "actions gone     desk.shell" in shown
 
 
 def test_grants_that_a_person_made_fewer_stay_so_while_the_atlas_is_the_same(added):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -135,8 +136,8 @@ def test_each_condition_has_words():
         "with the scope small",
         "at the risk high",
         'if env is "live" or 2',
-        "within a time window",
-        "if the arguments fit a schema",
+        "on sat 00:00 to 24:00 UTC+00:00",
+        f"if the arguments fit {json.dumps(OVER_100, separators=(',', ':'))}",
     )
     assert words_of_conditions(Conditions()) == ()
 

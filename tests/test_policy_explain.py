@@ -377,7 +377,7 @@ def findings(*documents: Any, more: Any = (), grants: Any = None) -> list[tuple[
         (
             [rule("a", "allow", "ticket.*"), rule("b", "allow", "*.close"),
              rule("n", "deny", "ticket.*")],
-            [("shadowed", "b"), ("unreachable", "a"), ("unreachable", "b")],
+            [("shadowed", "b"), ("unreachable", "a"), ("unreachable", "b"), ("no-allow", None)],
         ),
         (
             [ALLOW, rule("d1", "deny", "refund.*"), {**BUDGET, "actions": ["refund.make"]},
@@ -393,6 +393,18 @@ def findings(*documents: Any, more: Any = (), grants: Any = None) -> list[tuple[
 )  # fmt: skip
 def test_what_can_never_matter_is_found(documents, expected):
     assert findings(*documents) == expected
+
+
+def test_an_atlas_of_which_no_rule_allows_anything_is_found_by_its_name():
+    tickets = rules_of(rule("tickets", "allow", "ticket.*"))
+    refunds = rules_of(rule("refunds", "allow", "refund.make"), atlas_id=OTHER)
+
+    [found] = lint(tickets, ACTIONS, {})
+    assert (found.kind, found.origin and found.origin.atlas_id) == ("no-allow", OTHER)
+    assert found.message == f"no rule allows any action of {OTHER}: all of its are denied"
+    assert lint([*tickets, *refunds], ACTIONS, {OTHER: (Pattern("refund.make"),)}) == ()
+    beyond = [one.kind for one in lint([*tickets, *refunds], ACTIONS, {OTHER: ()})]
+    assert beyond == ["beyond-grants", "no-allow"]
 
 
 def test_an_allow_rule_of_a_project_without_atlases_is_for_its_programs():
@@ -420,6 +432,7 @@ def test_an_allow_rule_that_is_wider_than_its_grants_is_found():
     assert [(one.kind, one.policy_id, one.is_note) for one in found] == [
         ("matches-nothing", "other", False),
         ("beyond-grants", "own", False),
+        ("no-allow", None, False),
     ]
     assert found[1].message == (
         f"own allows ticket.close, ticket.delete, ticket.note.add, which {ATLAS} was not granted: "
@@ -427,7 +440,7 @@ def test_an_allow_rule_that_is_wider_than_its_grants_is_found():
     )
     assert found[1].origin == own[0].origin
     assert ("no-allow", None) in findings(more=own)
-    assert findings(more=own[:1], grants={ATLAS: ["*"], OTHER: []}) == []
+    assert findings(more=own[:1], grants={ATLAS: ["*"], OTHER: []}) == [("no-allow", None)]
 
 
 def test_a_long_list_in_a_finding_is_cut():

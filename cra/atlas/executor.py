@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import symtable
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from dataclasses import MISSING, fields
+from typing import Any, Final, NamedTuple
 
 from cra.atlas.model import (
     Action,
@@ -28,6 +31,9 @@ _TOKEN: Final = re.compile(
 )
 _SECRET: Final = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+
+# How long a fact of an action is that stands in the lock as it is.
+_MAX_FACT: Final = 500
 
 # What no file executor touches, whatever its root: the project's own record and its rules.
 _PROTECTED: Final = frozenset(
@@ -106,6 +112,38 @@ def reach_of(executor: Executor | HostExecutor) -> Iterator[str]:
         yield f"file {executor.operation} {executor.root}"
     for text in _texts_with_secrets(executor).values():
         yield from (f"secret {name}" for name in _SECRET.findall(text))
+
+
+def facts_of(action: Action) -> dict[str, str]:
+    """What restricts an action and what its executor does, in texts that can be compared.
+
+    What is as it is unless stated is left out.
+    """
+    stated: dict[str, Any] = {
+        "risk_tier": action.risk_tier,
+        "requires_confirmation": action.requires_confirmation or None,
+        "rate_limit": action.rate_limit
+        and f"{action.rate_limit.max_calls} in {action.rate_limit.window_seconds} s",
+        "timeout_ms": action.timeout_ms,
+        "cost": None if action.cost == 1 else action.cost,
+        "parameters_schema": dict(action.parameters_schema) or None,
+        "executor": action.executor and action.executor.TYPE,
+    }
+    if action.executor is not None and not isinstance(action.executor, HostExecutor):
+        for member in fields(action.executor):
+            value = getattr(action.executor, member.name)
+            factory = member.default_factory
+            usual = member.default if factory is MISSING else factory()
+            stated[f"executor.{member.name}"] = None if value == usual else value
+    return {name: _fact(value) for name, value in stated.items() if value is not None}
+
+
+def _fact(value: Any) -> str:
+    """A value as a text; a long one by its digest, for no lock needs a second copy of it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= _MAX_FACT:
+        return text
+    return f"sha256 {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _texts_with_secrets(executor: Executor | HostExecutor) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
 """`cra.atlases.lock`: which bytes of which atlases a project accepted, and what they may do.
 
 The lock is JSON with sorted keys, one entry per atlas. A change of an atlas is told by it: which
-files, which grants, and what its executors reach that they did not reach before.
+files, which grants, what its executors reach that they did not reach before, and which rules and
+facts of its actions are gone, new or other ones: a restriction that is lost is nowhere else to see.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from cra.atlas.executor import reach_of
-from cra.atlas.fields import AtlasId, FilePath, SemVer, Word
+from cra.atlas.executor import facts_of, reach_of
+from cra.atlas.fields import ActionId, AtlasId, FilePath, SemVer, Word
 from cra.atlas.model import Atlas, Pin
 from cra.atlas.package import read_file
 from cra.atlas.problem import Problems, read_source, refusal
 from cra.config.values import WRONG, Limits, read_value
 from cra.errors import AtlasError, Fault
 from cra.ledger import files
+from cra.policy.condition import words_of_rule
 from cra.policy.pattern import MAX_ACTION_ID, PATTERN, Pattern
 
 LOCK_NAME: Final = "cra.atlases.lock"
@@ -49,6 +51,8 @@ class LockedAtlas:
     grants: tuple[_Pattern, ...]
     files: Mapping[FilePath, _Digest]
     reach: tuple[Word, ...]
+    rules: Mapping[Word, Word] | None = None
+    actions: Mapping[ActionId, Mapping[Word, Word]] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,16 @@ class Change:
     # Programs, hosts, files, secrets and Python that its executors reach, or reach no longer.
     reach_added: tuple[str, ...]
     reach_removed: tuple[str, ...]
+    # By policy_id: the rule in words, or how it read and how it reads now.
+    rules_added: Mapping[str, str]
+    rules_removed: Mapping[str, str]
+    rules_changed: Mapping[str, tuple[str, str]]
+    # By action: what holds for it, or each fact that is another one, None where none is stated.
+    actions_added: Mapping[str, Mapping[str, str]]
+    actions_removed: tuple[str, ...]
+    actions_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    # The lock does not say which rules and actions were accepted, so that none is told.
+    is_partly_unknown: bool = False
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -104,6 +118,8 @@ def pin_of(atlas: Atlas, source: str) -> Pin:
         grants=grants_of(atlas),
         files={name: hashlib.sha256(data).hexdigest() for name, data in atlas.files.items()},
         reach=_reach(atlas),
+        rules={rule.policy_id: words_of_rule(rule) for rule in atlas.policies},
+        actions={action.action_id: facts_of(action) for action in atlas.actions},
     )
 
 
@@ -111,6 +127,10 @@ def compare(pin: Pin, atlas: Atlas) -> Change:
     """What accepting an atlas would change about its pin."""
     now = pin_of(atlas, pin.source)
     common = pin.files.keys() & now.files.keys()
+    is_unknown = pin.rules is None or pin.actions is None
+    rules, actions = now.rules or {}, now.actions or {}
+    old_rules = rules if is_unknown else pin.rules or {}
+    old_actions = actions if is_unknown else pin.actions or {}
     return Change(
         version=(pin.version, now.version) if pin.version != now.version else None,
         files_added=_beyond(now.files, pin.files),
@@ -122,6 +142,17 @@ def compare(pin: Pin, atlas: Atlas) -> Change:
         ),
         reach_added=_beyond(now.reach, pin.reach),
         reach_removed=_beyond(pin.reach, now.reach),
+        rules_added={name: rules[name] for name in _beyond(rules, old_rules)},
+        rules_removed={name: old_rules[name] for name in _beyond(old_rules, rules)},
+        rules_changed=_changed(old_rules, rules),
+        actions_added={name: actions[name] for name in _beyond(actions, old_actions)},
+        actions_removed=_beyond(old_actions, actions),
+        actions_changed={
+            name: _facts_changed(before, actions[name])
+            for name, before in sorted(old_actions.items())
+            if name in actions and before != actions[name]
+        },
+        is_partly_unknown=is_unknown and pin.digest != now.digest,
     )
 
 
@@ -178,6 +209,19 @@ def _reach(atlas: Atlas) -> tuple[str, ...]:
     return tuple(sorted({line for executor in executors for line in reach_of(executor)}))
 
 
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    common = sorted(before.keys() & now.keys())
+    return {name: (before[name], now[name]) for name in common if before[name] != now[name]}
+
+
+def _facts_changed(
+    before: Mapping[str, str], now: Mapping[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
+    names = sorted(before.keys() | now.keys())
+    pairs = {name: (before.get(name), now.get(name)) for name in names}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+
+
 def _beyond(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(some).difference(others)))
 
@@ -192,11 +236,20 @@ def _uncovered(new: Sequence[Pattern], old: Sequence[Pattern]) -> tuple[str, ...
 def _pin(atlas_id: str, entry: LockedAtlas) -> Pin:
     grants = tuple(Pattern(text) for text in entry.grants)
     return Pin(
-        atlas_id, entry.version, entry.source, entry.digest, grants, entry.files, entry.reach
+        atlas_id,
+        entry.version,
+        entry.source,
+        entry.digest,
+        grants,
+        entry.files,
+        entry.reach,
+        entry.rules,
+        entry.actions,
     )
 
 
 def _entry(pin: Pin) -> dict[str, Any]:
+    told = {"rules": pin.rules, "actions": pin.actions}
     return {
         "version": pin.version,
         "source": pin.source,
@@ -204,4 +257,5 @@ def _entry(pin: Pin) -> dict[str, Any]:
         "grants": [pattern.text for pattern in pin.grants],
         "files": dict(pin.files),
         "reach": list(pin.reach),
+        **{key: value for key, value in told.items() if value is not None},
     }

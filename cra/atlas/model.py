@@ -93,7 +93,7 @@ class HttpExecutor:
 
 @dataclass(frozen=True)
 class FileExecutor:
-    """ReadAtlas, writing or listing below a directory of the project. `path` has placeholders."""
+    """Reading, writing or listing below a directory of the project. `path` has placeholders."""
 
     TYPE: ClassVar[str] = "file"
 
@@ -225,9 +225,12 @@ class Pin(NamedTuple):
     digest: str
     # The patterns of actions that its own allow rules may allow.
     grants: tuple[Pattern, ...]
-    # The SHA-256 of each file, and what its executors reach: what a later change is told by.
+    # The SHA-256 of each file, what its executors reach, its rules in words by their ids and what
+    # holds for each action: what a later change is told by. None: of those the lock says nothing.
     files: Mapping[str, str] = _NONE
     reach: tuple[str, ...] = ()
+    rules: Mapping[str, str] | None = None
+    actions: Mapping[str, Mapping[str, str]] | None = None
 
 
 class Snapshot(NamedTuple):

@@ -6,7 +6,7 @@ What a command works with is imported when it runs: its help is read more often 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -392,6 +392,11 @@ def _print_acceptance(one: Acceptance) -> None:
         output.answer(f"  from {output.safe(one.before.source)}")
     for words, values in _change_lines(change):
         print_wrapped(f"  {words:<16} ", output.safe(", ".join(values)))
+    if change.is_partly_unknown:
+        words = "the lock does not hold which rules and facts of actions were accepted before"
+        print_wrapped(f"  {'not told':<16} ", words)
+    for words, line in _restriction_lines(change):
+        print_wrapped(f"  {words:<16} ", output.safe(line), hanging=2)
 
 
 def _change_lines(change: Change) -> list[tuple[str, Sequence[str]]]:
@@ -406,6 +411,38 @@ def _change_lines(change: Change) -> list[tuple[str, Sequence[str]]]:
         ("files changed", _first(change.files_changed)),
     ]
     return [(words, values) for words, values in lines if values]
+
+
+def _restriction_lines(change: Change) -> Iterator[tuple[str, str]]:
+    """What holds for actions no more, anew or otherwise, each in a line of its own."""
+    for name, rule in change.rules_removed.items():
+        yield "rule gone", f"{name}: {rule}"
+    for name, rule in change.rules_added.items():
+        yield "new rule", f"{name}: {rule}"
+    for name, (before, now) in change.rules_changed.items():
+        yield "rule changed", f"{name}: {before} → {now}"
+    if change.actions_removed:
+        yield "actions gone", ", ".join(change.actions_removed)
+    for name, facts in change.actions_added.items():
+        shown = {fact: value for fact, value in facts.items() if fact != "parameters_schema"}
+        about = ", ".join(f"{fact} {value}" for fact, value in shown.items())
+        yield "new action", f"{name}: {about or 'nothing stated'}"
+    for name, pairs in change.actions_changed.items():
+        for fact, (old, new) in pairs.items():
+            lower = " (lower)" if fact == "risk_tier" and _is_lower(old, new) else ""
+            yield (
+                "action changed",
+                f"{name}: {fact} {old or 'unstated'} → {new or 'unstated'}{lower}",
+            )
+
+
+def _is_lower(before: str | None, now: str | None) -> bool:
+    from typing import get_args
+
+    from cra.config import RiskTier
+
+    tiers = get_args(RiskTier)
+    return before in tiers and now in tiers and tiers.index(now) < tiers.index(before)
 
 
 def _first(names: Sequence[str]) -> Sequence[str]:

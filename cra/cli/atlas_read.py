@@ -77,7 +77,8 @@ def validate(path: AtlasPath, *, as_json: Json = False) -> ExitCode:
         _print_problems(problems.warnings, "warn")
         for remark in remarks:
             told = _remark_facts(label, remark)
-            output.answer(output.safe(f"{told['where']}: {told['message']}"))
+            kind = "warning no-allow " if remark.kind == "no-allow" else ""
+            output.answer(output.safe(f"{told['where']}: {kind}{told['message']}"))
         named = f"{reading.atlas.atlas_id} {reading.atlas.version}" if reading.atlas else label
         verdict = (
             output.style("invalid", "bad") if problems.errors else output.style("valid", "good")
@@ -417,7 +418,7 @@ def _problem_facts(problem: AtlasProblem) -> dict[str, Any]:
 
 
 def _remarks(atlas: Atlas) -> list[Remark]:
-    """What is odd about an atlas's rules; that none of them allows is its own choice."""
+    """What is odd about an atlas's rules, looked at alone."""
     from cra.atlas.lock import grants_of
     from cra.policy.ladder import ActionFacts
     from cra.policy.lint import lint
@@ -427,14 +428,19 @@ def _remarks(atlas: Atlas) -> list[Remark]:
         for action in atlas.actions
     }
     found = lint(atlas.policies, facts, {atlas.atlas_id: grants_of(atlas)})
-    return [remark for remark in found if remark.kind != "no-allow"]
+    alone = "it has no allow rule, so nothing runs unless the project allows it"
+    return [
+        remark._replace(message=alone) if remark.kind == "no-allow" else remark
+        for remark in found
+        if remark.kind != "no-allow" or facts
+    ]
 
 
 def _remark_facts(label: str, remark: Remark) -> dict[str, Any]:
     return {
         "kind": remark.kind,
         "policy_id": remark.policy_id,
-        "where": f"{label}/{remark.origin}",
+        "where": f"{label}/{remark.origin}" if remark.origin else label,
         "message": remark.message,
     }
 
@@ -461,13 +467,9 @@ def _action_line(action: Action) -> str:
 
 
 def _rule_line(rule: Rule) -> str:
-    from cra.policy.condition import words_of_conditions
+    from cra.policy.condition import words_of_rule
 
-    about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
-    limit = rule.limit
-    amount = f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}" if limit else ""
-    words = [rule.type, about, amount, ", ".join(words_of_conditions(rule.conditions))]
-    return f"{rule.policy_id}: {' '.join(filter(None, words))}"
+    return f"{rule.policy_id}: {words_of_rule(rule)}"
 
 
 def _grant_line(atlas: Atlas, action_id: str) -> str:

@@ -6,6 +6,7 @@ without it as well, and any other rule holds if it holds with or without it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,6 +20,8 @@ from cra.policy.schema import compile_schema, shape_of
 
 # Whether a condition holds; None: not to be told while resolving. Raises ValueRefused.
 Test: TypeAlias = Callable[[Call], bool | None]
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Check(NamedTuple):
@@ -69,10 +72,41 @@ def words_of_conditions(wanted: Conditions) -> tuple[str, ...]:
         for key, values in (wanted.context or {}).items()
     ]
     if wanted.time_window is not None:
-        words.append("within a time window")
+        words.append(_words_of_window(wanted.time_window))
     if wanted.parameters is not None:
-        words.append("if the arguments fit a schema")
+        words.append(f"if the arguments fit {_text(wanted.parameters)}")
     return tuple(words)
+
+
+def words_of_rule(rule: Rule) -> str:
+    """All that a rule says but for its reason, in words: two that differ read differently."""
+    about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
+    limit = rule.limit
+    words = [rule.type, about]
+    if limit is not None:
+        words.append(f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}")
+    if rule.approvers:
+        words.append(f"by {' or '.join(rule.approvers)}")
+    if rule.settings:
+        words.append(_text(rule.settings))
+    if rule.priority:
+        words.append(f"with priority {rule.priority}")
+    return " ".join([*words, ", ".join(words_of_conditions(rule.conditions))]).rstrip()
+
+
+def _words_of_window(window: TimeWindow) -> str:
+    days = " or ".join(_DAYS[day] for day in sorted(window.days))
+    sign, offset = "-" if window.utc_offset < 0 else "+", abs(window.utc_offset)
+    hours = f"{_clock(window.start)} to {_clock(window.end)} UTC{sign}{_clock(offset)}"
+    return f"on {days} {hours}" if len(window.days) < len(_DAYS) else f"from {hours}"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def checks_of(rule: Rule) -> tuple[Check, ...]:

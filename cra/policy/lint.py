@@ -24,7 +24,7 @@ _PROGRAMS: Final = "functions that a program governs are not looked at"
 
 
 class Remark(NamedTuple):
-    """One oddity in words. `origin` None: of the rules as a whole."""
+    """One oddity in words. `origin` None: of the rules as a whole; without a line: of an atlas."""
 
     kind: Kind
     message: str
@@ -65,11 +65,21 @@ def lint(
     findings += _beyond_grants(rules, actions, grants)
     findings += _shadowed(reaches)
     findings += _unreachable(reaches)
-    if not any(_may_allow(reach, actions) for reach in reaches):
-        findings.append(
-            Remark("no-allow", "no rule allows any action of any atlas: all are denied")
-        )
+    findings += _without_allow(reaches, actions)
     return tuple(findings)
+
+
+def _without_allow(
+    reaches: Iterable[_Reach], actions: Mapping[str, ActionFacts]
+) -> Iterator[Remark]:
+    allows = [reach for reach in reaches if _may_allow(reach, actions)]
+    if not allows:
+        yield Remark("no-allow", "no rule allows any action of any atlas: all are denied")
+        return
+    allowed = {actions[name].atlas_id for reach in allows for name in reach.actions}
+    for atlas_id in sorted({facts.atlas_id for facts in actions.values()} - allowed):
+        message = f"no rule allows any action of {atlas_id}: all of its are denied"
+        yield Remark("no-allow", message, origin=RuleOrigin("", 0, 0, atlas_id))
 
 
 def _may_allow(reach: _Reach, actions: Mapping[str, ActionFacts]) -> bool:
