@@ -35,7 +35,7 @@ def show(project: ProjectDir = None, trace_dir: TraceDir = None, *, as_json: Jso
         (name, _text(value), output.Cell(str(origin), "accent" if origin.where else ""))
         for name, value, origin in config.settings()
     ]
-    output.table(rows, ("SETTING", "VALUE", "ORIGIN"), cut=("ORIGIN",))
+    output.table(rows, ("SETTING", "VALUE", "ORIGIN"), cut=("VALUE", "ORIGIN"))
 
 
 def validate(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:

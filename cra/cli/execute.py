@@ -184,23 +184,23 @@ def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:
 def _show(done: ExecutionResult) -> None:
     match done.status:
         case "success" if done.simulated and done.value is None:
-            output.answer(f"{output.style('ALLOWED', 'good')}: {output.safe(done.reason)}")
+            output.answer(output.labelled("ALLOWED", "good", f": {done.reason}"))
         case "success":
             output.answer_json(canonical.wrap(done.value))
         case "denied":
             why = f"{done.reason} ({done.policy_id})"
-            output.answer(f"{output.style('DENIED', 'bad')}: {output.safe(why)}")
+            output.answer(output.labelled("DENIED", "bad", f": {why}"))
             if done.possible_at is not None:
                 output.tell(f"possible again at {done.possible_at}")
         case "pending_approval":
             why = f"{done.reason} ({done.policy_id})"
-            output.answer(f"{output.style('PENDING', 'warn')}: {output.safe(why)}")
+            output.answer(output.labelled("PENDING", "warn", f": {why}"))
             if done.approval_id is not None:
                 output.tell(f"next: cra approvals grant {done.approval_id}")
         case "error":
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"
-            output.answer(f"{output.style('FAILED', 'bad')}: {output.safe(words)}")
+            output.answer(output.labelled("FAILED", "bad", f": {words}"))
     if done.fix is not None:
         output.tell(f"fix: {output.safe(done.fix)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]

@@ -133,7 +133,7 @@ def is_abandoned() -> bool:
 def tell(text: str, *, detail: bool = False) -> None:
     """Say something about the run, unless --quiet; a detail only with --verbose."""
     if not _volume.quiet and (_volume.verbose or not detail):
-        _say(text + "\n")
+        _say(_told(text) + "\n")
 
 
 def report(error: CraError, *, as_json: bool) -> None:
@@ -143,12 +143,14 @@ def report(error: CraError, *, as_json: bool) -> None:
         _say(_json({"error": {"code": error.code, **facts}}) + "\n")
     else:
         first, *others = error.message.split("\n")
-        lines = [f"{style(f'error[{error.code}]:', 'bad', sys.stderr)} {safe(first)}"]
+        label = f"error[{error.code}]:"
+        lines = [f"{label} {safe(first)}"]
         lines += [f"  {safe(line)}" for line in others]
         lines += [
             f"  {name}: {safe(facts[name] or '')}" for name in ("where", "fix") if facts[name]
         ]
-        _say("\n".join(lines) + "\n")
+        told = _told("\n".join(lines)).removeprefix(label)
+        _say(style(label, "bad", sys.stderr) + told + "\n")
     if _volume.verbose:
         from traceback import format_exception
 
@@ -234,6 +236,17 @@ def wrapped(text: str, *, indent: str = "", hang: str = "") -> str:
     )
 
 
+def labelled(label: str, name: str, text: str) -> str:
+    """Recorded text, as `fitted` has it, behind a label in a style of STYLES."""
+    return style(label, name) + fitted(label + text).removeprefix(label)
+
+
+def fitted(text: str, *, indent: str = "") -> str:
+    """Recorded text as `wrapped` has it on a terminal; elsewhere one safe line, which programs
+    read."""
+    return wrapped(text, indent=indent, hang="  ") if sys.stdout.isatty() else indent + safe(text)
+
+
 def width(text: str) -> int:
     """How many columns a safe text takes on a terminal."""
     if text.isascii():
@@ -294,6 +307,25 @@ def working(label: str) -> Iterator[None]:
     finally:
         is_done.set()
         drawing.join()
+
+
+def _told(text: str) -> str:
+    """Words about the run in lines that a terminal has room for; elsewhere as they are.
+
+    A line with an escape sequence, and a command to be copied, is left whole.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return "\n".join(
+        line
+        if len(line) <= _LINE or "\x1b" in line or _is_command(line)
+        else wrapped(line.lstrip(" "), indent=line[: len(line) - len(line.lstrip(" "))], hang="  ")
+        for line in text.split("\n")
+    )
+
+
+def _is_command(line: str) -> bool:
+    return line.strip().removeprefix("fix: ").removeprefix("next: ").startswith("cra ")
 
 
 def _write(text: str) -> None:

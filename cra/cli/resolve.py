@@ -91,12 +91,11 @@ def _show(found: Resolution) -> None:
     document = found.document
     decision = document["decision"]
     style = _STYLES[decision["type"]]
-    output.answer(f"{output.style(decision['type'].upper(), style)}: {decision['reason']}")
+    output.answer(output.labelled(decision["type"].upper(), style, f": {decision['reason']}"))
     _show_actions(document)
     for action in document["denied_actions"]:
-        name = output.style("denied", "bad")
         why = f"{action['reason']} ({action['policy_id']})"
-        output.answer(f"{name}  {output.safe(action['action_id'])}: {output.safe(why)}")
+        output.answer(output.labelled("denied", "bad", f"  {action['action_id']}: {why}"))
     _show_constraints(document["constraints"])
     _show_context(document["context_blocks"])
     output.answer()
@@ -138,7 +137,7 @@ def _show_constraints(constraints: list[dict[str, Any]]) -> None:
         words = f"{one['type']} {one['policy_id']} depends on {when}"
         if limit is not None:
             words += f": {limit['maximum']} in {limit['window_seconds']} s per {limit['per']}"
-        output.answer(f"{output.style('later', 'warn')}   {output.safe(words)}")
+        output.answer(output.labelled("later", "warn", f"   {words}"))
 
 
 def _show_context(blocks: list[dict[str, Any]]) -> None:
@@ -149,4 +148,4 @@ def _show_context(blocks: list[dict[str, Any]]) -> None:
     for block in blocks:
         part = "" if block["is_whole"] else " (in part)"
         words = f"{block['block_id']}{part}: {block['purpose']}".rstrip(": ")
-        output.answer(f"  {output.safe(words)}")
+        output.answer(output.fitted(words, indent="  "))

@@ -10,6 +10,15 @@ import typer
 
 from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
+from cra.cli.answers import (
+    ApprovalAnswer,
+    ApprovalFacts,
+    BacktestAnswer,
+    DoctorAnswer,
+    ErrorAnswer,
+    ExplainAnswer,
+    SessionAnswer,
+)
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
@@ -19,6 +28,14 @@ from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
 
 SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
+    "approvals-list": (
+        "what cra approvals list --json prints",
+        lambda: document(list[ApprovalFacts], "approvals-list", "Calls that wait for an approval"),
+    ),
+    "approvals-show": (
+        "what cra approvals show --json prints",
+        lambda: document(ApprovalAnswer, "approvals-show", "An approval"),
+    ),
     "atlas-manifest": ("an atlas's atlas.json or atlas.yaml", manifest_schema),
     "carp-execution-result": (
         "what CARP/1.0 answers to a request to execute",
@@ -36,6 +53,26 @@ SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
     "cra-config": (
         f"the project's {FILE_NAME}, and a user's config.json",
         lambda: document(ConfigFile, "cra-config", f"The configuration of cra ({FILE_NAME})"),
+    ),
+    "doctor": (
+        "what cra doctor --json prints",
+        lambda: document(DoctorAnswer, "doctor", "The health of a project"),
+    ),
+    "error": (
+        "what stands on stderr when a command with --json fails",
+        lambda: document(ErrorAnswer, "error", "An error"),
+    ),
+    "explain": (
+        "what cra explain ACTION --json prints",
+        lambda: document(ExplainAnswer, "explain", "Why a call is decided as it is"),
+    ),
+    "policy-backtest": (
+        "what cra policy backtest --json prints",
+        lambda: document(BacktestAnswer, "policy-backtest", "Recorded calls under other rules"),
+    ),
+    "session-show": (
+        "what cra session show --json prints",
+        lambda: document(SessionAnswer, "session-show", "A session"),
     ),
     "trace-event": ("a line of a trace", trace_event),
 }

@@ -88,12 +88,17 @@ def show(
         return
     for name, value in facts.items():
         if value is not None:
-            output.answer(f"{name.replace('_', ' '):<17}  {output.safe(_words(value) or 'none')}")
+            words, label = _words(value) or "none", f"{name.replace('_', ' '):<17}  "
+            # A path and a hash stay on the line of their name, however long they are.
+            is_prose = " " in words
+            told = output.wrapped(label + words, hang=" " * len(label))
+            output.answer(told if is_prose else label + output.safe(words))
     for kind, count in sorted(totals.types.items()):
         output.answer(f"  {output.safe(kind):<27}  {count}")
     for one in limits:
+        told = output.wrapped(f"limit              {one.words()}", hang=" " * 19)
         shown = output.style("limit", "warn" if not one.left else "accent")
-        output.answer(f"{shown}              {output.safe(one.words())}")
+        output.answer(shown + told.removeprefix("limit"))
     for intent in intents[:_MAX_INTENTS]:
         words = f"event {intent.sequence}, {intent.action_id}"
         output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")

@@ -22,7 +22,8 @@ def show_tested(found: Sequence[Tested]) -> None:
         output.answer(output.style(output.safe(file), "accent"))
         for _, name, problems in tests:
             verdict = output.style("FAILED", "bad") if problems else output.style("passed", "good")
-            output.answer(f"  {verdict}  {output.safe(name)}")
+            told = output.wrapped(name, indent=" " * 10).lstrip(" ")
+            output.answer(f"  {verdict}  {told}")
             for problem in problems:
                 output.answer(output.wrapped(problem, indent=" " * 10))
     failed = sum(bool(test.problems) for test in found)

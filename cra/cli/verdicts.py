@@ -103,7 +103,7 @@ def _show(report: LedgerReport, unmet: IntegrityError | None) -> None:
     for part in report.parts:
         found = [_finding(part)] if part.message else []
         for text in [*found, *_reservations([part]), *part.warnings]:
-            output.answer(f"  {part.name}: {output.safe(text)}")
+            output.answer(output.fitted(f"{part.name}: {text}", indent="  "))
     output.answer(_conclusion(report, unmet))
     for note in [*report.notes, *_key_notes(report)]:
         output.tell(f"note: {output.safe(note)}")
@@ -120,19 +120,19 @@ def _key_notes(report: LedgerReport) -> list[str]:
 
 
 def _conclusion(report: LedgerReport, unmet: IntegrityError | None) -> str:
-    """One line from the one value that the exit code comes from."""
-    verdict = output.style(report.verdict.name, _style(report.verdict))
+    """The conclusion from the one value that the exit code comes from."""
+    verdict, style = report.verdict.name, _style(report.verdict)
     if unmet is not None:
-        verdict = output.style(f"{report.verdict.name}, and below what is required", "bad")
+        verdict, style = f"{verdict}, and below what is required", "bad"
     decisive = report.decisive
     if report.verdict.exit_code != ExitCode.OK and decisive is not None:
-        return f"{verdict}: {decisive.name}, {decisive.code}"
+        return output.labelled(verdict, style, f": {decisive.name}, {decisive.code}")
     what = f"{counted(len(report.sessions), 'session')}, {counted(report.events, 'event')}"
     what = "; ".join([what, *_reservations(report.sessions)])
     meaning = MEANING[report.level]
     if report.level is Level.L3 and report.anchored_in is not None:
         meaning = f"signed, and it goes on from {_ANCHORED[report.anchored_in]}"
-    return f"{verdict}: {what}; {report.level}: {meaning}"
+    return output.labelled(verdict, style, f": {what}; {report.level}: {meaning}")
 
 
 def _reservations(parts: list[ChainReport]) -> list[str]:
