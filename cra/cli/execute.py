@@ -112,10 +112,13 @@ def execute(
                     done = make()
         finally:
             working.barrier()
+        asks_key = done.approval_id is not None and bool(
+            working.approvals.find(done.approval_id).asked["approvers"]
+        )
     if as_json:
         output.answer_json(done.document())
     else:
-        _show(done)
+        _show(done, asks_key=asks_key)
     return done.exit_code
 
 
@@ -158,7 +161,7 @@ def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:
     return True
 
 
-def _show(done: ExecutionResult) -> None:
+def _show(done: ExecutionResult, *, asks_key: bool) -> None:
     match done.status:
         case "success" if done.simulated and done.value is None:
             output.answer(output.labelled("ALLOWED", "good", f": {done.reason}"))
@@ -173,7 +176,8 @@ def _show(done: ExecutionResult) -> None:
             why = f"{done.reason} ({done.policy_id})"
             output.answer(output.labelled("PENDING", "warn", f": {why}"))
             if done.approval_id is not None:
-                output.tell(f"next: cra approvals grant {done.approval_id}")
+                key = " --key FILE" if asks_key else ""
+                output.tell(f"next: cra approvals grant {done.approval_id}{key}")
         case "error":
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"
