@@ -180,3 +180,12 @@ def test_the_schema_in_the_repository_is_the_one_that_the_reader_goes_by():
     stored = (ROOT / "specs/schemas/atlas-manifest.schema.json").read_text(encoding="utf-8")
 
     assert stored == text_of(SCHEMA)
+
+
+def test_what_no_manifest_may_name_is_neither_offered_nor_read():
+    for kind in ("host", "hosst"):
+        reading = reading_of(MINIMAL | act(executor={"type": kind, "origin": "a:b"}))
+
+        [problem] = reading.errors
+        assert problem.expected == "one of python, process, http, file, static"
+    assert "an atlas_id" in str([str(one) for one in reading_of({"atlas_version": "1.0"}).errors])

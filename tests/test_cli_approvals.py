@@ -199,6 +199,22 @@ def test_a_listed_key_grants_without_a_terminal(place, tmp_path):
     assert runs(place) == 1
 
 
+@pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_where_keys_are_listed_a_person_is_not_asked_but_told_that_a_key_counts(
+    place, tmp_path, decision
+):
+    key = answer(place, "approvals", "key", tmp_path / "approver.pem")
+    write_rules(place, ALLOW, {**ASK, "parameters": {"approvers": [key]}})
+    answer(place, "resolve", "--goal", GOAL)
+    pending = cra(place, "execute", *note(place))
+    code, screen = at_terminal(place, "approvals", decision, "last", typed="y\n")
+
+    [waiting] = listed(place)
+    assert f"next: cra approvals grant {waiting['approval_id']} --key FILE\n" in pending.stderr
+    assert (code, "[y/N]" in screen, waiting["state"]) == (2, False, "pending")
+    assert "only a listed key counts here" in " ".join(screen.split())
+
+
 def test_a_key_is_made_once_and_can_be_read_by_its_owner_alone(place, tmp_path):
     file = tmp_path / "keys" / "approver.pem"
 

@@ -624,6 +624,46 @@ def test_control_characters_of_an_atlas_do_not_reach_the_terminal(project):
     assert "x\\x1b[2Jy\\u202e" in said.stdout
 
 
+def test_an_atlas_with_a_mistake_in_its_scenarios_is_not_added(project, desk):
+    write_atlas(desk, {**KEEPS, "call": {"action": "ticket.delet"}})
+    refused = cra(project, "atlas", "add", desk, "--yes")
+
+    assert refused.returncode == 2
+    assert "scenarios.json" in refused.stderr
+    assert "nearest: ticket.delete" in refused.stderr
+    assert facts(project, "atlas", "list")["atlases"] == []
+
+
+def test_the_steps_after_an_atlas_was_made_can_be_pasted(project):
+    made = facts(project, "atlas", "create", "Bad Name")
+
+    assert made["next"][0] == "cra atlas validate 'Bad Name'"
+
+
+def test_the_atlas_that_asks_is_not_the_nearest_to_the_one_that_is_missing(project, desk):
+    write_atlas(desk, dependencies={"com.example.desks": "^1.0"})
+    refused = cra(project, "atlas", "add", desk, "--yes")
+
+    assert "no such atlas in the project" in refused.stderr
+    assert "nearest" not in refused.stderr
+
+
+def test_an_action_of_an_atlas_on_request_says_how_it_is_resolved(added):
+    path = added / "cra.config.json"
+    config = json.loads(path.read_text())
+    entry = {"path": config["atlases"][0], "auto_load": False}
+    path.write_text(json.dumps({**config, "atlases": [entry]}))
+    cra(added, "session", "start")
+    denied = cra(added, "execute", "ticket.find", "--param", "words=x")
+    told = cra(added, "explain", "--session", "last")
+
+    command = 'cra resolve --goal "…" --atlas com.example.desk'
+    assert command in denied.stderr
+    assert command in " ".join(told.stdout.split())
+    answer(added, *command.replace('"…"', "find").split()[1:])
+    assert cra(added, "execute", "ticket.find", "--param", "words=x").returncode == 0
+
+
 def test_an_atlas_without_an_allow_rule_is_warned_of(project, desk):
     write_atlas(desk, KEEPS, policies=DESK["policies"][1:], tests=[])
     said = cra(project, "atlas", "validate", desk)

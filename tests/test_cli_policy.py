@@ -491,3 +491,28 @@ def test_a_project_without_tests_is_told_where_they_go(project):
     assert done.returncode == 2
     assert "expected tests of policies, found none" in done.stderr
     assert "tests/policies" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["[]", '{"policies": []}'])
+def test_a_file_without_a_rule_is_found(project, text):
+    (project / "policies" / "empty.json").write_text(text)
+    done = cra(project, "policy", "check")
+
+    assert done.returncode == 1
+    assert "policies/empty.json:1:1: no-rules\n  policies/empty.json holds no rule" in done.stdout
+    assert done.stdout.count("no-rules") == 1
+
+
+def test_the_tests_in_a_directory_are_run(project):
+    place = project / "checks"
+    place.mkdir()
+    missing = cra(project, "policy", "test", "checks")
+    for name in ("one", "two"):
+        call = {"action": "refund.make", "parameters": {"amount": 5}}
+        table = {"tests": [{"name": name, "call": call, "expect": {"decision": "allow"}}]}
+        (place / f"{name}.json").write_text(json.dumps(table))
+    (place / "notes.md").write_text("no test")
+    told = json.loads(cra(project, "policy", "test", "checks", "--json").stdout)
+
+    assert "expected tests of policies, found none" in missing.stderr
+    assert [one["name"] for one in told["tests"]] == ["one", "two"]

@@ -348,6 +348,16 @@ def test_one_event_is_shown_whole(folder, ids):
     assert facts["covered"] is True
 
 
+def test_an_event_is_shown_by_its_session_and_number(folder, ids):
+    whole = answer(folder, "trace", "show", ids[0], "--seq", "2")
+
+    assert answer(folder, "trace", "show", f"{ids[0]}:2") == whole
+    assert answer(folder, "trace", "show", f"{ids[0][:-2]}:2") == whole
+    both = cra(folder, "trace", "show", f"{ids[0]}:2", "--seq", "3")
+    assert (both.returncode, "found 2 and --seq 3" in both.stderr) == (2, True)
+    assert cra(folder, "trace", "show", f"{ids[0]}:99").returncode == 2
+
+
 def test_a_number_beyond_the_last_event_is_not_found(folder, ids):
     done = cra(folder, "trace", "show", ids[0], "--seq", "4")
 

@@ -600,6 +600,15 @@ def test_quantiles_are_right_to_a_percent():
         ("action.denied", {"action_id": "a.b", "reason": "no", "policy_id": "p"}, "a.b: no (p)"),
         ("action.denied", {"action_id": "a.b", "reason": "no", "policy_id": None}, "a.b: no"),
         ("action.executed", {"action_id": "a.b", "duration_us": 5300}, "a.b in 5.3 ms: ?"),
+        *[
+            (
+                event_type,
+                {"action_id": "a.b", "policy_id": "p", "outcome": "applies", "reason": reason},
+                f"<a.b: p applies{words}>",
+            )
+            for event_type in ("policy.evaluated", "policy.violated")
+            for reason, words in (("", ""), ("late", ": late"))
+        ],
         ("action.approved", {"action_id": "a.b", "simulated": True}, "simulated: a.b ?"),
         ("ledger.recovered", {"reason": "unattested", "unattested": [3, 5]}, "events [3,5]"),
         ("action.denied", {"action_id": {"odd": 1}, "reason": []}, '{"odd":1}: []'),
@@ -619,4 +628,4 @@ def test_quantiles_are_right_to_a_percent():
     ],
 )
 def test_a_payload_is_summed_up_in_words(event_type, payload, expected):
-    assert expected in summarize(event_type, payload)
+    assert expected in f"<{summarize(event_type, payload)}>"

@@ -14,13 +14,13 @@ from cra.errors import Fault
 def dependency_problems(atlases: Sequence[Atlas]) -> Iterator[AtlasProblem]:
     """What is missing, out of range, or depends on itself."""
     by_id = {atlas.atlas_id: atlas for atlas in atlases}
-    ids = {name: name for name in by_id}
     for atlas in atlases:
         for name, text in atlas.dependencies.items():
             expected = f"{name} {text}"
             if name not in by_id:
                 found = "no such atlas in the project"
-                yield _problem(atlas, name, expected, found, nearest_of(name, ids))
+                others = {one: one for one in by_id if one != atlas.atlas_id}
+                yield _problem(atlas, name, expected, found, nearest_of(name, others))
             elif not parse_range(text).allows(parse_version(by_id[name].version)):
                 yield _problem(atlas, name, expected, by_id[name].version)
     for cycle in _cycles({name: list(atlas.dependencies) for name, atlas in by_id.items()}):

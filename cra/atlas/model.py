@@ -120,6 +120,7 @@ class HostExecutor:
     one: `govern` declares it."""
 
     TYPE: ClassVar[str] = "host"
+    IS_WRITTEN: ClassVar[bool] = False
 
     # Where it is defined, as `module:qualname`.
     origin: str

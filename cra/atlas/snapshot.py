@@ -74,6 +74,12 @@ def read_policies(project: Path) -> tuple[Rule, ...]:
     return _rules_in(project / POLICIES, POLICIES)[0]
 
 
+def files_without_rules(project: Path, rules: Iterable[Rule]) -> list[str]:
+    """The files in `policies/` that none of the project's rules is written in."""
+    written = {rule.origin.file for rule in rules}
+    return [file for file in _rules_in(project / POLICIES, POLICIES)[1] if file not in written]
+
+
 def policies_at(path: Path) -> tuple[Rule, ...]:
     """The rules of a file, or of every file in a directory. Raises AtlasError or NotFound."""
     if not path.exists():

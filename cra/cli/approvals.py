@@ -310,6 +310,13 @@ def _approver(
         from cra.ledger.keys import load_key
 
         return by, load_key(key)
+    approvers = found.approval.asked["approvers"]
+    if approvers and output.is_interactive():
+        raise UsageError(
+            f"expected a signature by one of {len(approvers)} approvers, found no --key: "
+            "only a listed key counts here, and a person's word does not",
+            fix=f"cra approvals show {found.approval.approval_id} lists them; add --key FILE",
+        )
     if not output.is_interactive():
         raise UsageError(
             "expected a person on a terminal, found none: nobody grants or denies by a flag",

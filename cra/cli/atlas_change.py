@@ -6,6 +6,7 @@ What a command works with is imported when it runs: its help is read more often 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -208,7 +209,8 @@ def create(
     if not dry_run:
         prefix = scaffold.word_of(known_id.rpartition(".")[2], "_")
         scaffold.write(files, {"atlas_id": known_id, "name": name, "prefix": prefix})
-    steps = [f"cra atlas {verb} {path}" for verb in ("validate", "test", "add")]
+    place = shlex.quote(str(path))
+    steps = [f"cra atlas {verb} {place}" for verb in ("validate", "test", "add")]
     if as_json:
         created = [str(file.path) for file in files]
         facts = {"atlas_id": known_id, "created": created, "dry_run": dry_run, "next": steps}
@@ -233,12 +235,17 @@ def _read(path: Path) -> Atlas:
     """The atlas at a path, its warnings told. Raises AtlasError with every mistake."""
     from cra.atlas.manifest import read_atlas
     from cra.atlas.package import read_package
-    from cra.atlas.problem import refusal
+    from cra.atlas.problem import Problems, refusal
+    from cra.resolver.scenario import read_scenarios
 
     reading = read_atlas(read_package(path), str(path))
-    if reading.atlas is None:
-        raise refusal("an atlas", reading.errors, f"mend it; cra atlas validate {path}")
-    tell_warnings(reading.warnings)
+    problems = Problems(list(reading.errors), list(reading.warnings))
+    if reading.atlas is not None:
+        read_scenarios(reading.atlas, str(path), problems)
+    if reading.atlas is None or problems.errors:
+        fix = f"mend it; cra atlas validate {shlex.quote(str(path))}"
+        raise refusal("an atlas", problems.errors, fix)
+    tell_warnings(problems.warnings)
     return reading.atlas
 
 

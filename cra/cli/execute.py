@@ -116,7 +116,10 @@ def execute(
         if as_json:
             output.answer_json(done.document())
         else:
-            _show(done)
+            asks_key = done.approval_id is not None and bool(
+                working.approvals.find(done.approval_id).asked["approvers"]
+            )
+            _show(done, asks_key=asks_key)
         _secure(working, done)
     return done.exit_code
 
@@ -181,7 +184,7 @@ def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:
     return True
 
 
-def _show(done: ExecutionResult) -> None:
+def _show(done: ExecutionResult, *, asks_key: bool) -> None:
     match done.status:
         case "success" if done.simulated and done.value is None:
             output.answer(output.labelled("ALLOWED", "good", f": {done.reason}"))
@@ -196,7 +199,8 @@ def _show(done: ExecutionResult) -> None:
             why = f"{done.reason} ({done.policy_id})"
             output.answer(output.labelled("PENDING", "warn", f": {why}"))
             if done.approval_id is not None:
-                output.tell(f"next: cra approvals grant {done.approval_id}")
+                key = " --key FILE" if asks_key else ""
+                output.tell(f"next: cra approvals grant {done.approval_id}{key}")
         case "error":
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"

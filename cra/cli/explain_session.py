@@ -21,7 +21,7 @@ from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.history import OUTCOMES, call_of, events_of
 from cra.runtime.project import Project
-from cra.runtime.remedy import explaining
+from cra.runtime.remedy import explaining, resolving
 from cra.runtime.state import SessionState
 
 _VERDICTS: Final = {
@@ -135,7 +135,8 @@ def _after_denial(
     if policy_id is None:
         return f"cra explain {action_id}" if action_id in opened.snapshot.actions else _LIST
     if policy_id == NO_RESOLUTION:
-        return " ".join(["cra resolve", *words, '--goal "…"'])
+        known = opened.snapshot.actions.get(action_id)
+        return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
     if "approval_id" in payload:
         return "cra approvals list --all says who refused it, and until when"
     rules = (one.rule for one in opened.policy.rules if one.rule.policy_id == policy_id)

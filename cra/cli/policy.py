@@ -89,8 +89,8 @@ def run_tests(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILE...",
-            help=f"Files of tests. None: those in {TESTS}/ of the project.",
+            metavar="FILE|DIR...",
+            help=f"Files of tests, or where they are. None: {TESTS}/ of the project.",
             show_default=False,
         ),
     ] = None,
@@ -120,7 +120,7 @@ def run_tests(
         }
         results = [
             (file, result)
-            for file, cases in _read_files(files or _files_of(opened))
+            for file, cases in _read_files(_files_in(files or [opened.root / TESTS]))
             for result in run_cases(opened.policy, schemas, cases)
         ]
     failed = sum(result.problem is not None for _, result in results)
@@ -138,16 +138,22 @@ def run_tests(
     return ExitCode.NO if failed else ExitCode.OK
 
 
-def _files_of(opened: Project) -> list[Path]:
-    folder = opened.root / TESTS
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    found = [folder / name for name in names if name.endswith(_SUFFIXES)]
-    if not found:
-        raise NotFound(
-            "expected tests of policies, found none",
-            where=str(folder),
-            fix=f"write {TESTS}/NAME.json; cra policy test --help says what it holds",
-        )
+def _files_in(places: list[Path]) -> list[Path]:
+    """The files that are named, and those in directories that are. Raises NotFound."""
+    found = []
+    for place in places:
+        if place.is_file():
+            found.append(place)
+            continue
+        names = sorted(os.listdir(place)) if place.is_dir() else []
+        inside = [place / name for name in names if name.endswith(_SUFFIXES)]
+        if not inside:
+            raise NotFound(
+                "expected tests of policies, found none",
+                where=str(place),
+                fix=f"write {TESTS}/NAME.json; cra policy test --help says what it holds",
+            )
+        found += inside
     return found
 
 

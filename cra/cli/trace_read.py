@@ -150,9 +150,13 @@ def show(
     from cra.ledger.shown import shown
 
     wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
+    name, at = _place(the_one(session, named))
+    if seq is not None and at is not None:
+        raise UsageError(f"expected one number of an event, found {at} and --seq {seq}")
+    seq = at if seq is None else seq
     if seq is not None and wanted.terms:
         raise UsageError("expected --seq alone, found a filter beside it", fix="leave one out")
-    path = open_log(the_one(session, named), project, trace_dir)
+    path = open_log(name, project, trace_dir)
     with LedgerFile(path) as ledger:
         covered = _coverage(ledger)
         if seq is not None:
@@ -395,6 +399,13 @@ def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool)
         show_event(row, covered)
         _tell_unverified(ledger.path)
     return judged([row])
+
+
+def _place(text: str) -> tuple[str, int | None]:
+    """A session, and the number of its event that SESSION:SEQ names."""
+    name, _, number = text.rpartition(":")
+    is_place = bool(name) and "/" not in text and number.isascii() and number.isdecimal()
+    return (name, int(number)) if is_place else (text, None)
 
 
 def _select(

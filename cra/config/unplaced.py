@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from cra.config.values import PLAIN, UNIONS, UNREAD, Alias, Known, Spellings, known_type, shape_of
+from cra.config.values import (
+    PLAIN,
+    UNIONS,
+    UNREAD,
+    Alias,
+    Known,
+    Spellings,
+    known_type,
+    shape_of,
+    written_kinds,
+)
 
 _Read: TypeAlias = Callable[[Any], Any]
 
@@ -71,7 +81,7 @@ class UnplacedReader:
         return lambda value: {of_key(key): of_value(member) for key, member in value.items()}
 
     def _variant(self, kinds: tuple[Any, ...]) -> _Read:
-        by_type = {kind.TYPE: self._reader(kind) for kind in kinds}
+        by_type = {kind.TYPE: self._reader(kind) for kind in written_kinds(kinds)}
         short = [kind for kind in kinds if self._spellings.get(kind, PLAIN).shorthand]
         of_text = self._reader((*short, *kinds)[0])
 

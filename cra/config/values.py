@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import MappingProxyType, UnionType
@@ -127,6 +127,11 @@ def nearest_of(word: str, names: Mapping[str, str]) -> str | None:
     return names[found[0]] if found else None
 
 
+def written_kinds(kinds: Iterable[Any]) -> list[Any]:
+    """Those of the dataclasses of a union that a document can name; others come from programs."""
+    return [kind for kind in kinds if getattr(kind, "IS_WRITTEN", True)]
+
+
 @dataclass(frozen=True)
 class _Reader:
     note: Note
@@ -176,7 +181,7 @@ class _Reader:
         if not isinstance(members, dict):
             self.note(node.offset, name, "an object", shown(members), None)
             return WRONG
-        by_type = {kind.TYPE: kind for kind in kinds}
+        by_type = {kind.TYPE: kind for kind in written_kinds(kinds)}
         offset, tag = members.get("type", (node.offset, Node(node.offset, None)))
         kind = by_type.get(tag.value) if isinstance(tag.value, str) else None
         if kind is None:
@@ -210,7 +215,8 @@ class _Reader:
                 values[alias.field] = alias.converted(self.value(wanted, member, prefix + key))
         missing = [key for key in required if key not in values and key not in spelling.defaults]
         for key in missing:
-            self.note(node.offset, name or "the file", f"a {key}", "none", None)
+            article = "an" if key[0] in "aeio" else "a"
+            self.note(node.offset, name or "the file", f"{article} {key}", "none", None)
             values[key] = WRONG
         for key, default in spelling.defaults.items():
             values.setdefault(key, default(values))

@@ -12,6 +12,7 @@ from cra.policy.rule import Rule, RuleOrigin
 
 Kind: TypeAlias = Literal[
     "no-allow",
+    "no-rules",
     "matches-nothing",
     "allows-nothing",
     "beyond-grants",
@@ -67,6 +68,11 @@ def lint(
     findings += _unreachable(reaches)
     findings += _without_allow(reaches, actions)
     return tuple(findings)
+
+
+def empty_file(file: str) -> Remark:
+    """The finding about a file of a project's rules that holds none."""
+    return Remark("no-rules", f"{file} holds no rule", origin=RuleOrigin(file, 1, 1))
 
 
 def _without_allow(

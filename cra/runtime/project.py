@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
 from cra.atlas.model import Action, Atlas, Snapshot
-from cra.atlas.snapshot import POLICIES, open_snapshot, read_policies, snapshot_of
+from cra.atlas.snapshot import (
+    POLICIES,
+    files_without_rules,
+    open_snapshot,
+    read_policies,
+    snapshot_of,
+)
 from cra.config import AgentConfig, Config, UserDirs, find_project
 from cra.errors import ArgumentsRefused, ConfigError, LedgerError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
@@ -184,11 +190,13 @@ class Project:
 
     def remarks(self) -> tuple[Remark, ...]:
         """What is probably not meant in the rules of the project and of its atlases."""
-        from cra.policy.lint import lint
+        from cra.policy.lint import empty_file, lint
 
         read, policy = self.snapshot, self.policy
         rules = [*read.policies, *(rule for atlas in read.atlases for rule in atlas.policies)]
-        return lint(rules, policy.actions, policy.grants)
+        has_files = self.config.project is not None
+        empty = files_without_rules(self.root, read.policies) if has_files else []
+        return (*map(empty_file, empty), *lint(rules, policy.actions, policy.grants))
 
     def schema_of(self, action: Action) -> Schema:
         """What an action's arguments have to meet."""

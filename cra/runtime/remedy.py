@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from cra.atlas.model import Action, HostExecutor
@@ -27,12 +27,18 @@ _PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number"
 
 
 def remedy_of(
-    ruling: Ruling, call: FrozenCall, asked: Call, policy: Policy, configured: Iterable[str]
+    ruling: Ruling,
+    call: FrozenCall,
+    asked: Call,
+    policy: Policy,
+    configured: Iterable[str],
+    on_request: Collection[str] = (),
 ) -> str:
-    """What can be done by whoever meets a denial; `configured` are the scopes of the agent."""
+    """What can be done by whoever meets a denial; `configured` are the scopes of the agent, and
+    `on_request` the atlases that take part only where they are named."""
     rule = ruling.rule
     if ruling.policy_id == NO_RESOLUTION:
-        return " ".join(["cra resolve", *_agent_words(asked), '--goal "…"'])
+        return resolving(asked.agent, policy.actions[asked.action_id].atlas_id, on_request)
     if ruling.policy_id == APPROVAL_TIER or (rule and rule.type == "require_approval"):
         return "cra approvals list --all says who refused it, and until when"
     if rule is not None and rule.limit is not None:
@@ -43,6 +49,13 @@ def remedy_of(
     return explaining(rule, call.action, asked, configured) or (
         "cra trace show last --event-type action.denied"
     )
+
+
+def resolving(agent: str, atlas_id: str, on_request: Collection[str]) -> str:
+    """The command that asks for a resolution with the actions of an atlas in it."""
+    words = [] if agent == _AGENT else [f"--agent {shlex.quote(agent)}"]
+    named = [f"--atlas {atlas_id}"] if atlas_id in on_request else []
+    return " ".join(["cra resolve", *words, '--goal "…"', *named])
 
 
 def explaining(

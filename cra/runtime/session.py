@@ -325,7 +325,8 @@ class GovernedSession:
     def _remedy(self, call: FrozenCall, decided: Decided) -> str:
         known = self.project.config.agents.get(self.caller.agent)
         configured = known.scopes if known else ()
-        return remedy_of(decided.ruling, call, decided.asked, self.project.policy, configured)
+        policy, on_request = self.project.policy, self.project.snapshot.on_request
+        return remedy_of(decided.ruling, call, decided.asked, policy, configured, on_request)
 
     def _follow(
         self,
