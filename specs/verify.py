@@ -8,7 +8,6 @@ Exit codes: 0 it holds, 3 it does not hold, 2 it cannot be read. The layout is d
 
 import sys
 if __name__ == "__main__" and not sys.flags.safe_path: del sys.path[0]  # what lies beside this file is not to run
-
 import argparse, base64, hashlib, json, os, re, zipfile, zlib
 from contextlib import nullcontext
 from decimal import Decimal
@@ -20,9 +19,7 @@ MAX_HEADER, MAX_PAYLOAD, MAX_LINE, MAX_CHECKPOINT, MAX_PROOF = 16_384, 65_536, 8
 CHAIN, PASSED, FAILED = ".trace.jsonl", ["INTACT", "STILLBORN", "INCOMPLETE"], ["UNLISTED", "DAMAGED", "TAMPERED"]
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)  # a hostile zip: any
 SCALAR = json.JSONEncoder(ensure_ascii=False).encode  # its escapes are exactly those of RFC 8785 3.2.2.2
-
-class Finding(Exception):
-    """A check failed; the message is its code."""
+class Finding(Exception): """A check failed; the message is its code."""
 
 # Section 1: canonical JSON
 def numeral(token: str) -> float:
@@ -30,11 +27,9 @@ def numeral(token: str) -> float:
     in_range = abs(value) <= MAX_INT or (1e21 <= abs(value) < INFINITY and not whole)  # between: integer text
     if not in_range or (value == 0 and token[0] == "-"): raise ValueError("number out of range, or negative zero")
     return int(token) if whole else value
-
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members := dict(pairs)) < len(pairs): raise ValueError("duplicate key")
     return members
-
 def canonical(value: Any) -> str:
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
@@ -79,9 +74,7 @@ def fits(shape: Any, value: Any) -> bool:
     if isinstance(shape, list):
         return isinstance(value, list) and 1 <= len(value) <= 64 and all(fits(shape[0], item) for item in value)
     return any(fits(choice, value) for choice in shape) if isinstance(shape, tuple) else type(value) is shape
-
-def sha256(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
+def sha256(*parts: bytes) -> bytes: return hashlib.sha256(b"".join(parts)).digest()
 
 def read_event(line: bytes) -> tuple[dict[str, Any], dict[str, Any] | None, bytes, bytes]:
     """Checks 1 to 3 of section 2.3: header, payload (None in a redacted line), salt, leaf hash."""
@@ -106,32 +99,34 @@ def tree_root(peaks: list[bytes]) -> str:
     root = peaks[-1] if peaks else sha256()
     for peak in peaks[-2::-1]: root = sha256(b"\1", peak, root)
     return root.hex()
-
-def root_from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
-    """RFC 6962 2.1.1, from the root down."""
-    if index >= size or (size > 1) != bool(path): raise Finding("CRA-3010")
-    if size == 1: return leaf
-    left = 1 << (size - 1).bit_length() - 1
-    if index < left: return sha256(b"\1", root_from_path(leaf, index, left, path[:-1]), path[-1])
-    return sha256(b"\1", path[-1], root_from_path(leaf, index - left, size - left, path[:-1]))
+def roots_from_path(known: bytes, index: int, size: int, path: list[bytes], is_leaf: bool) -> tuple[str, str]:
+    """RFC 6962 2.1: the roots of the first index + 1 leaves and of all, from what is known: that leaf or the first root."""
+    at, width, sides = index, size, list[bool]()
+    while width > 1 if is_leaf else at + 1 < width:
+        sides.append(at >= (left := 1 << (width - 1).bit_length() - 1))
+        at, width = (at - left, width - left) if sides[-1] else (at, left)
+    if any(sides) and not is_leaf: known, path = (path or [b""])[0], path[1:]  # else the first tree is all on the left
+    if index >= size or len(path) != len(sides): raise Finding("CRA-3033")
+    first = last = known
+    for is_right, other in zip(reversed(sides), path, strict=True):
+        first = sha256(b"\1", other, first) if is_right else first
+        last = sha256(b"\1", other, last) if is_right else sha256(b"\1", last, other)
+    return first.hex(), last.hex()
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 Point = tuple[int, int, int, int]  # extended coordinates: x = X/Z, y = Y/Z, xy = T/Z
-
 def add(p: Point, q: Point) -> Point:
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
-
 def multiply(factor: int, point: Point) -> Point:
     total: Point = (0, 1, 1, 0)
     for bit in f"{factor:b}":
         total = add(total, total)
         total = add(total, point) if bit == "1" else total
     return total
-
 def decode_point(data: bytes) -> Point:
     sign, y = divmod(int.from_bytes(data, "little"), 2**255)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
@@ -155,10 +150,10 @@ ROOT, SIZE = "([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n", "(0|[1-9][0-9]{0,15})\n
 ANY, NAME = "[^\0-\x1f\ud800-\udfff]+\n", "([^\\s+\0-\x1f\ud800-\udfff]+)"
 SIGNATURE = f"\u2014 {NAME} (?=.{{8}}){BASE64}\n"
 NOTE = re.compile(f"(({ANY}){SIZE}{ROOT}(?:{ANY})*)\n((?:{SIGNATURE}){{0,16}})")
-PROOFS, ORIGIN = re.compile(r"journal\.proof|redaction-[0-9]+\.proof"), r"cra\.local/EVENT/journal"
+PROOFS, ORIGIN = re.compile(r"journal\.proof|redaction-[0-9]{1,16}\.proof"), r"cra\.local/EVENT/journal"
 PROOF = re.compile(f"c2sp\\.org/tlog-proof@v1\nextra {BASE64}\nindex {SIZE}((?:{ROOT})*)\n")
+PREFIX = re.compile(f"cra\\.local/consistency@v1\nold cra:({ID}):([1-9][0-9]{{0,15}}):({HASH})\n((?:{ROOT})*)\n")
 Key = tuple[str, bytes, bytes]  # name, key id, public key
-
 def parse_key(text: str) -> Key:
     parts = re.fullmatch(f"{NAME}\\+([0-9a-f]{{8}})\\+{BASE64}", text)
     data = base64.b64decode(parts[3]) if parts else b""
@@ -166,7 +161,6 @@ def parse_key(text: str) -> Key:
         raise ValueError("not an Ed25519 verifier key, or not its key id")
     decode_point(data[1:])
     return parts[1], bytes.fromhex(parts[2]), data[1:]
-
 def parse_head(text: str) -> tuple[str, int, str]:
     if not (parts := re.fullmatch(f"({ID}):(0|[1-9][0-9]{{0,15}}):({HASH})", text)): raise ValueError("not a head")
     return parts[1], int(parts[2]), parts[3]
@@ -189,33 +183,31 @@ Row = tuple[str, str | None]  # verdict and code
 HEADS = ("journal.session_opened", "journal.checkpoint", "journal.session_closed")
 CLAIMS: dict[str, Any] = {
     **{kind: {"session_id": ID, "size": int, "root": HASH} for kind in (*HEADS, "journal.pruned")},
-    "journal.redacted": {"session_id": ID, "sequence": int, "event_hash": HASH},
-    "ledger.recovered": {"unattested": [int]},
+    "journal.redacted": {"session_id": ID, "sequence": int, "event_hash": HASH}, "ledger.recovered": {"unattested": [int]},
 }
 
 def open_file(folder: Folder, name: str) -> Any:
     """A file of a directory or zip; None if there is none. A pipe, which would make the reader wait, is an error."""
     if isinstance(folder, zipfile.ZipFile): return folder.open(name) if name in folder.namelist() else None
     path = os.path.join(folder, name)
-    if not os.path.isfile(path) and os.path.lexists(path): raise OSError(f"not a regular file: {path}")
+    if not os.path.isfile(path) and os.path.exists(path): raise OSError(f"not a regular file: {path}")
     return open(path, "rb") if os.path.isfile(path) else None
-
 def list_names(folder: Folder) -> list[str]:
-    if not isinstance(folder, zipfile.ZipFile): return os.listdir(folder)
+    if isinstance(folder, str): return [x for x in os.listdir(folder) if os.path.exists(os.path.join(folder, x))]
     names = {entry.filename for entry in folder.infolist() if entry.compress_type in (0, 8)}  # stored, deflated
-    if len(names) < len(folder.infolist()): raise OSError("two files of one name, or an unusual compression")
+    if len(names) < len(folder.infolist()) or "journal" + CHAIN in names or folder.testzip():
+        raise OSError("two files of one name, an unusual compression, a wrong checksum, or a whole ledger")
     return [name for name in names if "/" not in name]
-
 def read_file(folder: Folder, name: str, limit: int) -> bytes | None:
     with open_file(folder, name) or nullcontext() as stream:
         return stream.read(limit + 1) if stream else None
-
 def lacks_blob(folder: Folder, artifact: dict[str, str], salt: bytes) -> bool:
     blob_id, uri = artifact["sha256"], artifact["uri"]
     named = fits(HASH, blob_id) and uri == "blobs/" + blob_id
-    with (open_file(folder, uri) if named else None) or nullcontext() as stream:
-        return not stream or hashlib.file_digest(stream, lambda: hashlib.sha256(salt)).hexdigest() != blob_id
-
+    try:
+        with (open_file(folder, uri) if named else None) or nullcontext() as stream:
+            return not stream or hashlib.file_digest(stream, lambda: hashlib.sha256(salt)).hexdigest() != blob_id
+    except OSError: return True
 def claim(kind: str, payload: dict[str, Any] | None) -> list[Any] | None:
     """What an event of the journal says about a session, or a ledger.recovered about events."""
     said = {name: (payload or {}).get(name) for name in CLAIMS.get(kind, ())}
@@ -272,9 +264,7 @@ class Journal:
         if kind == "journal.redacted": self.redacted.add((about, *said))
 
 # Section 7: verdicts
-def worst(rows: list[Row]) -> Row:
-    return max(rows, key=lambda row: (PASSED + FAILED).index(row[0]))  # max returns the first of equals
-
+def worst(rows: list[Row]) -> Row: return max(rows, key=lambda row: (PASSED + FAILED).index(row[0]))  # the first of equals
 def report(row: Row, level: int, **facts: Any) -> dict[str, Any]:
     return {"verdict": row[0], "code": row[1], "level": f"L{level}" if row[0] in PASSED else None, **facts}
 
@@ -284,7 +274,7 @@ def judge(folder: Folder, name: str, keys: list[Key], journal: Journal, known: A
     claimed = re.match(rb"[^\n]*\n([0-9]{1,16})\n", data or b"")
     head = (known[1:] if known else None) if own else journal.heads.get(name)
     chain = read_chain(folder, name, {int(claimed[1]) if claimed else 0, head[0] if head else 0})
-    ledger_id, code, n = journal.ledger_id or chain.ledger_id, None, chain.n
+    ledger_id, code, n = journal.ledger_id or (chain.ledger_id if own or journal.alone else None), None, chain.n
     origin = rf"cra\.local/{ledger_id if fits(ID, ledger_id) else ID}/{re.escape(name)}"
     try:
         c, root, authentic = weigh(data, origin, keys)
@@ -316,21 +306,33 @@ def judge(folder: Folder, name: str, keys: list[Key], journal: Journal, known: A
     return report(row, level, events=n, unattested=max(n - c, 0), redacted=redacted, unauthenticated=unproven)
 
 # Section 8: proofs and bundles
+def read_text(folder: Folder, name: str) -> str:
+    data = read_file(folder, name, MAX_PROOF) or b""
+    return data.decode(errors="surrogateescape") if len(data) <= MAX_PROOF else ""
 def read_proof(folder: Folder, name: str, keys: list[Key], origins: str) -> tuple[dict[str, Any], Any, bool]:
     """Header and payload of the event that a valid proof holds, and whether its checkpoint is authentic."""
-    text = (read_file(folder, name, MAX_PROOF) or b"").decode(errors="surrogateescape")
-    if not (proof := PROOF.match(text)): raise Finding("CRA-3011")
+    text = read_text(folder, name)
+    if not (proof := PROOF.match(text)): raise Finding("CRA-3033")
     header, payload, _, leaf = read_event(base64.b64decode(proof[1]))
     note, index = text[proof.end() :].encode(errors="surrogateescape"), int(proof[2])
     size, root, authentic = weigh(note, origins.replace("EVENT", header["session_id"]), keys)
-    found = root_from_path(leaf, index, size, [base64.b64decode(line) for line in proof[3].split()])
-    if header["sequence"] != index or found.hex() != root: raise Finding("CRA-3010")
+    _, found = roots_from_path(leaf, index, size, [base64.b64decode(line) for line in proof[3].split()], True)
+    if header["sequence"] != index or found != root: raise Finding("CRA-3033")
     return header, payload, authentic
 
-def judge_bundle(folder: Folder, keys: list[Key], journal: Journal, known: Any) -> dict[str, Any]:
+def read_prefix(text: str, keys: list[Key]) -> bool:
+    """Whether the checkpoint that a valid consistency proof leads to is authentic."""
+    if not (proof := PREFIX.match(text)): raise Finding("CRA-3033")
+    note, path = text[proof.end() :].encode(errors="surrogateescape"), [base64.b64decode(x) for x in proof[4].split()]
+    size, root, authentic = weigh(note, ORIGIN.replace("EVENT", proof[1]), keys)
+    roots = roots_from_path(bytes.fromhex(proof[3]), int(proof[2]) - 1, size, path, False)
+    if roots != (proof[3], root): raise Finding("CRA-3033")
+    return authentic
+
+def judge_bundle(folder: Folder, names: list[str], keys: list[Key], journal: Journal, known: Any) -> dict[str, Any]:
     """The report on as much of the journal as a bundle proves."""
     row: Row = ("INTACT", None)
-    for proof in sorted(filter(PROOFS.fullmatch, list_names(folder))):  # journal.proof comes first
+    for proof in sorted(filter(PROOFS.fullmatch, names)):  # journal.proof comes first
         is_head = proof == "journal.proof"
         try:
             header, payload, authentic = read_proof(folder, proof, keys, ORIGIN)
@@ -342,7 +344,7 @@ def judge_bundle(folder: Folder, keys: list[Key], journal: Journal, known: Any) 
         if said and said[0] in kinds and header["session_id"] == journal.ledger_id: journal.hear(*said)
     journal.listed.update(journal.heads)
     if known and journal.ledger_id not in ("", known[0]): row = worst([row, ("TAMPERED", "CRA-3031")])
-    return report(row, journal.level, events=int(journal.ledger_id != ""), bundle=True)
+    return report(row, journal.level, events=0, bundle=True)
 
 def verify(path: str, keys: list[Key], known: Any = None, session: str | None = None) -> dict[str, Any]:
     """The report on what a path holds; raises one of UNREADABLE if nothing can be said."""
@@ -353,14 +355,15 @@ def verify(path: str, keys: list[Key], known: Any = None, session: str | None = 
     if single and base not in names: raise OSError(f"no such file: {path}")
     if single and not base.endswith(CHAIN):
         try:
-            authentic = read_proof(folder, base, keys, rf"{ORIGIN}|cra\.local/{ID}/EVENT")[2]
+            text, own = read_text(folder, base), rf"{ORIGIN}|cra\.local/{ID}/EVENT"
+            authentic = read_prefix(text, keys) if text[:9] == "cra.local" else read_proof(folder, base, keys, own)[2]
             return {**report(("INTACT", None), int(authentic), exit=0), "verdict": "VALID"}
         except Finding as finding:
             return report(("INVALID", str(finding)), 0, exit=3)
     session, has_journal = session or (base.removesuffix(CHAIN) if single else None), "journal" + CHAIN in names
     journal, parts = Journal(alone=single and not has_journal), list[dict[str, Any]]()
     proven = "journal.proof" in names and not has_journal
-    if proven and not single: parts.append(judge_bundle(folder, keys, journal, known))
+    if proven and not single: parts.append(judge_bundle(folder, names, keys, journal, known))
     elif not journal.alone: parts.append(judge(folder, "journal", keys, journal, known))
     files = {name.removesuffix(CHAIN) for name in names if name.endswith(CHAIN)} - {"journal"}
     if session not in (None, "journal", *files, *journal.listed): raise OSError(f"no such session: {session}")
@@ -370,6 +373,7 @@ def verify(path: str, keys: list[Key], known: Any = None, session: str | None = 
         gone = report(row, journal.level, events=0, unattested=0, redacted=0, unauthenticated=0)
         sessions[name] = judge(folder, name, keys, journal) if name in files else gone
     row = worst([(part["verdict"], part["code"]) for part in (*parts, *sessions.values())])
+    if row == ("INTACT", None) and not sessions and not parts[0]["events"]: raise OSError(f"nothing to verify: {path}")
     level = min(int((part["level"] or "L0")[1:]) for part in (*parts, *sessions.values()))
     return report(row, level, exit=3 if row[0] in FAILED else 0, journal=parts[0] if parts else None, sessions=sessions)
 
@@ -391,5 +395,4 @@ def main() -> int:
     print(json.dumps(result) if args.json else " ".join(result[x] for x in ("verdict", "code", "level") if result[x]))
     return int(result["exit"])
 
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__": sys.exit(main())

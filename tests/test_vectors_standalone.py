@@ -120,6 +120,7 @@ def test_a_proof_is_valid_or_not(row: dict[str, Any]) -> None:
 
     assert (found["verdict"] == "VALID", found["level"]) == (row["valid"], row["level"])
     assert found["exit"] == (0 if row["valid"] else 3)
+    assert found["code"] == row.get("code", found["code"])
 
 
 PROGRAM = [

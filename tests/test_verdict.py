@@ -149,10 +149,10 @@ def test_journal_events_fold_into_what_is_known_of_a_session():
     known = JournalEntry()
     known.take("journal.session_opened", HEAD)
     known.take("journal.checkpoint", {**HEAD, "size": 5})
-    known.take("journal.redacted", {"sequence": 1, "event_hash": "h"})
-    known.take("journal.pruned", {})
+    known.take("journal.redacted", {"sequence": 1, "event_hash": "cd" * 32})
+    known.take("journal.pruned", HEAD)
 
-    assert known == JournalEntry(5, bytes.fromhex("ab" * 32), True, True, {(1, "h")})
+    assert known == JournalEntry(5, bytes.fromhex("ab" * 32), True, True, {(1, "cd" * 32)})
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,9 @@ def test_journal_events_fold_into_what_is_known_of_a_session():
         ("journal.session_opened", {**HEAD, "root": 5}),
         ("journal.redacted", {"sequence": None, "event_hash": "h"}),
         ("journal.redacted", {"sequence": 1, "event_hash": None}),
+        ("journal.redacted", {"sequence": 1, "event_hash": "h"}),
+        ("journal.pruned", {}),
+        ("journal.pruned", {**HEAD, "root": None}),
         ("journal.opened", HEAD),
     ],
 )

@@ -249,11 +249,18 @@ def test_a_missing_ledger_or_session_is_named(ledger, tmp_path):
         verify_ledger(ledger.directory, Trust(), sessions=["nobody"])
 
 
-def test_an_empty_directory_is_an_intact_ledger(tmp_path):
-    report = verify_ledger(tmp_path, Trust())
+def test_an_empty_directory_is_nothing_to_verify_unless_a_ledger_was_seen_there(
+    ledger, memory, tmp_path
+):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotFound, match="neither an event nor a session"):
+        verify_ledger(tmp_path / "empty", Trust(), memory=memory)
 
-    assert report.verdict.name == "INTACT"
-    assert report.ledger_id is None
+    verify_ledger(ledger.directory, Trust(), memory=memory)
+    shutil.rmtree(ledger.directory)
+    ledger.directory.mkdir()
+    report = verify_ledger(ledger.directory, Trust(), memory=memory)
+    assert found(report)[:2] == ("TAMPERED", Code.ROLLED_BACK)
 
 
 def test_a_session_whose_writer_died_before_the_journal_knew_is_stillborn(ledger):

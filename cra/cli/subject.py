@@ -13,7 +13,7 @@ from cra.cli.select import find_session
 from cra.config import Config, find_project
 from cra.config import read as read_config
 from cra.errors import Code, IntegrityError, NotFound, UsageError
-from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
+from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_id_of
 from cra.ledger.memory import Memory
 from cra.ledger.verify import (
     JOURNAL,
@@ -86,6 +86,7 @@ def _path_among(words: list[str]) -> Path | None:
         raise UsageError(f"expected one path or sessions by their ids, found {' '.join(words)}")
     path = Path(paths[0])
     if not path.exists():
+        _check_not_gone(path, open_memory())
         raise NotFound(
             "expected a ledger, a session's file or a bundle, found nothing", where=str(path)
         )
@@ -98,16 +99,17 @@ def _stands_alone(path: Path) -> bool:
 
     if path.is_dir():
         return is_bundle(path)
-    return not (path.parent / JOURNAL_FILE).is_file() or not path.name.endswith(SUFFIX)
+    return not (path.parent / JOURNAL_FILE).exists() or not path.name.endswith(SUFFIX)
 
 
 def _verify_alone(path: Path, trust: Trust, cores: int) -> LedgerReport:
     from cra.ledger.bundle import is_bundle, verify_bundle
 
-    if is_bundle(path):
-        with output.working("verifying"):
-            return verify_bundle(path, trust, memory=open_memory(), cores=cores)
+    # A session's name goes before its bytes: behind the last line they may look like a zip file.
     if not path.name.endswith(SUFFIX):
+        if is_bundle(path):
+            with output.working("verifying"):
+                return verify_bundle(path, trust, memory=open_memory(), cores=cores)
         raise UsageError(f"expected a file *{SUFFIX} or a bundle, found another", where=str(path))
     with output.progress(path.stat().st_size, "verifying") as advance:
         return verify_file(path, trust, cores=cores, advance=advance)
@@ -118,9 +120,6 @@ def _ledger_and_names(
 ) -> tuple[Path, list[str] | None]:
     """The ledger to judge, and the sessions in it; None: all of them."""
     if path is not None and path.is_dir():
-        is_empty = not (path / JOURNAL_FILE).exists() and not session_files(path)
-        if is_empty and not memory.seen_at(path):
-            raise NotFound("expected a ledger or a bundle, found neither", where=str(path))
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
@@ -135,7 +134,7 @@ def size_of(directory: Path, names: list[str] | None) -> int:
     total = 0
     for path in directory.glob(f"*{SUFFIX}"):
         if names is None or session_id_of(path) in (JOURNAL, *names):
-            with suppress(FileNotFoundError):  # pruned meanwhile
+            with suppress(OSError):  # pruned meanwhile, or a link to nothing
                 total += path.stat().st_size
     return total
 

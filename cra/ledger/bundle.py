@@ -13,9 +13,10 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
@@ -41,29 +42,26 @@ from cra.ledger.proof import (
     read_leaves,
     remembering,
 )
-from cra.ledger.reading import Target, read_chain
-from cra.ledger.verdict import (
-    SESSION_HEADS,
-    Attestation,
-    Finding,
-    JournalEntry,
-    Level,
-    Verdict,
-    judge_chain,
-    judge_session,
-    worst,
+from cra.ledger.reading import read_chain
+from cra.ledger.verdict import SESSION_HEADS, JournalEntry, Level, Verdict, take_entry
+from cra.ledger.verify import (
+    JOURNAL,
+    ChainReport,
+    LedgerReport,
+    Said,
+    Trust,
+    require_something,
+    verify_ledger,
 )
-from cra.ledger.verify import JOURNAL, ChainReport, LedgerReport, Trust, verify_ledger
 from cra.shipped import shipped
 
 HEAD_PROOF: Final = "journal.proof"
 
 _DATA: Final = ".trace.jsonl"
-_ID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _REDACTION: Final = re.compile(r"redaction-[0-9]{1,16}\.proof")
 # What verification reads; everything else in a bundle is for people.
 _CHECKED: Final = re.compile(
-    rf"{_ID}\.trace\.jsonl|{_ID}\.checkpoint|blobs/[0-9a-f]{{64}}|journal\.proof"
+    rf"[^/]*\.trace\.jsonl|[^/]*\.checkpoint|blobs/[0-9a-f]{{64}}|journal\.proof"
     rf"|{_REDACTION.pattern}"
 )
 _BEGINNING: Final = (1980, 1, 1, 0, 0, 0)
@@ -160,23 +158,22 @@ def write_bundle(
 def verify_bundle(
     path: Path, trust: Trust, *, memory: Memory | None = None, cores: int = 1
 ) -> LedgerReport:
-    """Judge a bundle, a zip file or a directory. Raises UsageError if it is none."""
+    """Judge a bundle, a zip file or a directory. Raises NotFound if there is nothing in it, and
+    UsageError if it cannot be read."""
     with _unpacked(path) as directory:
-        names = [item.name for item in directory.iterdir() if item.name.endswith(_DATA)]
-        if len(names) != 1:
-            raise UsageError(
-                f"expected a bundle with one session, found {len(names)}", where=str(path)
-            )
         trust = remembering(trust, _ledger_id(directory), memory or Memory(None))
-        report = _judge(directory, names[0].removesuffix(_DATA), trust, cores)
-    report.directory = path
+        said = _said(directory, trust)
+        read = partial(read_chain, cores=cores)
+        parts = [said.judge(session_id, read)[0] for session_id in said.session_ids()]
+        report = LedgerReport(path, said.ledger_id, said.report, parts)
+    require_something(report, 0)
     return report
 
 
 def is_bundle(path: Path) -> bool:
     """Whether a path is a bundle, and not a ledger or one of its files."""
     if path.is_dir():
-        return (path / HEAD_PROOF).is_file() and not (path / f"{JOURNAL}{_DATA}").exists()
+        return (path / HEAD_PROOF).exists() and not (path / f"{JOURNAL}{_DATA}").exists()
     return path.is_file() and zipfile.is_zipfile(path)
 
 
@@ -338,79 +335,68 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, Path(place))
         except _BROKEN as error:
-            raise IntegrityError(
-                Code.PROOF_INVALID,
-                f"expected a bundle, found a broken zip file: {error}",
-                where=str(path),
+            raise UsageError(
+                f"expected a bundle, found a broken zip file: {error}", where=str(path)
             ) from None
+        except UsageError as error:
+            error.where = str(path)
+            raise
         yield Path(place)
 
 
 def _unpack(archive: zipfile.ZipFile, place: Path) -> None:
-    wanted = [info for info in archive.infolist() if _CHECKED.fullmatch(info.filename)]
-    names = {info.filename for info in wanted}
-    if len(names) < len(wanted):
-        raise IntegrityError(
-            Code.PROOF_INVALID, "expected each name once in the bundle, found one twice"
+    """Read all of a zip file, and keep what verification reads (specs/PROTOCOL.md section 8)."""
+    entries = archive.infolist()
+    names = {info.filename for info in entries}
+    if len(names) < len(entries):
+        raise UsageError("expected each name once in the bundle, found one twice")
+    if f"{JOURNAL}{_DATA}" in names:
+        raise UsageError(
+            "expected a bundle, found a whole ledger in a zip file",
+            fix="unpack it and verify the directory",
         )
+    if not {info.compress_type for info in entries} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise UsageError("expected entries that are stored or deflated, found another compression")
+    wanted = [info for info in entries if _CHECKED.fullmatch(info.filename)]
     room = shutil.disk_usage(place).free
     if sum(info.file_size for info in wanted) > room:
         raise UsageError(
             f"expected a bundle that fits into {room} free bytes, found a larger one",
-            where=str(place),
             fix="set TMPDIR, or unpack the bundle and verify the directory",
         )
     (place / "blobs").mkdir()
-    for info in wanted:
-        with archive.open(info) as source, open(place / info.filename, "xb") as target:
-            shutil.copyfileobj(source, target, files.READ_SIZE)
+    for info in entries:
+        # What nobody looks at is read for its checksum.
+        target = place / info.filename if info in wanted else Path(os.devnull)
+        with archive.open(info) as source, open(target, "wb") as copy:
+            shutil.copyfileobj(source, copy, files.READ_SIZE)
 
 
-def _judge(directory: Path, session_id: str, trust: Trust, cores: int) -> LedgerReport:
-    blame = Verdict.TAMPERED if trust.keys else Verdict.DAMAGED
-    findings = []
-    entry, level, ledger_id = JournalEntry(is_listed=True), Level.L0, None
+def _said(directory: Path, trust: Trust) -> Said:
+    """What the proofs in a bundle say, in the place of a journal."""
+    entries: dict[str, JournalEntry] = {}
+    said = Said(directory, None, trust, ChainReport(HEAD_PROOF), entries=entries)
+    if not (directory / HEAD_PROOF).exists():
+        return said
     try:
-        head = _proven(directory / HEAD_PROOF, trust, SESSION_HEADS, session_id)
-        ledger_id, level = head.ledger_id, head.level
-        _take(entry, head)
+        head = _proven(directory / HEAD_PROOF, trust)
     except IntegrityError as error:
-        findings.append(Finding(blame, error.finding, f"{HEAD_PROOF}: {error.message}"))
-    for path in sorted(directory.glob("redaction-*.proof")):
+        said.report.verdict = Verdict.TAMPERED if trust.keys else Verdict.DAMAGED
+        said.report.code, said.report.message = error.finding, error.message
+    else:
+        said.report.events, said.report.level = 1, head.level
+        said.ledger_id, said.is_authentic = head.ledger_id, head.level > Level.L0
+        _take(entries, head, SESSION_HEADS)
+    for entry in entries.values():
+        entry.is_listed = bool(entry.root)
+    for path in sorted(directory.iterdir()):
         if _REDACTION.fullmatch(path.name):
-            try:
-                proven = _proven(path, trust, {"journal.redacted"}, session_id)
-            except IntegrityError:
-                # Then nothing allows that redaction, which is the finding.
-                continue
-            if proven.ledger_id == ledger_id:
-                _take(entry, proven)
-    attestation = _attestation(directory, session_id, ledger_id, trust)
-    target = Target(
-        directory / f"{session_id}{_DATA}",
-        session_id,
-        is_journal=False,
-        marks=[attestation.size, entry.size],
-    )
-    reading, place = read_chain(target, cores=cores)
-    findings += judge_chain(reading, attestation) + judge_session(reading, attestation, entry)
-    report = ChainReport(
-        session_id,
-        events=reading.size,
-        covered=min(attestation.size, reading.size),
-        root=place.tree.root().hex(),
-        redacted=len(reading.redacted),
-    )
-    finding = worst(findings)
-    if finding is not None:
-        report.verdict, report.code, report.message = (
-            finding.verdict,
-            finding.code,
-            finding.message,
-        )
-    if report.verdict.exit_code == 0 and attestation.is_authentic:
-        report.level = min(level, Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED)
-    return LedgerReport(directory, ledger_id, None, [report], [])
+            # Where the proof is none, nothing allows that redaction, which is the finding.
+            with suppress(IntegrityError):
+                proven = _proven(path, trust)
+                if proven.ledger_id == said.ledger_id:
+                    _take(entries, proven, {"journal.redacted"})
+    return said
 
 
 def _ledger_id(directory: Path) -> str | None:
@@ -421,49 +407,19 @@ def _ledger_id(directory: Path) -> str | None:
 
 
 def _read_proof(path: Path) -> bytes:
-    data = files.read_all(path, MAX_PROOF)
-    if data is None:
-        raise IntegrityError(Code.PROOF_INVALID, "expected the journal's proof, found none")
-    return data
+    return files.read_all(path, MAX_PROOF) or b""
 
 
-def _proven(path: Path, trust: Trust, types: frozenset[str] | set[str], session_id: str) -> Proven:
-    """What a proof in a bundle shows: an event of the journal about the session."""
-    proven = check_proof(parse_proof(_read_proof(path)), trust)
-    event, origin = proven.event, proven.opened.checkpoint.origin
-    if (
-        event is None
-        or origin != f"cra.local/{proven.ledger_id}/{JOURNAL}"
-        or event.event_type not in types
-        or (event.payload or {}).get("session_id") != session_id
-    ):
+def _proven(path: Path, trust: Trust) -> Proven:
+    """What a proof in a bundle shows: an event of a journal. Raises IntegrityError."""
+    proof = parse_proof(_read_proof(path))
+    if not isinstance(proof, InclusionProof):
         raise IntegrityError(
-            Code.PROOF_INVALID,
-            f"expected what the journal says of {session_id}, found another proof",
+            Code.PROOF_INVALID, "expected a proof of an event, found one of a prefix"
         )
-    return proven
+    return check_proof(proof, trust, is_journal=True)
 
 
-def _take(entry: JournalEntry, proven: Proven) -> None:
-    if proven.event is not None:
-        entry.take(proven.event.event_type, proven.event.payload or {})
-
-
-def _attestation(
-    directory: Path, session_id: str, ledger_id: str | None, trust: Trust
-) -> Attestation:
-    expects = bool(trust.keys)
-    note = _read_note(directory, session_id)
-    if note is None:
-        return Attestation(expects_signature=expects)
-    origin = f"cra.local/{ledger_id}/{session_id}" if ledger_id else None
-    try:
-        opened = open_checkpoint(note, origin, trust.keys, signed=expects)
-    except IntegrityError as error:
-        return Attestation(refused=error, expects_signature=expects)
-    return Attestation(
-        opened.checkpoint,
-        signer=opened.signer,
-        is_confirmed=opened.signer in trust.confirmed,
-        expects_signature=expects,
-    )
+def _take(entries: dict[str, JournalEntry], proven: Proven, types: Collection[str]) -> None:
+    if proven.event is not None and proven.event.event_type in types:
+        take_entry(entries, proven.event.event_type, proven.event.payload or {})

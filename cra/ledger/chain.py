@@ -29,7 +29,7 @@ _REDACTED: Final = re.compile(
     rb'(\{.*"trace_version":"1\.1"),"event_hash":"([0-9a-f]{64})"\}', re.DOTALL
 )
 
-_ID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+ID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _TIME: Final = (
     "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
@@ -42,15 +42,15 @@ _SEVERITIES: Final = frozenset({"debug", "info", "warn", "error"})
 # Anything else goes the long way through `_decode_header`, which decides.
 _USUAL_HEAD: Final = re.compile(
     rf'\{{"actor":\{{"id":"[ !#-\[\]-~]{{1,256}}","type":"(?:runtime|agent|user|tool)"\}},'
-    rf'"event_id":"{_ID}","event_type":"({_TYPE})","parent_span_id":(?:null|"{_ID}"),'
+    rf'"event_id":"{ID}","event_type":"({_TYPE})","parent_span_id":(?:null|"{ID}"),'
     r'"payload_hash":"'.encode()
 )
 _USUAL_REST: Final = re.compile(
-    rf'"severity":"(?:debug|info|warn|error)","span_id":"{_ID}","timestamp":"({_TIME})",'
+    rf'"severity":"(?:debug|info|warn|error)","span_id":"{ID}","timestamp":"({_TIME})",'
     '"trace_id":"'.encode()
 )
 
-_FULL_ID: Final = re.compile(_ID)
+_FULL_ID: Final = re.compile(ID)
 _FULL_TIME: Final = re.compile(_TIME)
 _FULL_TYPE: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+")
 _FULL_HASH: Final = re.compile("[0-9a-f]{64}")

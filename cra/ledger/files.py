@@ -43,8 +43,16 @@ def read_all(path: Path, limit: int) -> bytes | None:
 
 
 def open_for_reading(path: Path) -> int:
-    """Open a regular file. A pipe in its place keeps nobody waiting: it raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    """Open a regular file. A pipe in its place keeps nobody waiting: it raises OSError.
+
+    A link that leads nowhere is no file, in whichever way it does.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+        raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "Not a regular file", str(path))

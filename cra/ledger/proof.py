@@ -17,7 +17,7 @@ from typing import Final
 from cra.errors import Code, IntegrityError, LedgerError, NotFound, UsageError
 from cra.ledger import files
 from cra.ledger.anchor import format_anchor, parse_anchor
-from cra.ledger.chain import Event, decode
+from cra.ledger.chain import ID, Event, decode
 from cra.ledger.checkpoint import (
     MAX_NOTE,
     UNSIGNED,
@@ -49,8 +49,8 @@ _BASE64: Final = (
 _EXTRA: Final = re.compile(f"extra ({_BASE64})")
 _INDEX: Final = re.compile("index (0|[1-9][0-9]{0,15})")
 _HASH: Final = re.compile("[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
-_ORIGIN: Final = re.compile("cra\\.local/([0-9a-f-]{36})/([0-9a-f-]{36}|journal)")
-_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_ORIGIN: Final = re.compile(f"cra\\.local/({ID})/")
+_FULL_ID: Final = re.compile(ID)
 _LEAF: Final = re.compile("[0-9a-f]{64}")
 _HEX: Final = re.compile("[0-9a-f]+")
 
@@ -112,7 +112,11 @@ def parse_proof(data: bytes) -> InclusionProof | ConsistencyProof:
         path = _parse_path(lines[3:])
         return InclusionProof(base64.b64decode(extra[1]), int(index[1]), path, note)
     if lines[0] == _CONSISTENCY and len(lines) >= 2 and lines[1].startswith("old "):
-        return ConsistencyProof(parse_anchor(lines[1][4:]), _parse_path(lines[2:]), note)
+        try:
+            anchor = parse_anchor(lines[1][4:])
+        except UsageError:
+            raise _invalid("no anchor in it") from None
+        return ConsistencyProof(anchor, _parse_path(lines[2:]), note)
     raise _invalid(f"the first line {lines[0]!r:.60}")
 
 
@@ -130,18 +134,36 @@ def _parse_path(lines: list[str]) -> tuple[bytes, ...]:
 # The checks: pure, given the keys.
 
 
-def check_proof(proof: InclusionProof | ConsistencyProof, trust: Trust) -> Proven:
-    """What a proof shows, held against the keys. Raises IntegrityError if it shows nothing."""
-    opened = open_checkpoint(proof.note, None, trust.keys, signed=bool(trust.keys))
-    origin = _ORIGIN.fullmatch(opened.checkpoint.origin)
-    if origin is None:
-        raise _foreign("a log of cra", opened.checkpoint)
-    if isinstance(proof, InclusionProof):
-        event = _check_inclusion(proof, opened.checkpoint)
-    else:
-        _check_consistency(proof, opened.checkpoint)
-        event = None
-    return Proven(origin[1], opened, _level(opened, trust), event)
+def check_proof(
+    proof: InclusionProof | ConsistencyProof, trust: Trust, *, is_journal: bool = False
+) -> Proven:
+    """What a proof shows, held against the keys; with `is_journal`, of a journal alone.
+
+    Raises IntegrityError with the code of the first check of specs/PROTOCOL.md section 8 that
+    fails.
+    """
+    if isinstance(proof, ConsistencyProof):
+        old = proof.anchor
+        opened = _open(proof.note, _journal_of(old.ledger_id), trust)
+        new = opened.checkpoint
+        if not is_consistent(old.size, old.root, new.size, new.root, proof.path):
+            raise _invalid(
+                "hashes that do not lead from the anchored head to the checkpoint's root"
+            )
+        return Proven(old.ledger_id, opened, _level(opened, trust))
+    event = decode(proof.line)
+    # A journal's events carry the ledger's id. One key signs every log, so the origin has to fit.
+    session_id = event.header["session_id"]
+    own = "" if is_journal else f"|cra\\.local/{ID}/{session_id}"
+    opened = _open(proof.note, _journal_of(session_id) + own, trust)
+    size, root = opened.checkpoint.size, opened.checkpoint.root
+    if event.sequence != proof.index:
+        raise _invalid(f"the index {proof.index} for event {event.sequence}")
+    leaf = bytes.fromhex(event.event_hash)
+    if root_from_inclusion(leaf, proof.index, size, proof.path) != root:
+        raise _invalid("hashes that do not lead from the event to the checkpoint's root")
+    ledger_id = opened.checkpoint.origin.split("/")[1]
+    return Proven(ledger_id, opened, _level(opened, trust), event)
 
 
 def ledger_id_of(proof: InclusionProof | ConsistencyProof) -> str | None:
@@ -158,27 +180,19 @@ def remembering(trust: Trust, ledger_id: str | None, memory: Memory) -> Trust:
     return Trust((parse_key(head.signer),), trust.unconfirmed)
 
 
-def _check_inclusion(proof: InclusionProof, checkpoint: Checkpoint) -> Event:
-    event = decode(proof.line)
-    session_id = event.header["session_id"]
-    # A journal's events carry the ledger's id. One key signs every log, so the origin has to fit.
-    is_own = checkpoint.origin.endswith(f"/{session_id}")
-    if not is_own and checkpoint.origin != f"cra.local/{session_id}/{JOURNAL}":
-        raise _foreign(f"the log of {session_id}", checkpoint)
-    if event.sequence != proof.index:
-        raise _invalid(f"the index {proof.index} for event {event.sequence}")
-    leaf = bytes.fromhex(event.event_hash)
-    if root_from_inclusion(leaf, proof.index, checkpoint.size, proof.path) != checkpoint.root:
-        raise _invalid("hashes that do not lead from the event to the checkpoint's root")
-    return event
+def _open(note: bytes, origins: str, trust: Trust) -> Opened:
+    """A checkpoint of one of the logs that a pattern names, held against the keys (section 4.1)."""
+    origin = open_checkpoint(note, None, (), signed=False).checkpoint.origin
+    if not re.fullmatch(origins, origin):
+        raise IntegrityError(
+            Code.CHECKPOINT_FOREIGN,
+            f"expected a checkpoint of the log that the proof is about, found one of {origin}",
+        )
+    return open_checkpoint(note, origin, trust.keys, signed=bool(trust.keys))
 
 
-def _check_consistency(proof: ConsistencyProof, checkpoint: Checkpoint) -> None:
-    old = proof.anchor
-    if checkpoint.origin != f"cra.local/{old.ledger_id}/{JOURNAL}":
-        raise _foreign(f"the journal of {old.ledger_id}", checkpoint)
-    if not is_consistent(old.size, old.root, checkpoint.size, checkpoint.root, proof.path):
-        raise _invalid("hashes that do not lead from the anchored head to the checkpoint's root")
+def _journal_of(ledger_id: str) -> str:
+    return f"cra\\.local/{ledger_id}/{JOURNAL}"
 
 
 def _level(opened: Opened, trust: Trust) -> Level:
@@ -239,7 +253,7 @@ def find_event(directory: Path, text: str) -> tuple[str, int]:
 
     Raises UsageError if `text` is neither or fits several events, NotFound if it fits none.
     """
-    is_id = _ID.fullmatch(text) is not None
+    is_id = _FULL_ID.fullmatch(text) is not None
     if not is_id and not (len(text) >= MIN_HASH_PREFIX and _HEX.fullmatch(text)):
         raise UsageError(
             f"expected SESSION:SEQUENCE, an event id, or {MIN_HASH_PREFIX} or more digits of an "
@@ -337,10 +351,3 @@ def _located(error: IntegrityError, path: Path, name: str) -> IntegrityError:
 
 def _invalid(found: str) -> IntegrityError:
     return IntegrityError(Code.PROOF_INVALID, f"expected a proof that holds, found {found}")
-
-
-def _foreign(expected: str, checkpoint: Checkpoint) -> IntegrityError:
-    return IntegrityError(
-        Code.CHECKPOINT_FOREIGN,
-        f"expected a checkpoint of {expected}, found one of {checkpoint.origin}",
-    )

@@ -10,11 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from cra.amount import counted
 from cra.errors import Code, ExitCode, IntegrityError
+from cra.ledger.chain import ID
 from cra.ledger.checkpoint import Checkpoint, VerifierKey
 
 SESSION_HEADS: Final = frozenset(
     {"journal.session_opened", "journal.checkpoint", "journal.session_closed"}
 )
+_FULL_ID: Final = re.compile(ID)
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -104,23 +106,40 @@ class JournalEntry:
 
     def take(self, event_type: str, payload: Mapping[str, Any]) -> None:
         """Fold one event in. A payload that is not of its type's shape says nothing."""
+        if event_type == "journal.redacted":
+            sequence, event_hash = payload.get("sequence"), _hash_in(payload, "event_hash")
+            if type(sequence) is int and event_hash:
+                self.redactions.add((sequence, event_hash))
+            return
+        size, root = payload.get("size"), _hash_in(payload, "root")
+        if type(size) is not int or not root:
+            return
         if event_type in SESSION_HEADS:
-            size, root = payload.get("size"), payload.get("root")
-            if type(size) is int and isinstance(root, str) and _HASH.fullmatch(root):
-                self.size, self.root = size, bytes.fromhex(root)
-                self.is_listed = self.is_listed or event_type == "journal.session_opened"
+            self.size, self.root = size, bytes.fromhex(root)
+            self.is_listed = self.is_listed or event_type == "journal.session_opened"
         elif event_type == "journal.pruned":
             self.is_pruned = True
-        elif event_type == "journal.redacted":
-            sequence, event_hash = payload.get("sequence"), payload.get("event_hash")
-            if type(sequence) is int and isinstance(event_hash, str):
-                self.redactions.add((sequence, event_hash))
+
+
+def take_entry(
+    entries: dict[str, JournalEntry], event_type: str, payload: Mapping[str, Any]
+) -> None:
+    """Fold in what an attested event of the journal says of the session that it names."""
+    session_id = payload.get("session_id")
+    if isinstance(session_id, str) and _FULL_ID.fullmatch(session_id):
+        entries.setdefault(session_id, JournalEntry()).take(event_type, payload)
 
 
 class RememberedHead(NamedTuple):
     ledger_id: str
     size: int
     root: bytes
+
+
+def _hash_in(payload: Mapping[str, Any], name: str) -> str:
+    """The hash that a member of a payload is; empty if it is none."""
+    value = payload.get(name)
+    return value if isinstance(value, str) and _HASH.fullmatch(value) else ""
 
 
 def judge_chain(reading: Reading, attestation: Attestation) -> list[Finding]:

@@ -7,7 +7,8 @@ project (specs/PROTOCOL.md sections 4.1, 7 and 10).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from cra.amount import counted
 from cra.errors import Code, IntegrityError, NotFound
 from cra.ledger import files
-from cra.ledger.chain import MAX_LINE, Event, decode
+from cra.ledger.chain import ID, MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, VerifierKey, open_checkpoint, parse_key
-from cra.ledger.memory import Head, Memory
+from cra.ledger.memory import Head, Mark, Memory
 from cra.ledger.merkle import EMPTY_ROOT
 from cra.ledger.place import Lines, Place, hash_before
 from cra.ledger.reading import Advance, Target, mark_of, read_chain
@@ -38,6 +39,7 @@ from cra.ledger.verdict import (
     judge_missing,
     judge_redactions,
     judge_session,
+    take_entry,
     unattested_bounds,
     worst,
 )
@@ -49,7 +51,11 @@ _SUFFIX: Final = ".trace.jsonl"
 _PATIENCE: Final = 5
 # Where anchors are read from: what the caller states, a file of the caller's, or the repository.
 AnchorSource: TypeAlias = Literal["line", "file", "git"]
+_FULL_ID: Final = re.compile(ID)
 _ABOUT_SESSIONS: Final = SESSION_HEADS | {"journal.pruned", "journal.redacted"}
+
+
+Read: TypeAlias = Callable[..., tuple[Reading, Place]]
 
 
 class Trust(NamedTuple):
@@ -153,7 +159,7 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
             fix="cra session start",
         )
     journal = _Journal(directory, trust, memory, anchors, read)
-    found = journal.session_ids() if sessions is None else sorted(sessions)
+    found = journal.said.session_ids() if sessions is None else sorted(sessions)
     for name in sessions or ():
         journal.require(name)
     reports = {name: journal.judge(name, since_verified) for name in found}
@@ -166,12 +172,25 @@ def verify_ledger(  # noqa: PLR0913  # each is a question that a verifier can be
         journal = _Journal(directory, trust, memory, anchors, read)
         reports |= {name: journal.judge(name, since_verified) for name in bad}
     parts = list(reports.values())
-    report = LedgerReport(directory, journal.ledger_id, journal.report, parts, journal.notes)
-    if memory.is_usable and report.verdict.exit_code == 0 and journal.report.events:
+    said = journal.said
+    report = LedgerReport(directory, said.ledger_id, said.report, parts, journal.notes)
+    require_something(report, said.report.events)
+    if memory.is_usable and report.verdict.exit_code == 0 and said.report.events:
         journal.remember(report.level)
     elif not memory.is_usable:
         report.notes.append("L2 unavailable: no state directory to remember heads in")
     return report
+
+
+def require_something(report: LedgerReport, events: int) -> None:
+    """Raise NotFound where INTACT would be about nothing: no session, and no events of a journal
+    (specs/PROTOCOL.md section 7)."""
+    if report.verdict is Verdict.INTACT and not report.sessions and not events:
+        raise NotFound(
+            "expected a ledger or a bundle, found neither an event nor a session",
+            where=str(report.directory),
+            fix="name the directory of a ledger; cra session start begins one",
+        )
 
 
 def verify_file(
@@ -181,11 +200,11 @@ def verify_file(
     session_id = path.name.removesuffix(_SUFFIX)
     if not path.exists():
         raise NotFound("expected a session file, found none", where=str(path))
-    first = _first_event(path)
-    ledger_id = str((first.payload or {}).get("ledger_id")) if first else None
-    origin = f"cra.local/{ledger_id}/{session_id}" if first else None
-    note = files.read_all(path.with_name(f"{session_id}.checkpoint"), MAX_NOTE)
-    attestation = _hold(note, origin, trust)
+    note = _read_note(path.parent, session_id)
+    first = _opening(path, Chain(session_id))
+    named = (first.payload or {}).get("ledger_id") if first else None
+    ledger_id = named if isinstance(named, str) and _FULL_ID.fullmatch(named) else None
+    attestation = _hold(note, session_id, ledger_id, trust)
     target = Target(path, session_id, is_journal=False, marks=[attestation.size])
     reading, place = read_chain(target, cores=cores, advance=advance)
     findings = judge_chain(reading, attestation) + judge_redactions(reading, attestation, ())
@@ -194,6 +213,84 @@ def verify_file(
         report.level = Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
     notes = ["judged without a journal: whether the ledger lists this session is not known"]
     return LedgerReport(path.parent, ledger_id, None, [report], notes)
+
+
+@dataclass
+class Said:
+    """What a journal says of sessions, or a bundle proves of one, and what that rests on."""
+
+    directory: Path
+    ledger_id: str | None
+    trust: Trust
+    # On the journal, or on the proof that stands for it.
+    report: ChainReport
+    is_authentic: bool = False
+    entries: Mapping[str, JournalEntry] = field(default_factory=dict)
+    # What L1 becomes where the journal agrees with what is remembered or anchored.
+    best: Level = Level.L1
+
+    def session_ids(self) -> list[str]:
+        """Sessions that have a file, and those that are listed."""
+        present = {
+            name.removesuffix(_SUFFIX)
+            for name in os.listdir(self.directory)
+            if name.endswith(_SUFFIX) and name != f"{JOURNAL}{_SUFFIX}"
+        }
+        listed = {name for name, entry in self.entries.items() if entry.is_listed}
+        return sorted(listed | {name for name in present if self._path(name).exists()})
+
+    def judge(
+        self, session_id: str, read: Read, mark: Mark | None = None
+    ) -> tuple[ChainReport, Place | None]:
+        """The verdict on a session, and where its file ends; what lies before a mark that fits is
+        not read."""
+        entry = self.entries.get(session_id, JournalEntry())
+        path = self._path(session_id)
+        if not path.exists():
+            return self._missing(session_id, entry), None
+        note = _read_note(self.directory, session_id)
+        attestation = _hold(note, session_id, self.ledger_id, self.trust)
+        if mark is not None and not _fits(mark, path, min(attestation.size, entry.size)):
+            mark = None
+        marks = [attestation.size, entry.size]
+        try:
+            reading, place = read(
+                Target(path, session_id, is_journal=False, marks=marks), since=mark
+            )
+        except FileNotFoundError:
+            # Pruned between the look and the reading, or taken away: the journal will tell.
+            return self._missing(session_id, JournalEntry()), None
+        findings = judge_chain(reading, attestation) + judge_session(reading, attestation, entry)
+        report = _report(session_id, reading, place, attestation, findings)
+        report.is_pruned = entry.is_pruned
+        if mark is not None:
+            report.skipped, report.verified_on = mark.size, mark.verified_on
+            report.redacted += mark.redacted
+        if not findings and not entry.is_listed:
+            report.verdict = Verdict.STILLBORN
+            report.message = "begun, but its writer died before the journal listed it"
+        if report.redacted and not self.is_authentic:
+            report.warnings.append("redacted, unauthenticated: the journal is not signed")
+        # A session without a checkpoint has nothing that a signature could be about.
+        own = _level(report, attestation) if attestation.size else self.report.level
+        report.level = min(own, self.report.level) if report.verdict.exit_code == 0 else Level.L0
+        report.level = self.raised(report.level)
+        return report, place
+
+    def raised(self, level: Level) -> Level:
+        is_sound = level >= Level.L1 and self.report.verdict.exit_code == 0
+        return self.best if is_sound else level
+
+    def _missing(self, session_id: str, entry: JournalEntry) -> ChainReport:
+        report = ChainReport(session_id, is_pruned=entry.is_pruned)
+        if entry.is_pruned:
+            report.level = self.report.level
+        else:
+            _conclude(report, [judge_missing()])
+        return report
+
+    def _path(self, session_id: str) -> Path:
+        return self.directory / f"{session_id}{_SUFFIX}"
 
 
 class _Journal:
@@ -205,7 +302,7 @@ class _Journal:
         trust: Trust,
         memory: Memory,
         anchors: tuple[Anchor, ...],
-        read: Callable[..., tuple[Reading, Place]],
+        read: Read,
     ) -> None:
         self._directory = directory
         self._memory = memory
@@ -213,28 +310,36 @@ class _Journal:
         self.notes: list[str] = []
         self._path = path = directory / f"{JOURNAL}{_SUFFIX}"
         self._seen = self._identity()
-        note = files.read_all(directory / f"{JOURNAL}.checkpoint", MAX_NOTE)
-        first = _first_event(path)
-        self.ledger_id = first.header["session_id"] if first else None
-        self._trust = _resolve(trust, path, self.ledger_id, memory)
-        self.attestation = _hold(note, self._origin(JOURNAL), self._trust)
-        remembered = self._remembered()
+        note = _read_note(directory, JOURNAL)
+        stated = _first_event(path)
+        named = stated.header["session_id"] if stated else ""
+        first = _opening(path, Chain(named, is_journal=True))
+        ledger_id = named if first else None
+        trust = _resolve(trust, path, ledger_id, memory)
+        self.attestation = attestation = _hold(note, JOURNAL, ledger_id, trust)
+        remembered = _remembered(directory, ledger_id, memory)
         anchored = [RememberedHead(item.ledger_id, item.size, item.root) for item in anchors]
         self._place: Place | None = None
-        self._reading = Reading(roots={0: EMPTY_ROOT})
+        reading = Reading(roots={0: EMPTY_ROOT})
         if path.exists():
-            marks = [self.attestation.size, *(head.size for head in remembered + anchored)]
-            target = Target(path, self.ledger_id or "", is_journal=True, marks=marks)
-            self._reading, self._place = read(target)
-        self._entries = self._facts(path)
-        findings = judge_chain(self._reading, self.attestation)
-        findings += judge_redactions(self._reading, self.attestation, ())
-        findings += judge_memory(self._reading, self.ledger_id, remembered, Code.ROLLED_BACK)
-        findings += judge_memory(self._reading, self.ledger_id, anchored, Code.ANCHOR_UNMET)
-        self.report = _report(JOURNAL, self._reading, self._place, self.attestation, findings)
-        self.report.level = self._level(self.report, self.attestation)
-        self._has_memory, self._has_anchor = bool(remembered), bool(anchored)
-        self.report.level = self._raised(self.report.level)
+            marks = [attestation.size, *(head.size for head in remembered + anchored)]
+            reading, self._place = read(Target(path, named, is_journal=True, marks=marks))
+        findings = judge_chain(reading, attestation)
+        findings += judge_redactions(reading, attestation, ())
+        findings += judge_memory(reading, ledger_id, remembered, Code.ROLLED_BACK)
+        findings += judge_memory(reading, ledger_id, anchored, Code.ANCHOR_UNMET)
+        report = _report(JOURNAL, reading, self._place, attestation, findings)
+        report.level = _level(report, attestation)
+        self.said = Said(
+            directory,
+            ledger_id,
+            trust,
+            report,
+            is_authentic=attestation.is_authentic,
+            entries=_facts(path, attestation, reading.size),
+            best=Level.L3 if anchored else Level.L2 if remembered else Level.L1,
+        )
+        report.level = self.said.raised(report.level)
 
     def has_grown(self) -> bool:
         """Whether the journal or its checkpoint is another than when they were read."""
@@ -243,20 +348,11 @@ class _Journal:
     def _identity(self) -> list[tuple[int, int] | None]:
         return [_identity(path) for path in (self._path, self._directory / f"{JOURNAL}.checkpoint")]
 
-    def session_ids(self) -> list[str]:
-        """Sessions that have a file, and those the journal lists."""
-        present = {
-            name.removesuffix(_SUFFIX)
-            for name in os.listdir(self._directory)
-            if name.endswith(_SUFFIX) and name != f"{JOURNAL}{_SUFFIX}"
-        }
-        listed = {name for name, entry in self._entries.items() if entry.is_listed}
-        return sorted(present | listed)
-
     def require(self, session_id: str) -> None:
-        """Raise NotFound for a session that neither has a file nor is in the journal."""
+        """Raise NotFound for a session that neither has a file nor is listed in the journal."""
         path = self._directory / f"{session_id}{_SUFFIX}"
-        if not path.exists() and session_id not in self._entries:
+        entry = self.said.entries.get(session_id, JournalEntry())
+        if not path.exists() and not entry.is_listed:
             raise NotFound(
                 f"expected the session {session_id}, found none",
                 where=str(path),
@@ -264,98 +360,23 @@ class _Journal:
             )
 
     def judge(self, session_id: str, since_verified: bool) -> ChainReport:
-        entry = self._entries.get(session_id, JournalEntry())
-        path = self._directory / f"{session_id}{_SUFFIX}"
-        if not path.exists():
-            report = ChainReport(session_id, is_pruned=entry.is_pruned)
-            if entry.is_pruned:
-                report.level = self.report.level
-            else:
-                _conclude(report, [judge_missing()])
-            return report
-        try:
-            short = self._judge_since(session_id, path, entry) if since_verified else None
-            return short or self._judge_whole(session_id, path, entry)
-        except FileNotFoundError:
-            # Pruned between the look and the reading, or taken away: the journal will tell.
-            report = ChainReport(session_id)
-            _conclude(report, [judge_missing()])
-            return report
-
-    def _judge_whole(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport:
-        attestation = self._hold_session(session_id)
-        marks = [attestation.size, entry.size]
-        target = Target(path, session_id, is_journal=False, marks=marks)
-        reading, place = self._read(target)
-        report = self._judged(session_id, reading, place, attestation, entry)
-        self._remember_mark(report, place, Source().now()[:10])
+        """The verdict on a session; what was verified before is read again if the rest is bad."""
+        ledger_id = self.said.ledger_id or ""
+        mark = self._memory.mark_of(ledger_id, session_id) if since_verified else None
+        report, place = self.said.judge(session_id, self._read, mark)
+        if report.skipped and report.verdict is not Verdict.INTACT:
+            report, place = self.said.judge(session_id, self._read)
+        if report.verdict is Verdict.INTACT and place is not None and ledger_id:
+            day = report.verified_on or Source().now()[:10]
+            new = mark_of(place, day, report.redacted)
+            self._memory.remember_mark(ledger_id, session_id, new)
         return report
-
-    def _judge_since(self, session_id: str, path: Path, entry: JournalEntry) -> ChainReport | None:
-        """Judge only what came after the last verification; None if the long way has to decide."""
-        mark = self._memory.mark_of(self.ledger_id or "", session_id)
-        attestation = self._hold_session(session_id)
-        if mark is None or min(attestation.size, entry.size) < mark.size:
-            return None
-        if hash_before(path, mark.offset) != mark.head:
-            return None
-        marks = [attestation.size, entry.size]
-        target = Target(path, session_id, is_journal=False, marks=marks)
-        reading, place = self._read(target, since=mark)
-        report = self._judged(session_id, reading, place, attestation, entry)
-        report.skipped, report.verified_on = mark.size, mark.verified_on
-        report.redacted += mark.redacted
-        self._remember_mark(report, place, mark.verified_on)
-        return report if report.verdict is Verdict.INTACT else None
-
-    def _remember_mark(self, report: ChainReport, place: Place, verified_on: str) -> None:
-        if report.verdict is Verdict.INTACT and self.ledger_id:
-            mark = mark_of(place, verified_on, report.redacted)
-            self._memory.remember_mark(self.ledger_id, report.name, mark)
-
-    def _hold_session(self, session_id: str) -> Attestation:
-        note = files.read_all(self._directory / f"{session_id}.checkpoint", MAX_NOTE)
-        return _hold(note, self._origin(session_id), self._trust)
-
-    def _judged(
-        self,
-        session_id: str,
-        reading: Reading,
-        place: Place,
-        attestation: Attestation,
-        entry: JournalEntry,
-    ) -> ChainReport:
-        findings = judge_chain(reading, attestation) + judge_session(reading, attestation, entry)
-        report = _report(session_id, reading, place, attestation, findings)
-        report.is_pruned = entry.is_pruned
-        if not findings and not entry.is_listed:
-            report.verdict = Verdict.STILLBORN
-            report.message = "begun, but its writer died before the journal listed it"
-        if report.redacted and not self.attestation.is_authentic:
-            report.warnings.append("redacted, unauthenticated: the journal is not signed")
-        # A session without a checkpoint has nothing that a signature could be about.
-        own = self._level(report, attestation) if attestation.size else self.report.level
-        report.level = min(own, self.report.level) if report.verdict.exit_code == 0 else Level.L0
-        report.level = self._raised(report.level)
-        return report
-
-    def _level(self, report: ChainReport, attestation: Attestation) -> Level:
-        if report.verdict.exit_code != 0 or not attestation.is_authentic:
-            return Level.L0
-        return Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
-
-    def _raised(self, level: Level) -> Level:
-        """L1 becomes L2 or L3 where the journal agrees with what is remembered or anchored."""
-        if level < Level.L1 or self.report.verdict.exit_code != 0:
-            return level
-        if self._has_anchor:
-            return Level.L3
-        return Level.L2 if self._has_memory else level
 
     def remember(self, level: Level) -> None:
         """Keep the journal's head for the next time, unless a larger one is kept already."""
         size, signer = self.attestation.size, self.attestation.signer
-        known = self._memory.of_ledger(self.ledger_id or "")
+        ledger_id = self.said.ledger_id or ""
+        known = self._memory.of_ledger(ledger_id)
         if known is not None and known.size > size:
             return
         place = self._place
@@ -363,7 +384,7 @@ class _Journal:
         if place is None or place.chain.size != size:
             return
         head = Head(
-            self.ledger_id or "",
+            ledger_id,
             size,
             place.tree.root().hex(),
             str(signer) if signer else UNSIGNED,
@@ -371,43 +392,50 @@ class _Journal:
             place.chain.head,
         )
         kept = self._memory.remember(self._directory, head)
-        if kept and level >= Level.L1 and not self._has_memory:
+        if kept and level >= Level.L1 and known is None:
             self.notes.append("this head is remembered from now on: the next verdict can be L2")
 
-    def _origin(self, name: str) -> str | None:
-        return f"cra.local/{self.ledger_id}/{name}" if self.ledger_id else None
 
-    def _remembered(self) -> list[RememberedHead]:
-        heads = []
-        for ledger_id in dict.fromkeys((*self._memory.seen_at(self._directory), self.ledger_id)):
-            head = self._memory.of_ledger(ledger_id) if ledger_id else None
-            if head is not None:
-                heads.append(RememberedHead(head.ledger_id, head.size, bytes.fromhex(head.root)))
-            elif ledger_id and ledger_id != self.ledger_id:
-                heads.append(RememberedHead(ledger_id, 0, EMPTY_ROOT))
-        return heads
+def _remembered(directory: Path, ledger_id: str | None, memory: Memory) -> list[RememberedHead]:
+    heads = []
+    for known in dict.fromkeys((*memory.seen_at(directory), ledger_id)):
+        head = memory.of_ledger(known) if known else None
+        if head is not None:
+            heads.append(RememberedHead(head.ledger_id, head.size, bytes.fromhex(head.root)))
+        elif known and known != ledger_id:
+            heads.append(RememberedHead(known, 0, EMPTY_ROOT))
+    return heads
 
-    def _facts(self, path: Path) -> dict[str, JournalEntry]:
-        """Fold the attested events of the journal: two passes, for a later event can revoke."""
-        entries: dict[str, JournalEntry] = {}
-        end = min(self.attestation.size, self._reading.size)
-        if self.attestation.expects_signature and not self.attestation.is_authentic:
-            end = 0
-        doubted = doubted_ranges(
-            [
-                (event.sequence, bounds)
-                for event in _events(path, end=end, types={"ledger.recovered"})
-                if (bounds := unattested_bounds(event.payload)) is not None
-            ]
-        )
-        for event in _events(path, end=end, types=_ABOUT_SESSIONS):
-            if any(event.sequence in doubt for doubt in doubted):
-                continue
-            session_id = (event.payload or {}).get("session_id")
-            if isinstance(session_id, str):
-                entry = entries.setdefault(session_id, JournalEntry())
-                entry.take(event.event_type, event.payload or {})
-        return entries
+
+def _facts(path: Path, attestation: Attestation, size: int) -> dict[str, JournalEntry]:
+    """Fold the attested events of the journal: two passes, for a later event can revoke."""
+    entries: dict[str, JournalEntry] = {}
+    end = min(attestation.size, size)
+    if attestation.expects_signature and not attestation.is_authentic:
+        end = 0
+    doubted = doubted_ranges(
+        [
+            (event.sequence, bounds)
+            for event in _events(path, end=end, types={"ledger.recovered"})
+            if (bounds := unattested_bounds(event.payload)) is not None
+        ]
+    )
+    for event in _events(path, end=end, types=_ABOUT_SESSIONS):
+        if any(event.sequence in doubt for doubt in doubted):
+            continue
+        take_entry(entries, event.event_type, event.payload or {})
+    return entries
+
+
+def _fits(mark: Mark, path: Path, vouched: int) -> bool:
+    """Whether a reading can go on from a mark: all before it is vouched for, and it is there."""
+    return mark.size <= vouched and hash_before(path, mark.offset) == mark.head
+
+
+def _level(report: ChainReport, attestation: Attestation) -> Level:
+    if report.verdict.exit_code != 0 or not attestation.is_authentic:
+        return Level.L0
+    return Level.L1 if attestation.is_confirmed else Level.L1_UNCONFIRMED
 
 
 def _resolve(trust: Trust, journal: Path, ledger_id: str | None, memory: Memory) -> Trust:
@@ -426,12 +454,19 @@ def _resolve(trust: Trust, journal: Path, ledger_id: str | None, memory: Memory)
     return Trust(tuple(confirmed), () if confirmed else trust.unconfirmed)
 
 
-def _hold(note: bytes | None, origin: str | None, trust: Trust) -> Attestation:
-    """Hold a checkpoint against the keys."""
+def _read_note(directory: Path, name: str) -> bytes | None:
+    return files.read_all(directory / f"{name}.checkpoint", MAX_NOTE)
+
+
+def _hold(note: bytes | None, name: str, ledger_id: str | None, trust: Trust) -> Attestation:
+    """Hold the checkpoint of a chain against the keys; of an unknown ledger, any will do."""
     expects = bool(trust.keys)
     if note is None:
         return Attestation(expects_signature=expects)
+    stated = re.match(f"cra\\.local/({ID})/", note[:64].decode(errors="replace"))
+    ledger_id = ledger_id or (stated[1] if stated else "<ledger_id>")
     try:
+        origin = f"cra.local/{ledger_id}/{name}"
         opened = open_checkpoint(note, origin, trust.keys, signed=expects)
     except IntegrityError as error:
         return Attestation(refused=error, expects_signature=expects)
@@ -475,9 +510,20 @@ def _conclude(report: ChainReport, findings: list[Finding]) -> None:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_ino, status.st_size
+
+
+def _opening(path: Path, blank: Chain) -> Event | None:
+    """Event 0 if it is one by all checks of specs/PROTOCOL.md section 2.3."""
+    first = _first_event(path)
+    try:
+        if first is not None:
+            blank.check(first.line)
+    except IntegrityError:
+        return None
+    return first
 
 
 def _first_event(path: Path) -> Event | None:

@@ -23,7 +23,7 @@ from cra.amount import counted
 from cra.atlas.lock import LOCK_NAME
 from cra.atlas.snapshot import open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
-from cra.errors import AtlasError, Code, CraError, IntegrityError, SignerRefused
+from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, SignerRefused
 from cra.ledger.chain import Event
 from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
@@ -316,16 +316,15 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
 
 def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
-    directory = around.directory
-    if not (directory / JOURNAL_FILE).exists() and not session_files(directory):
-        yield _nothing(around)
-        return
     trust = around.trust
     if isinstance(trust, SignerRefused):
         yield HealthCheck("ledger", "FAIL", f"not verified: {trust.message}", "cra config show")
         return
     try:
         report, left_out = _judged(around, trust)
+    except NotFound:
+        yield _nothing(around)
+        return
     except CraError as error:
         yield HealthCheck("ledger", "FAIL", f"cannot be read: {error}", "cra trace verify")
         return

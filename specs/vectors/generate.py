@@ -60,6 +60,16 @@ def tree_path(index: int, leaves: list[bytes]) -> list[bytes]:
     return [*tree_path(index - half, leaves[half:]), tree_root(leaves[:half])]
 
 
+def tree_prefix(size: int, leaves: list[bytes], *, whole: bool = True) -> list[bytes]:
+    """The consistency proof of RFC 6962 2.1.2."""
+    if size == len(leaves):
+        return [] if whole else [tree_root(leaves)]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    if size <= half:
+        return [*tree_prefix(size, leaves[:half], whole=whole), tree_root(leaves[half:])]
+    return [*tree_prefix(size - half, leaves[half:], whole=False), tree_root(leaves[:half])]
+
+
 def key_id(public: bytes, name: str, kind: bytes = b"\1") -> bytes:
     return sha256(name.encode(), b"\n", kind, public)[:4]
 
@@ -277,12 +287,18 @@ def proof(chain: Chain, index: int, note: bytes, size: int | None = None) -> byt
     return "\n".join([*lines, *map(b64, tree_path(index, leaves)), "", ""]).encode() + note
 
 
-def archive(files: Files) -> bytes:
+def prefix(chain: Chain, size: int, note: bytes) -> bytes:
+    old = tree_root(chain.leaves[:size]).hex()
+    lines = ["cra.local/consistency@v1", f"old cra:{chain.session_id}:{size}:{old}"]
+    return "\n".join([*lines, *map(b64, tree_prefix(size, chain.leaves)), "", ""]).encode() + note
+
+
+def archive(files: Files, method: int = zipfile.ZIP_STORED) -> bytes:
     with zipfile.ZipFile(buffer := io.BytesIO(), "w") as target:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            target.writestr(entry, files[name])
+            target.writestr(entry, files[name], method)
     return buffer.getvalue()
 
 
@@ -885,7 +901,6 @@ def valid_cases() -> dict[str, Case]:
 
     # fmt: off
     return {
-        "empty-ledger": case({}, "a directory without a journal and without sessions", "INTACT L0", "INTACT 0/0", keys=[]),
         "journal-alone": case(Ledger(A).files(), "a journal and no session", "INTACT L1", "INTACT 1/0"),
         "unsigned": case(unsigned_files, "one ended session, no key", "INTACT L0", "INTACT 4/0", "INTACT 5/0", keys=[]),
         "signed": case(signed_files, "one ended session, signed by the key that is known", "INTACT L1", "INTACT 4/0", "INTACT 5/0"),
@@ -1331,6 +1346,38 @@ def refused_cases() -> dict[str, Case]:
     return {name: case(files, why, "REFUSED", None, **options) for name, why, options in rows}
 
 
+def nothing_cases() -> dict[str, Case]:
+    """INTACT would be about nothing, or the path cannot be read: exit code 2."""
+    ledger = closed(A)
+    files, bundle = ledger.files(), bundled(ledger)
+    empty = Chain("journal", LEDGER, LEDGER)
+    guest = closed(A)
+    guest.record("journal.checkpoint", guest.head(guest.chains[ONE], 1) | {"session_id": TWO})
+    opened = {"journal.proof": proof(ledger.journal, 0, ledger.notes[JOURNAL_NOTE])}
+    twice = archive(bundle | {"journal.prooF": bundle["journal.proof"]})
+    # fmt: off
+    rows: list[tuple[str, str, Files, dict[str, Any]]] = [
+        ("folder-empty", "a directory with nothing in it", {}, {"keys": []}), ("folder-empty-key", "and a key is known", {}, {}),
+        ("folder-of-other-files", "no ledger, session or proof among the files", {"notes.txt": b"x", f"below/{ONE}{LOG}": files[ONE + LOG], ONE + NOTE: files[ONE + NOTE]}, {}),
+        ("journal-file-empty", "a journal without an event and without a session", {JOURNAL_LOG: b""}, {"keys": []}),
+        ("journal-of-no-events", "and its checkpoint of size 0", {JOURNAL_LOG: b"", JOURNAL_NOTE: signed(note_text(empty, LEDGER), A)}, {}),
+        ("bundle-without-a-session", "a valid proof, of an event that names no session", opened, {}),
+        ("session-option-unlisted", "the journal mentions the session that is asked for and does not list it", guest.files(), {"session": TWO}),
+    ]
+    zips: list[tuple[str, str, bytes]] = [
+        ("empty", "a zip file with nothing in it", archive({})), ("of-other-files", "no session or proof among the files", archive({"notes.txt": b"x"})),
+        ("in-a-folder", "the bundle in a folder of its own", archive({f"session/{name}": data for name, data in bundle.items()})),
+        ("with-a-journal", "a bundle and a journal", archive(bundle | {JOURNAL_LOG: files[JOURNAL_LOG]})), ("of-a-ledger", "a whole ledger", archive(files)),
+        ("bzip2", "entries compressed with bzip2", archive(bundle, zipfile.ZIP_BZIP2)), ("name-twice", "journal.proof is there twice", twice.replace(b"journal.prooF", b"journal.proof")),
+        ("altered", "a byte of the session is not what its checksum says", archive(bundle).replace(b'{"n":2}', b'{"n":9}')), ("altered-beside", "a byte of a file that nobody looks at", archive(bundle | {"notes.txt": b"hello"}).replace(b"hello", b"hallo")),
+        ("altered-line", "a line that is none, and the checksum of the one that was", archive(bundle).replace(b'{"actor"', b'["actor"')),
+        ("truncated", "the first half of the file", archive(bundle)[: len(archive(bundle)) // 2]), ("is-none", "text under the name of a zip file", b"hello\n"),
+    ]
+    # fmt: on
+    rows += [(f"zip-{name}", why, {"b.zip": data}, {"path": "b.zip"}) for name, why, data in zips]
+    return {name: case(made, why, "REFUSED", None, **options) for name, why, made, options in rows}
+
+
 # Section 8
 
 
@@ -1398,6 +1445,132 @@ def bundle_cases() -> dict[str, Case]:
     # fmt: on
 
 
+def unknown_ledger_cases() -> dict[str, Case]:
+    """Section 4.1: where the ledger's id cannot be read, any will do, and the rest of the origin has to fit."""
+    ledger = closed(A)
+    session, files = ledger.chains[ONE], ledger.files()
+    alone = {name: files[name] for name in (ONE + LOG, ONE + NOTE)}
+    nameless = Chain(ONE, ONE, ONE)
+    nameless.add("session.started", {"boot_id": uid(0xB007)})
+    foreign = {ONE + NOTE: signed(note_text(session, OTHER_LEDGER), A)}
+    text = note_text(session, LEDGER).replace(ONE, TWO)
+    first = always(session.lines[0])
+    zipped = archive({"x": b"x"})
+    blob = with_blob(A)
+    (name,) = blob.chains[ONE].blobs
+    listed = closed(A)
+    listed.record("journal.session_opened", listed.head(session) | {"session_id": "notes"})
+    # fmt: off
+    return {
+        "journal-event-0-of-a-session": case(edit(files, JOURNAL_LOG, at(0, first)), "the journal begins with the session's event 0", "TAMPERED CRA-3005", "TAMPERED CRA-3005 0/0", "UNLISTED CRA-3022 5/0"),
+        "journal-event-0-of-another-ledger": case(edit(files, JOURNAL_LOG, at(0, always(Ledger(A, ledger_id=OTHER_LEDGER).journal.lines[0]))), "event 0 is one, of another ledger", "TAMPERED CRA-3014", "TAMPERED CRA-3014 1/1", "TAMPERED CRA-3014 5/5"),
+        "no-journal-another-ledger": case(alone | foreign, "no journal says which ledger it is", "UNLISTED CRA-3022", "INTACT 0/0", "UNLISTED CRA-3022 5/0"),
+        "no-journal-another-session": case(alone | {ONE + NOTE: signed(text, A)}, "the checkpoint of another session all the same", "TAMPERED CRA-3014", "INTACT 0/0", "TAMPERED CRA-3014 5/5"),
+        "session-file-without-ledger-id": case({ONE + LOG: join(nameless.lines), ONE + NOTE: signed(note_text(nameless, OTHER_LEDGER), A)}, "event 0 names no ledger", "INTACT L1", None, "INTACT 1/0", path=ONE + LOG),
+        "session-file-event-0-redacted": case(edit(alone, ONE + LOG, at(0, redact)) | foreign, "event 0 says nothing any more", "TAMPERED CRA-3023", None, "TAMPERED CRA-3023 5/0", path=ONE + LOG),
+        "session-file-and-a-zip": case(alone | {ONE + LOG: alone[ONE + LOG] + zipped}, "a session file that a program for zip files would open", "INCOMPLETE CRA-3007 L1", None, "INCOMPLETE CRA-3007 5/0", path=ONE + LOG),
+        "pruned-without-a-root": case(gone(pruned(A, root=None).files()), "a pruning that is not of its type's shape says nothing", "TAMPERED CRA-3021", "INTACT 5/0", "TAMPERED CRA-3021 0/0"),
+        "opened-without-an-id": case(listed.files(), "an opening whose session_id is no id says nothing", "INTACT L1", "INTACT 5/0", "INTACT 5/0"),
+        "blob-is-a-folder": case(without(blob.files(), name) | {name + "/x": b"x"}, "a directory in the place of the blob", "TAMPERED CRA-3024", "INTACT 4/0", "TAMPERED CRA-3024 6/0"),
+    }
+    # fmt: on
+
+
+def bundle_proof_cases() -> dict[str, Case]:
+    """What stands for the journal in a bundle, and what else may be in one."""
+    ledger, both, still = closed(A), two(A), Ledger(A)
+    files, note = bundled(ledger), ledger.notes[JOURNAL_NOTE]
+    still.start(TWO)
+    second = {name: data for name, data in both.files().items() if name.startswith(TWO)}
+    newborn = {TWO + LOG: still.files()[TWO + LOG]}
+    good = files["journal.proof"]
+    broken = good.replace(
+        b64(tree_path(3, ledger.journal.leaves)[0]).encode(), b64(bytes(32)).encode()
+    )
+    unsigned = proof(ledger.journal, 3, signed(note_text(ledger.journal, LEDGER)))
+    of_session = proof(ledger.chains[ONE], 4, ledger.notes[ONE + NOTE])
+    edited = b64(sub(b'"size":5', b'"size":4')(ledger.journal.lines[3]))
+    large = good + "\u2014 x ".encode() + b64(bytes(200_000)).encode() + b"\n"
+
+    def zipped(contents: Files) -> Files:
+        return {"b.zip": archive(contents)}
+
+    # fmt: off
+    cases = {
+        "bundle-two-sessions": case(files | second, "a session that the proof does not name", "UNLISTED CRA-3022", "INTACT", "INTACT 5/0", "UNLISTED CRA-3022 3/0"),
+        "bundle-two-sessions-zip": case(zipped(files | second), "the same in a zip file", "UNLISTED CRA-3022", "INTACT", "INTACT 5/0", "UNLISTED CRA-3022 3/0", path="b.zip"),
+        "bundle-second-session-of-one-event": case(zipped(files | newborn), "the second has one event", "STILLBORN L1", "INTACT", "INTACT 5/0", "STILLBORN 1/1", path="b.zip"),
+        "bundle-session-named-otherwise": case(zipped(files | {"notes.trace.jsonl": b"hello\n"}), "a session file whose name is not an id", "DAMAGED CRA-3001", "INTACT", "INTACT 5/0", more={"notes": "DAMAGED CRA-3001 0/0"}, path="b.zip"),
+        "bundle-zip-without-proof": case(zipped(without(files, "journal.proof")), "no session is listed", "UNLISTED CRA-3022", "INTACT", "UNLISTED CRA-3022 5/0", path="b.zip"),
+        "bundle-zip-without-proof-one-event": case(zipped(newborn), "one event that nothing lists", "STILLBORN L0", "INTACT", "", "STILLBORN 1/1", path="b.zip"),
+        "bundle-proof-of-the-opening": case(bundled(ledger, 0), "a valid proof of an event that records no head", "UNLISTED CRA-3022", "INTACT", "UNLISTED CRA-3022 5/0"),
+    }
+    rows: list[tuple[str, str, bytes, str]] = [
+        ("hello", "journal.proof is no proof", b"hello", "CRA-3033"), ("empty", "journal.proof is empty", b"", "CRA-3033"), ("path", "its hashes do not lead to the root", broken, "CRA-3033"),
+        ("index", "its index is not the sequence", good.replace(b"index 3", b"index 2"), "CRA-3033"), ("prefix", "a valid consistency proof in its place", prefix(ledger.journal, 2, note), "CRA-3033"),
+        ("line", "its line is altered", good.replace(b64(ledger.journal.lines[3]).encode(), edited.encode()), "CRA-3002"), ("note", "its checkpoint is malformed", good.replace(b"\n4\n", b"\n04\n"), "CRA-3011"),
+        ("session", "a valid proof of an event of the session", of_session, "CRA-3014"), ("stripped", "nobody signed its checkpoint", unsigned, "CRA-3013"), ("large", "more than 262,144 bytes", large, "CRA-3033"),
+        ("other-key", "another key signed its checkpoint", proof(ledger.journal, 3, signed(note_text(ledger.journal, LEDGER), B)), "CRA-3013"),
+        ("signature", "another text was signed", proof(ledger.journal, 3, (note_text(ledger.journal, LEDGER) + "\n" + A.line("x")).encode()), "CRA-3012"),
+    ]
+    # fmt: on
+    for name, why, data, code in rows:
+        found = f"TAMPERED {code}"
+        cases[f"bundle-head-{name}"] = case(
+            files | {"journal.proof": data}, why, found, found, "UNLISTED CRA-3022 5/0"
+        )
+    cases["bundle-head-hello-unsigned"] = case(
+        bundled(closed()) | {"journal.proof": b"hello"},
+        "journal.proof is no proof, and no key is known",
+        "DAMAGED CRA-3033",
+        "DAMAGED CRA-3033",
+        "UNLISTED CRA-3022 5/0",
+        keys=[],
+    )
+    return cases
+
+
+def prefix_proofs() -> list[tuple[str, str, bytes, list[Key], str | None, str | None]]:
+    """Consistency proofs of a journal of six events: name, description, file, keys, level, code."""
+    ledger = two(A)
+    journal, note = ledger.journal, ledger.notes[JOURNAL_NOTE]
+    good, text = prefix(journal, 3, note), note_text(ledger.journal, LEDGER)
+    path = [b64(item) for item in tree_prefix(3, journal.leaves)]
+    root = tree_root(journal.leaves[:3]).hex()
+    session = signed(note_text(ledger.chains[ONE], LEDGER), A)
+
+    def changed(old: str, new: str) -> bytes:
+        return sub(old.encode(), new.encode())(good)
+
+    # fmt: off
+    bad: list[tuple[str, str, bytes, str]] = [
+        ("root-other", "another old root", changed(root, "0" * 64), "CRA-3033"), ("size-other", "another old size", changed(":3:", ":2:"), "CRA-3033"),
+        ("size-beyond", "an old size of seven", changed(":3:", ":7:"), "CRA-3033"), ("size-0", "an old size of 0", changed(":3:", ":0:"), "CRA-3033"),
+        ("size-leading-zero", "size 03", changed(":3:", ":03:"), "CRA-3033"), ("root-upper-case", "the old root in capitals", changed(root, root.upper()), "CRA-3033"),
+        ("hash-altered", "a hash is zeros", changed(path[1], b64(bytes(32))), "CRA-3033"), ("hash-missing", "the last hash is missing", changed(path[-1] + "\n", ""), "CRA-3033"),
+        ("hash-too-many", "one hash more", changed(path[-1] + "\n", path[-1] + "\n" + path[-1] + "\n"), "CRA-3033"), ("hashes-swapped", "from the root downwards", changed("\n".join(path), "\n".join(reversed(path))), "CRA-3033"),
+        ("hashes-all-missing", "no hashes", changed("\n".join([*path, ""]), ""), "CRA-3033"), ("whole-and-a-hash", "the same size and a hash", sub(b"\n\n", b"\n" + path[0].encode() + b"\n\n")(prefix(journal, 6, note)), "CRA-3033"),
+        ("old-missing", "no old line", changed(f"old cra:{LEDGER}:3:{root}\n", ""), "CRA-3033"), ("title-other", "another version", changed("@v1", "@v2"), "CRA-3033"), ("crlf", "lines end in CR LF", good.replace(b"\n", b"\r\n"), "CRA-3033"),
+        ("of-another-ledger", "the old head is of another ledger", changed(f"cra:{LEDGER}", f"cra:{OTHER_LEDGER}"), "CRA-3014"), ("to-a-session", "the checkpoint of a session", prefix(journal, 3, session), "CRA-3014"),
+        ("stripped", "nobody signed, and a key is known", prefix(journal, 3, signed(text)), "CRA-3013"), ("signature-wrong", "another text was signed", prefix(journal, 3, (text + "\n" + A.line(text + "x")).encode()), "CRA-3012"),
+        ("note-missing", "the file ends behind the hashes", good.partition(b"\n\n")[0] + b"\n\n", "CRA-3011"),
+    ]
+    # fmt: on
+    rows: list[tuple[str, str, bytes, list[Key], str | None, str | None]] = [
+        (
+            f"prefix-{size}-of-6",
+            f"the first {size} of six",
+            prefix(journal, size, note),
+            [A],
+            "L1",
+            None,
+        )
+        for size in range(1, 7)
+    ]
+    rows += [("prefix-key-unknown", "the verifier knows no key", good, [], "L0", None)]
+    return rows + [(f"prefix-{name}", why, data, [A], None, code) for name, why, data, code in bad]
+
+
 def proofs() -> Files:
     ledger = closed(A)
     session, journal = ledger.chains[ONE], ledger.journal
@@ -1443,9 +1616,13 @@ def proofs() -> Files:
         }
         for name, why, _, keys, level in rows
     ]
-    return {f"{name}.tlog-proof": data for name, _, data, _, _ in rows} | {
-        "cases.json": table(told)
-    }
+    made = {f"{name}.tlog-proof": data for name, _, data, _, _ in rows}
+    for name, why, data, keys, level, code in prefix_proofs():
+        row: dict[str, Any] = {"file": f"{name}.proof", "description": why}
+        row |= {"keys": list(map(str, keys)), "valid": level is not None, "level": level}
+        told.append(row | {"code": code})
+        made[f"{name}.proof"] = data
+    return made | {"cases.json": table(told)}
 
 
 LEDGERS = (
@@ -1457,7 +1634,10 @@ LEDGERS = (
     blob_cases,
     journal_cases,
     refused_cases,
+    nothing_cases,
+    unknown_ledger_cases,
     bundle_cases,
+    bundle_proof_cases,
 )
 
 

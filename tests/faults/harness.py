@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cra import canonical
-from cra.errors import CraError, ExitCode, IntegrityError
+from cra.errors import CraError, ExitCode, IntegrityError, NotFound
 from cra.ledger import files
 from cra.ledger.chain import Chain, Draft, Event, decode
 from cra.ledger.checkpoint import KEY_NAME, Signer, VerifierKey
@@ -71,8 +71,14 @@ class Site:
         options.setdefault("source", SOURCE)
         return Ledger(self.directory, signer=self.signer, memory=self.memory, **options)
 
-    def verify(self) -> LedgerReport:
-        return verify_ledger(self.directory, self.trust, memory=self.memory)
+    def verify(self, memory: Memory | None = None) -> LedgerReport:
+        """The verdict; where nothing is stored there is none, and the report is on nothing."""
+        try:
+            return verify_ledger(self.directory, self.trust, memory=memory or self.memory)
+        except NotFound:
+            if not self.directory.is_dir():
+                raise
+            return LedgerReport(self.directory, None, None, [])
 
     def sessions(self) -> list[str]:
         names = (path.name for path in self.directory.glob(f"*{SUFFIX}"))

@@ -66,7 +66,7 @@ class Victim:
 
     def judge(self) -> LedgerReport:
         memory = self.site.memory if self.level == "L2" else Memory(None)
-        return verify_ledger(self.site.directory, self.site.trust, memory=memory)
+        return self.site.verify(memory)
 
 
 def prepare(root: Path, level: str) -> Victim:

@@ -343,7 +343,7 @@ def test_threads_that_remember_at_the_same_time_leave_a_memory_that_can_be_read(
         missing = 0
         while not done.is_set():
             missing += site.memory.of_ledger(ledger.id) is None
-            missing += site.memory.seen_at(site.directory) == ()
+            missing += not site.memory.seen_at(site.directory)
         return missing
 
     def remember_together() -> int:
