@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,15 +92,12 @@ def sync_no_directory(patch: Patch) -> None:
 
 
 def rename_before_the_file_is_synced(patch: Patch) -> None:
-    def stage(path: Path, data: bytes, *, suffix: str) -> Path:
-        temporary = path.with_name(path.name + suffix)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        fd = files.os.open(temporary, flags, 0o600)
-        files.write_all(fd, data)
-        files.os.close(fd)
-        return temporary
+    stage = files.stage
 
-    patch.setattr(files, "stage", stage)
+    def unsynced(path: Path, data: bytes, *, suffix: str, **_: object) -> Path:
+        return stage(path, data, suffix=suffix, durable=False)
+
+    patch.setattr(files, "stage", unsynced)
 
 
 def cut_without_keeping(patch: Patch) -> None:
