@@ -232,7 +232,10 @@ def test_damage_to_the_ledger_fails_with_its_verdict(project):
 def test_an_intact_ledger_is_told_with_its_level(project):
     answer(project, "session", "start")
 
-    assert checks(project)["ledger"]["message"].startswith("INTACT, L")
+    found = checks(project)["ledger"]["message"]
+    assert found.startswith("INTACT, L")
+    assert found.endswith(": 1 session, 1 event")
+    assert "1 session, 1 event;" in answer(project, "trace", "verify")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ GROUPS: Final[dict[str, str]] = {
     "approvals": "Look at, grant and deny the calls that wait for a person",
     "session": "Begin, look at and end sessions",
     "trace": "Read, check, prove and mend what is recorded",
-    "atlas": "Write, check, accept and look at atlases: actions, rules and context",
+    "atlas": "Write, check, accept and look at atlases",
     "policy": "Check and test the rules that decide",
     "config": "Look at and check the configuration",
 }
@@ -165,7 +165,7 @@ def group_help(group: str) -> str:
         parts.append(f"{heading}:\n{_columns(rows)}")
     if group == "":
         parts.append(f"Options:\n{_columns(_ROOT_OPTIONS)}")
-        parts.append(f"Topics: {', '.join(f'cra help {topic}' for topic in TOPICS)}")
+        parts.append(f"More: cra help {' | '.join(TOPICS)}")
     else:
         parts.append(f"Help for one command: cra help {group} COMMAND")
     return "\n\n".join(parts)

@@ -88,13 +88,14 @@ def event_json(number: int | None, line: bytes, covered: Coverage | None = None)
     return members
 
 
-def show_event(line: bytes, covered: Coverage) -> None:
+def show_event(line: bytes, covered: Coverage, *, in_journal: bool) -> None:
     """Print all of one event. Raises IntegrityError if the line is none."""
     event = decode(line)
     header = event.header
     covers = covered.attests(event.sequence)
+    whole = "the journal of the ledger" if in_journal else "session"
     facts = {
-        "event": f"{header['sequence']} of session {header['session_id']}",
+        "event": f"{header['sequence']} of {whole} {header['session_id']}",
         "type": event.event_type,
         "severity": header["severity"],
         "time": header["timestamp"],

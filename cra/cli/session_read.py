@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
@@ -26,6 +26,7 @@ from cra.ledger.source import Source
 
 # How many open intents are printed; `--json` has all.
 _MAX_INTENTS: Final = 20
+_LABELS: Final = {"session_id": "session", "agent_id": "agent", "ttl_seconds": "valid for"}
 
 
 def list_sessions(
@@ -81,9 +82,13 @@ def show(
         return
     for name, value in facts.items():
         if value is not None:
-            output.answer(f"{name.replace('_', ' '):<17}  {output.safe(_words(value) or 'none')}")
+            is_time = name == "ttl_seconds" and isinstance(value, int)
+            shown = duration(value * 1e6) if is_time else _words(value)
+            label = _LABELS.get(name, name.replace("_", " "))
+            output.answer(f"{label:<17}  {output.safe(shown or 'none')}")
+    output.answer("events by type")
     for kind, count in sorted(totals.types.items()):
-        output.answer(f"  {output.safe(kind):<27}  {count}")
+        output.answer(f"  {output.safe(kind):<27}  {count:,}")
     for intent in intents[:_MAX_INTENTS]:
         words = f"event {intent.sequence}, {intent.action_id}"
         output.answer(f"{output.style('open intent', 'warn')}        {output.safe(words)}")
@@ -124,4 +129,6 @@ def _words(value: Any) -> str:
     """What a member of a payload says, whatever it is."""
     if isinstance(value, dict):
         return " ".join(str(value[name]) for name in sorted(value, reverse=True))
+    if isinstance(value, int):
+        return f"{value:,}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

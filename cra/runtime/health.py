@@ -319,7 +319,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         told = f"{report.verdict.name}: {decisive.name}, {decisive.code}: {decisive.message}"
         yield HealthCheck("ledger", "FAIL", told, "cra trace verify")
         return
-    events = sum(part.events for part in report.parts)
+    events = sum(part.events for part in report.sessions)
     sessions = counted(len(report.sessions), "session")
     found = f"{sessions}, {counted(events, 'event')}{left_out}"
     message = f"{report.verdict.name}, {report.level}: {found}"
