@@ -545,6 +545,12 @@ def test_colour_is_for_terminals_without_no_color(monkeypatch):
     assert output.style("ok", "good", Terminal()) == "ok"
 
 
+def test_a_column_of_numbers_stands_to_the_right_also_if_one_is_not_known(capsys):
+    output.table([("a", 1234, "?"), ("b", "?", "?")], ("NAME", "EVENTS", "WHO"))
+
+    assert capsys.readouterr().out == ("NAME  EVENTS  WHO\na      1,234  ?\nb          ?  ?\n")
+
+
 def test_a_coloured_cell_does_not_move_its_column(monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
