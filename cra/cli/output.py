@@ -188,8 +188,8 @@ def table(
     *,
     cut: Collection[str] = (),
 ) -> None:
-    """Print rows in aligned columns, a column of integers to the right and with separators;
-    one of them that is not known is `?`.
+    """Print rows in aligned columns. One of integers, or of `?` for those that are not known, has
+    them to the right and with separators.
 
     On a terminal that is too narrow the widest of the columns that `cut` names is shortened, with
     `…` at its end. All others stay whole, and so does everything in a file or a pipe.
