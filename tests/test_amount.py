@@ -33,10 +33,13 @@ def test_a_count_agrees_with_its_noun(count, words, expected):
         (999_949, "999.9 ms"),
         (999_999, "1.0 s"),
         (2_500_000, "2.5 s"),
-        (59_999_999, "1 min 0 s"),
+        (59_999_999, "1 min"),
         (90_000_000, "1 min 30 s"),
+        (3_600_000_000, "1 h"),
         (7_260_000_000, "2 h 1 min"),
-        (86_400_000_000, "1 d 0 h"),
+        (7_265_000_000, "2 h 1 min"),
+        (90_061_000_000, "1 d 1 h"),
+        (86_400_000_000, "1 d"),
     ],
 )
 def test_a_duration_has_the_unit_that_suits_it(microseconds, expected):

@@ -493,7 +493,9 @@ def test_end_wants_one_open_session(project):
     answer(project, "session", "end", first)
     again = cra(project, "session", "end", first)
     assert (again.returncode, "CRA-4003" in again.stderr) == (2, True)
-    assert answer(project, "session", "end").startswith(f"ended {second}")
+    assert answer(project, "session", "end") == (
+        f"ended {second}: 2 events, 0 resolutions, 0 actions, 0 denials"
+    )
 
 
 def test_a_child_shares_its_parents_trace_and_is_no_wider(project):

@@ -19,7 +19,7 @@ import typer
 
 import cra
 from cra.cli import output, run
-from cra.cli.commands import COMMANDS, EXAMPLES, GROUPS, SECTIONS, children, joined
+from cra.cli.commands import COMMANDS, EXAMPLES, GROUPS, SECTIONS, TOPICS, children, joined
 from cra.cli.options import Json
 from cra.config import VARIABLES
 from cra.errors import Code as Finding
@@ -162,6 +162,14 @@ def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
     shown = capsys.readouterr().out.split("\nExamples:\n")[1].split("\n\n")[0]
     assert [line.removeprefix("  ") for line in shown.split("\n")] == lines
     assert lines[0].startswith(f"cra {path}")
+
+
+@pytest.mark.parametrize("path", ["", *COMMANDS, *GROUPS, *TOPICS])
+def test_every_page_of_help_fits_eighty_columns(path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert run(["help", *path.split()] if path else ["--help"]) == 0
+    assert [line for line in capsys.readouterr().out.split("\n") if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -543,6 +551,12 @@ def test_colour_is_for_terminals_without_no_color(monkeypatch):
     assert output.style("ok", "good", Terminal()) == "\x1b[32mok\x1b[0m"
     monkeypatch.setenv("NO_COLOR", "1")
     assert output.style("ok", "good", Terminal()) == "ok"
+
+
+def test_a_column_of_numbers_stands_to_the_right_also_if_one_is_not_known(capsys):
+    output.table([("a", 1234, "?"), ("b", "?", "?")], ("NAME", "EVENTS", "WHO"))
+
+    assert capsys.readouterr().out == ("NAME  EVENTS  WHO\na      1,234  ?\nb          ?  ?\n")
 
 
 def test_a_coloured_cell_does_not_move_its_column(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import pytest
 from cra.atlas.lock import pin_of, write_lock
 from cra.atlas.manifest import load_atlas
 from cra.atlas.package import read_package
+from cra.cli.project import user_dirs
+from cra.ledger.keys import load_key
+from cra.ledger.memory import Memory
+from cra.ledger.store import Ledger
 from tests.program import answer, cra
 
 CODE = """
@@ -310,8 +315,21 @@ def test_a_session_that_is_begun_after_a_damaged_one_is_gone_on_with(project):
     resolved = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
     assert resolved["trace_id"] == session_id
     answer(project, "session", "end", session_id)
-    again = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
-    assert again["trace_id"] > session_id
+    assert cra(project, "resolve", "--goal", "close a ticket").returncode == 3
+
+
+def test_a_damaged_session_that_is_over_is_in_nobodys_way(project, monkeypatch):
+    now = time.time_ns()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: now - 7_200_000_000_000)
+        signer = load_key(user_dirs().signing_key)
+        ledger = Ledger(project / "cra.trace", signer=signer, memory=Memory(user_dirs().state))
+        session_id = ledger.start_session("cli").id
+        ledger.close()
+    damage(project, session_id)
+
+    resolved = json.loads(answer(project, "resolve", "--goal", "close a ticket", "--json"))
+    assert resolved["trace_id"] != session_id
 
 
 def test_an_atlas_that_changed_since_it_was_pinned_is_refused(project):

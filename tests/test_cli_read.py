@@ -764,8 +764,20 @@ def test_session_show_has_the_facts_the_totals_and_the_open_intents(folder, ids)
         {"session_id": ids[1], "sequence": 1, "action_id": "ticket.close"}
     ]
     assert "scopes             tickets" in text
+    assert "valid for          1 h" in text
     assert "open intent        event 1, ticket.close" in text
     assert ids[1] in text
+
+
+def test_a_session_that_is_none_or_has_none_says_what_there_is(folder, tmp_path):
+    (tmp_path / "cra.config.json").write_text("{}")
+    named = cra(folder, "session", "show", "journal")
+    tailed = cra(tmp_path, "trace", "tail")
+
+    assert "expected a session, found the journal" in named.stderr
+    assert "fix: cra trace show journal" in named.stderr
+    assert (tailed.returncode, tailed.stdout) == (0, "")
+    assert "cra session start begins one" in tailed.stderr
 
 
 # Every command.
@@ -779,6 +791,9 @@ COMMANDS = [
     "trace tail {1}",
     "trace tail",
     "trace stats",
+    "trace show journal",
+    "trace tail journal",
+    "trace stats journal",
     "session list",
     "session show {1}",
 ]

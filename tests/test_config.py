@@ -439,10 +439,19 @@ def test_show_prints_each_value_with_its_origin(project):
 
     assert (answer.returncode, answer.stderr) == (0, "")
     rows = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines()}
-    assert rows["trace.detail"] == ["full", f"{project / FILE_NAME}:1"]
+    assert rows["trace.detail"] == ["full", f"{FILE_NAME}:1"]
     assert rows["runtime.timeout_ms"] == ["9", "CRA_RUNTIME_TIMEOUT_MS"]
     assert rows["trace.directory"] == [str(project / "t"), "flag"]
     assert rows["policies.require_approval_for"] == ["high,", "critical", "default"]
+
+
+def test_show_prints_atlases_by_their_paths(project):
+    sources = ["atlases/desk", {"path": "atlases/spare", "auto_load": False}]
+    configured(project, json.dumps({"atlases": sources}))
+    answer = cra_says("config", "show", cwd=project)
+
+    [row] = [line for line in answer.stdout.splitlines() if line.startswith("atlases ")]
+    assert "  atlases/desk, atlases/spare (not loaded)  " in row
 
 
 def test_show_prints_the_same_facts_as_json(project):

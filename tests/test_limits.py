@@ -123,7 +123,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_a_session_shows_its_limits_and_what_is_left(place):
-    shown = answer(place, "session", "show", "last")
+    shown = " ".join(answer(place, "session", "show", "last").split())
 
     assert "own: 0 of 2 calls left per session within 600 s, more at " in shown
     assert "all: 1 of 3 calls left per project within 600 s" in shown

@@ -139,7 +139,7 @@ def grant(  # its flags
     Without a terminal an approver's key has to sign.
 
       cra approvals grant last
-      cra approvals grant 0192f0c1 --times 3 --until 2h --reason "the school's refunds"
+      cra approvals grant 0192f0c1 --times 3 --until 2h --reason "their refunds"
       cra approvals grant last --key approver.pem
     """
     if once + for_session + (times is not None) > 1:

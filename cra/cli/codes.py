@@ -154,7 +154,11 @@ def meaning_of(code: str) -> Meaning:
 def _codes() -> Iterator[tuple[str, str, ExitCode]]:
     """Every code of `cra.errors`, what it is called there, and its exit code."""
     yield from ((fault.value, fault.name, ExitCode.USAGE) for fault in Fault)
-    yield from ((finding.value, finding.name, ExitCode.INTEGRITY) for finding in Code)
+    for finding in Code:
+        # What a killed writer leaves behind is found, and is nothing bad.
+        is_harmless = finding is Code.PARTIAL_LINE
+        exit_code = ExitCode.OK if is_harmless else ExitCode.INTEGRITY
+        yield finding.value, finding.name, exit_code
     waiting: list[type[CraError]] = [CraError]
     while waiting:
         kind = waiting.pop()

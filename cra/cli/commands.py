@@ -165,7 +165,7 @@ def group_help(group: str) -> str:
         parts.append(f"{heading}:\n{_columns(rows)}")
     if group == "":
         parts.append(f"Options:\n{_columns(_ROOT_OPTIONS)}")
-        parts.append(f"Topics, for cra help TOPIC: {', '.join(TOPICS)}")
+        parts.append(f"More: cra help {' | '.join(TOPICS)}")
     else:
         parts.append(f"Help for one command: cra help {group} COMMAND")
     return "\n\n".join(parts)

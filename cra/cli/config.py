@@ -9,7 +9,7 @@ from typing import Any
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config, project_dir, user_dirs
-from cra.config import FILE_NAME, read
+from cra.config import FILE_NAME, AtlasSource, read
 from cra.errors import ExitCode
 
 
@@ -31,8 +31,15 @@ def show(project: ProjectDir = None, trace_dir: TraceDir = None, *, as_json: Jso
         place = str(config.project) if config.project else None
         output.answer_json({"project": place, "settings": settings})
         return
+    # A place in the project is shown from there; the rest of its path is the same in every row.
     rows = [
-        (name, _text(value), output.Cell(str(origin), "accent" if origin.where else ""))
+        (
+            name,
+            _text(value),
+            output.Cell(
+                str(origin).removeprefix(f"{config.project}/"), "accent" if origin.where else ""
+            ),
+        )
         for name, value, origin in config.settings()
     ]
     output.table(rows, ("SETTING", "VALUE", "ORIGIN"), cut=("VALUE", "ORIGIN"))
@@ -85,8 +92,10 @@ def _text(value: Any) -> str:
     """A value in a table: words for words, JSON for what has parts."""
     if isinstance(value, str):
         return value
-    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
-        return ", ".join(value) or "none"
+    if isinstance(value, AtlasSource):
+        return value.path if value.auto_load else f"{value.path} (not loaded)"
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
     from json import dumps
 
     return "none" if value is None or value == {} else dumps(_plain(value), ensure_ascii=False)

@@ -101,18 +101,19 @@ def event_json(line: bytes) -> dict[str, Any]:
     return members
 
 
-def show_event(row: Shown, covered: Coverage) -> None:
+def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
     """Print all of one event. Raises IntegrityError if the line is none."""
     if row.event is None:
         raise row.fault or IntegrityError(Code.MALFORMED_LINE, "expected an event, found none")
     event = row.event
     header = event.header
+    whole = "the journal of the ledger" if in_journal else "session"
     checkpoint = (
         f"yes, by a checkpoint over {counted(covered.size, 'event')}, which was not verified"
     )
     facts = {
         "damaged": _told(row.fault) if row.fault is not None else "",
-        "event": f"{header['sequence']} of session {header['session_id']}",
+        "event": f"{header['sequence']} of {whole} {header['session_id']}",
         "type": event.event_type,
         "severity": header["severity"],
         "time": header["timestamp"],

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
@@ -215,6 +214,8 @@ def _export_bundle(
     path: Path, target: Path | None, trust: Trust, *, force: bool, as_json: bool
 ) -> None:
     """Write a bundle to a file, or to stdout, which has no room for anything else then."""
+    from tempfile import TemporaryDirectory
+
     from cra.ledger.bundle import write_bundle
 
     session_id = session_id_of(path)

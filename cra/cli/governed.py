@@ -56,8 +56,8 @@ def open_project(project: Path | None) -> Iterator[Project]:
 def session_id_for(directory: Path, stated: str | None, agent: str) -> str | None:
     """The session that is stated, or the agent's only open one; None if it has none.
 
-    Raises NotFound, UsageError if there are several, or IntegrityError if the agent's last one is
-    damaged: neither an earlier one nor a new one is what it was about to go on with.
+    Raises NotFound, UsageError if there are several, or IntegrityError for one that is damaged and
+    not over: neither an earlier one nor a new one is what the agent was about to go on with.
     """
     if stated is not None:
         path = find_session(directory, stated)
@@ -67,15 +67,18 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
     if not directory.is_dir():
         return None
     now = Source().now()
-    # Whose a session is whose first line cannot be read is not known: it may be the agent's.
+    outlines = [outline(path) for path in session_files(directory)]
+    # Whose a session is whose first line cannot be read is not known: the last one may be the
+    # agent's.
     own = [
         session
-        for session in map(outline, session_files(directory))
-        if session.agent in (agent, None) and session.state(now) != "empty"
+        for session in outlines
+        if session.agent == agent or (session.first is None and session is outlines[0])
     ]
-    if own and own[0].state(now) == "damaged":
-        _check_whole(own[0], agent)
-    found = [session for session in own if session.state(now) == "open"]
+    live = [session for session in own if _may_go_on(session, now)]
+    if live and live[0].state(now) == "damaged":
+        _check_whole(live[0], agent)
+    found = [session for session in live if session.state(now) == "open"]
     if len(found) > 1:
         raise _ambiguous(agent, found)
     return found[0].id if found else None
@@ -92,6 +95,14 @@ def no_session(agent: str) -> NotFound:
 def _named(agent: str) -> str:
     """What a command line has to say for an agent, if anything."""
     return "" if agent == "cli" else f" --agent {quote(agent)}"
+
+
+def _may_go_on(session: Outline, now: str) -> bool:
+    """Whether a session is open, or damaged and would otherwise be, as far as can be told."""
+    expires = session.opening.get("expires_at")
+    is_over = isinstance(expires, str) and expires <= now
+    state = session.state(now)
+    return state == "open" or (state == "damaged" and not is_over)
 
 
 def _check_whole(session: Outline, agent: str) -> None:

@@ -188,14 +188,15 @@ def table(
     *,
     cut: Collection[str] = (),
 ) -> None:
-    """Print rows in aligned columns, a column of integers to the right and with separators.
+    """Print rows in aligned columns. One of integers, or of `?` for those that are not known, has
+    them to the right and with separators.
 
     On a terminal that is too narrow the widest of the columns that `cut` names is shortened, with
     `…` at its end. All others stay whole, and so does everything in a file or a pipe.
     """
     body = list(rows)
     columns = range(len(headers))
-    to_right = [bool(body) and all(isinstance(row[at], int) for row in body) for at in columns]
+    to_right = [_are_numbers([row[at] for row in body]) for at in columns]
     lines = [[Cell(header, "accent") for header in headers]]
     lines += [[_cell(value) for value in row] for row in body]
     widths = [max(width(line[at].text) for line in lines) for at in columns]
@@ -390,6 +391,11 @@ def _columns() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except OSError:
         return None
+
+
+def _are_numbers(column: Sequence[str | int | Cell]) -> bool:
+    rest = [value for value in column if not isinstance(value, int)]
+    return len(rest) < len(column) and all(value == "?" for value in rest)
 
 
 def _cell(value: str | int | Cell) -> Cell:

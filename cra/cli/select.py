@@ -106,6 +106,12 @@ def find_session(directory: Path, text: str) -> Path:
         return fitting[0]
     if fitting:
         raise _ambiguous(text, fitting)
+    if text == JOURNAL:
+        raise NotFound(
+            "expected a session, found the journal",
+            where=str(directory),
+            fix="cra trace show journal",
+        )
     raise NotFound(
         f"expected the session {text}, found none" if found else "expected a session, found none",
         where=str(directory),

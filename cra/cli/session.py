@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import principal as principal_of
 from cra.cli.arguments import seconds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cra.config import Config
 
 _MAX_REASON: Final = 500
+_TOTALS: Final = ("event", "resolution", "action", "denial")
 
 
 def start(
@@ -141,10 +143,8 @@ def end(
     if as_json:
         output.answer_json({"session_id": session_id, **facts})
         return
-    totals = ", ".join(
-        f"{count} {name.removesuffix('s') if count == 1 else name}"
-        for name, count in facts["summary"].items()
-    )
+    summary = facts["summary"]
+    totals = ", ".join(counted(summary[f"{name}s"], name) for name in _TOTALS)
     output.answer(f"ended {session_id}: {totals}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.output import Cell
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # How many open intents are printed; `--json` has all.
 _MAX_INTENTS: Final = 20
+_LABELS: Final = {"session_id": "session", "agent_id": "agent", "ttl_seconds": "valid for"}
 
 
 def list_sessions(
@@ -88,13 +89,16 @@ def show(
         return
     for name, value in facts.items():
         if value is not None:
-            words, label = _words(value) or "none", f"{name.replace('_', ' '):<17}  "
+            is_time = name == "ttl_seconds" and isinstance(value, int)
+            words = (duration(value * 1e6) if is_time else _words(value)) or "none"
+            label = f"{_LABELS.get(name, name.replace('_', ' ')):<17}  "
             # A path and a hash stay on the line of their name, however long they are.
             is_prose = " " in words
             told = output.wrapped(label + words, hang=" " * len(label))
             output.answer(told if is_prose else label + output.safe(words))
+    output.answer("events by type")
     for kind, count in sorted(totals.types.items()):
-        output.answer(f"  {output.safe(kind):<27}  {count}")
+        output.answer(f"  {output.safe(kind):<27}  {count:,}")
     for one in limits:
         told = output.wrapped(f"limit              {one.words()}", hang=" " * 19)
         shown = output.style("limit", "warn" if not one.left else "accent")
@@ -175,4 +179,6 @@ def _words(value: Any) -> str:
     """What a member of a payload says, whatever it is."""
     if isinstance(value, dict):
         return " ".join(str(value[name]) for name in sorted(value, reverse=True))
+    if isinstance(value, int):
+        return f"{value:,}"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -15,22 +15,27 @@ Exit codes
     5  the action itself failed
   130  interrupted
 
-The printed verdict and the code come from one value. A command whose reader leaves (`cra … | head`)
-ends with 0 and says nothing."""
+The printed verdict and the code come from one value. A command whose reader
+leaves (`cra … | head`) ends with 0 and says nothing."""
 
 _FORMATS = """\
 Formats
 
-stdout is the answer, stderr is about the run: `cra … --json > file` holds nothing but JSON.
+stdout is the answer, stderr is about the run: `cra … --json > file` holds
+nothing but JSON.
 
-  --json      one JSON document with the facts of the printed form; one document per line where a
-              command streams. Nothing in it is shortened, coloured or wrapped.
-  tables      as wide as their content in a file or a pipe; on a terminal the longest text column is
-              shortened to COLUMNS. Ids and hashes never are.
-  errors      error[CRA-1234]: what was expected and found, where, and the command that mends it;
-              with --json {"error": {"code", "message", "where", "fix"}} on stderr.
+  --json      one JSON document with the facts of the printed form; one document
+              per line where a command streams. Nothing in it is shortened,
+              coloured or wrapped.
+  tables      as wide as their content in a file or a pipe; on a terminal the
+              longest text column is shortened to COLUMNS. Ids and hashes are
+              shortened by no table.
+  errors      error[CRA-1234]: what was expected and found, where, and the
+              command that mends it; with --json on stderr
+              {"error": {"code", "message", "where", "fix"}}.
   colour      only on a terminal, never if NO_COLOR is set or TERM is dumb.
-  recorded    control characters, bidi overrides and characters without width are shown as escapes.
+  recorded    control characters, bidi overrides and characters without width
+              are shown as escapes.
 
 The schemas of the files: cra schema. The protocol: specs/PROTOCOL.md."""
 
@@ -51,7 +56,7 @@ your shell:
   actor:TYPE/ID       and its name; both may be globs: actor:agent/rev*
   session:ID          the session's id, or how it begins
   span:ID             the span's id, or how it begins
-  seq:A..B            the number in the session: seq:7, seq:3..9, seq:3.., seq:..9
+  seq:A..B            the number in the session: seq:7, seq:3..9, seq:3..
   time:A..B           when, in UTC; a time may be cut short: time:2026-11-20,
                       time:2026-11-20T10..2026-11-20T11:30; or count from now,
                       in s, m, h or d: time:-15m..
@@ -77,10 +82,11 @@ carp.request.received, and carp.resolve.returned is carp.resolution.completed.
 _ENVIRONMENT = """\
 Environment
 
-A flag goes before a variable, a variable before the project's cra.config.json, that before your own
-configuration, and that before the default. `cra config show` prints where each value comes from.
-What runs without an approval is for the project's file alone to widen: a variable and your own
-configuration only make require_approval_for and default_risk_tier stricter.
+A flag goes before a variable, a variable before the project's cra.config.json,
+that before your own configuration, and that before the default. `cra config
+show` prints where each value comes from. What runs without an approval is for
+the project's file alone to widen: a variable and your own configuration only
+make require_approval_for and default_risk_tier stricter.
 
   CRA_PROJECT           the project's directory (--project)
   CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
@@ -90,8 +96,9 @@ configuration only make require_approval_for and default_risk_tier stricter.
   XDG_CONFIG_HOME       holds cra/config.json and cra/keys (default ~/.config)
   XDG_STATE_HOME        holds cra, the remembered heads (default ~/.local/state)
 
-Every setting in a section of the configuration has a variable, CRA_<SECTION>_<KEY>. A list is
-written with commas; a relative path counts from the project's directory.
+Every setting in a section of the configuration has a variable,
+CRA_<SECTION>_<KEY>. A list is written with commas; a relative path counts from
+the project's directory.
 
 """
 

@@ -330,13 +330,13 @@ def _show_pruning(
         (
             Cell("kept", "warn") if item.session_id in why else gone,
             item.session_id,
-            item.ended_at or "-",
+            (item.ended_at or "-")[:16].replace("T", " "),
             item.bytes,
         )
         for item in due
     ]
     if table:
-        output.table(table, ("", "SESSION", "ENDED", "BYTES"))
+        output.table(table, ("", "SESSION", "ENDED (UTC)", "BYTES"))
     else:
         output.answer("nothing to prune")
     for session_id, reason in why.items():

@@ -162,12 +162,13 @@ def prove(
         if not is_free(target, yes=yes):
             return
         save(target, [proof])
-        output.tell(f"wrote {output.safe(str(target))}")
     if as_json:
         where = str(target) if target is not None else None
         output.answer_json({"proof": proof.decode(), "output": where})
     elif target is None:
         output.answer(proof.decode().removesuffix("\n"))
+    else:
+        output.answer(output.safe(str(target)))
 
 
 def verify_proof(

@@ -144,7 +144,7 @@ def show(
       cra trace show last
       cra trace show last --seq 3
       cra trace show last --filter 'type:action.* -severity:warn time:-15m..'
-      cra trace show last --filter 'payload.arguments.amount>100 "card declined"' --json
+      cra trace show last --filter 'payload.arguments.amount>100 card' --json
     """
     from cra.cli.events import coverage_json, judged, list_events, list_plainly, shown_json
     from cra.ledger.shown import shown
@@ -167,15 +167,15 @@ def show(
         events = [shown_json(row, covered) for row in found]
         output.answer_json(paged("events", events, total, offset) | coverage_json(covered))
         return judged(found)
-    tell_rest("event", len(found), total, offset)
     if not found:
         output.tell("no event that fits" if wanted.terms else "no event there")
         return ExitCode.OK
     _tell_unverified(path)
-    if plain:
-        return list_plainly(found, covered)
-    _tell_session(outline(path))
-    return list_events(found, covered)
+    if not plain:
+        _tell_session(outline(path))
+    code = list_plainly(found, covered) if plain else list_events(found, covered)
+    tell_rest("event", len(found), total, offset)
+    return code
 
 
 def tail(
@@ -216,7 +216,10 @@ def tail(
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
     wanted = filter_of(filter_text, type=event_type, severity=severity)
     tailed = Tail(directory, path, wanted=wanted, last=lines)
-    length = 0 if path else short_length(session_files(directory))
+    sessions = [] if path else session_files(directory)
+    length = short_length(sessions) if path is None else 0
+    if path is None and not sessions:
+        tell_none(directory, sessions)
     for batch in follow(tailed, output.is_abandoned) if follows else [tailed.poll()]:
         for update in batch:
             if isinstance(update, Notice):
@@ -372,7 +375,7 @@ def _print_anomalies(session: Outline, name: str, found: dict[str, Any], now: st
 def _tell_session(session: Outline) -> None:
     name = session.id if session.id == JOURNAL else f"session {session.id}"
     agent = f" of {session.agent}" if session.agent else ""
-    output.tell(output.safe(f"{name}{agent}, begun {moment(session.started)} (UTC)"))
+    output.tell(output.safe(f"{name}{agent}, begun {moment(session.started)[:16]} UTC"))
 
 
 def _tell_unverified(path: Path) -> None:
@@ -396,7 +399,7 @@ def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool)
     if as_json:
         output.answer_json(shown_json(row, covered) | coverage_json(covered))
     else:
-        show_event(row, covered)
+        show_event(row, covered, in_journal=session_id_of(ledger.path) == JOURNAL)
         _tell_unverified(ledger.path)
     return judged([row])
 

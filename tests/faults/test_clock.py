@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cra.amount import counted
 from cra.ledger.verdict import Verdict
 
 from .harness import Site, TurningClock, facts, signer, stored_events
@@ -35,7 +36,9 @@ def test_a_clock_that_steps_back_is_a_warning(tmp_path, steps, expected):
 
     (judged,) = report.sessions
     assert report.verdict is Verdict.INTACT, facts(report)
-    assert judged.warnings == ([f"the clock stepped back {expected} times"] if expected else [])
+    assert judged.warnings == (
+        [f"the clock stepped back {counted(expected, 'time')}"] if expected else []
+    )
 
 
 def test_a_session_that_ended_before_it_began_lasted_no_time(tmp_path):
