@@ -456,7 +456,7 @@ def test_a_rule_is_shown_with_its_conditions_and_its_limit(project, desk):
     assert said[said.index("  Rules:") + 1 : said.index("  Context:")] == [
         "    all: allow everything",
         "    many: deny ticket.find for the role guest, if the arguments fit a schema",
-        "    pace: rate_limit ticket.find to 5 in 60 s per session",
+        "    pace: rate_limit ticket.find to 5 in 1 min per session",
         "    kept: deny *.delete",
     ]
     assert said[said.index("  Its own rules may allow:") + 1 :][:2] == [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cra.amount import duration
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
@@ -448,7 +449,8 @@ def _rule_line(rule: Rule) -> str:
 
     about = "everything" if rule.patterns is None else ", ".join(map(str, rule.patterns))
     limit = rule.limit
-    amount = f"to {limit.maximum} in {limit.window_seconds} s per {limit.per}" if limit else ""
+    window = duration(limit.window_seconds * 1e6) if limit else ""
+    amount = f"to {limit.maximum:,} in {window} per {limit.per}" if limit else ""
     words = [rule.type, about, amount, ", ".join(words_of_conditions(rule.conditions))]
     return f"{rule.policy_id}: {' '.join(filter(None, words))}"
 
