@@ -113,8 +113,8 @@ def _check_whole(session: Outline, agent: str) -> None:
         except IntegrityError as error:
             raise IntegrityError(
                 error.finding,
-                f"expected the last session of the agent {agent} to be whole, found it damaged: "
-                f"{error.message}",
+                f"expected a whole session of the agent {agent} to go on with, "
+                f"found it damaged: {error.message}",
                 where=f"{session.path}, event {sequence}",
                 fix=f"cra trace verify {session.id}; "
                 f"to go on without it: cra session start{_named(agent)}",

@@ -15,8 +15,8 @@ import typer
 from cra.cli import output
 
 
-def from_(least: int) -> Callable[[str | int], int]:
-    """What reads a whole number that is `least` at least, for an option."""
+def at_least(least: int) -> Callable[[str | int], int]:
+    """What reads a whole number from `least` on, for an option."""
 
     def read(text: str | int) -> int:
         digits = str(text)

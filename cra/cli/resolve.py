@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.arguments import pairs
 from cra.cli.governed import Agent, SessionOption, open_project, session_id_for
@@ -136,7 +136,8 @@ def _show_constraints(constraints: list[dict[str, Any]]) -> None:
         when = ", ".join(one["undecided"]) or "what is used"
         words = f"{one['type']} {one['policy_id']} depends on {when}"
         if limit is not None:
-            words += f": {limit['maximum']} in {limit['window_seconds']} s per {limit['per']}"
+            window = duration(limit["window_seconds"] * 1e6)
+            words += f": {limit['maximum']:,} in {window} per {limit['per']}"
         output.answer(output.labelled("later", "warn", f"   {words}"))
 
 

@@ -15,7 +15,7 @@ import typer
 from cra.cli import output
 from cra.cli.arguments import STDOUT, event_place, is_free, save
 from cra.cli.ledger import Keys, level_named, open_memory, trust_of
-from cra.cli.options import Json, Output, ProjectDir, TraceDir, Yes, from_
+from cra.cli.options import Json, Output, ProjectDir, TraceDir, Yes, at_least
 from cra.cli.project import open_config
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
@@ -65,7 +65,10 @@ def verify(
     cores: Annotated[
         int | None,
         typer.Option(
-            "--cores", metavar="N", parser=from_(1), help="How many cores to use, instead of all."
+            "--cores",
+            metavar="N",
+            parser=at_least(1),
+            help="How many cores to use, instead of all.",
         ),
     ] = None,
     project: ProjectDir = None,

@@ -14,7 +14,7 @@ import typer
 from cra.amount import counted, duration
 from cra.cli import output
 from cra.cli.filter import EventType, FilterText, Severity, filter_of
-from cra.cli.options import Json, ProjectDir, TraceDir, from_
+from cra.cli.options import Json, ProjectDir, TraceDir, at_least
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import (
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from cra.ledger.fold import Totals
 
 Limit: TypeAlias = Annotated[
-    int, typer.Option("--limit", metavar="N", parser=from_(1), help="How many at most.")
+    int, typer.Option("--limit", metavar="N", parser=at_least(1), help="How many at most.")
 ]
 Offset: TypeAlias = Annotated[
-    int, typer.Option("--offset", metavar="N", parser=from_(0), help="How many to pass over.")
+    int, typer.Option("--offset", metavar="N", parser=at_least(0), help="How many to pass over.")
 ]
 # How many examples of one kind of anomaly are printed.
 _MAX_EXAMPLES: Final = 5
@@ -115,7 +115,7 @@ def show(
     seq: Annotated[
         int | None,
         typer.Option(
-            "--seq", metavar="N", parser=from_(0), help="All of the event with this number."
+            "--seq", metavar="N", parser=at_least(0), help="All of the event with this number."
         ),
     ] = None,
     filter_text: FilterText = None,
@@ -188,7 +188,7 @@ def tail(
     lines: Annotated[
         int,
         typer.Option(
-            "--lines", "-n", metavar="N", parser=from_(0), help="How many events to begin with."
+            "--lines", "-n", metavar="N", parser=at_least(0), help="How many events to begin with."
         ),
     ] = 10,
     filter_text: FilterText = None,
