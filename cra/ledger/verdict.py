@@ -252,10 +252,10 @@ def judge_memory(
             message = f"expected the ledger {head.ledger_id}, found {ledger_id}"
             findings.append(Finding(Verdict.TAMPERED, Code.LEDGER_REPLACED, message))
         elif reading.roots.get(head.size) != head.root:
+            found = f"{counted(reading.size, 'event')}, others among them"
             message = (
-                f"expected a journal that begins with the {counted(head.size, 'event')} "
-                f"seen before, found {counted(reading.size, 'event')}, "
-                + ("or fewer" if reading.size < head.size else "others among them")
+                f"expected a journal that begins with the {counted(head.size, 'event')} seen "
+                f"before, found {'fewer' if reading.size < head.size else found}"
             )
             findings.append(Finding(Verdict.TAMPERED, code, message))
     return findings

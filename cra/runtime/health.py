@@ -27,7 +27,7 @@ from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, Sig
 from cra.ledger.chain import Event
 from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
-from cra.ledger.memory import Memory
+from cra.ledger.memory import Memory, gone_ledger
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
@@ -133,8 +133,8 @@ def examine(around: Surroundings) -> Iterator[HealthCheck]:
         except OSError as error:
             message = f"{error.filename} cannot be read: {error.strerror}"
             yield HealthCheck("ledger", "FAIL", message, f"chmod -R u+rw {around.directory}")
-    elif not around.directory.exists() and _memory(around).seen_at(around.directory):
-        yield _nothing(around)
+    elif not around.directory.exists():
+        yield from _gone(around)
 
 
 def _runtime() -> HealthCheck:
@@ -316,6 +316,10 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
 
 def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     """The verdict, as far as it can be had within a second."""
+    gone = [] if around.outlines else [*_gone(around)]
+    if gone:
+        yield from gone
+        return
     trust = around.trust
     if isinstance(trust, SignerRefused):
         yield HealthCheck("ledger", "FAIL", f"not verified: {trust.message}", "cra config show")
@@ -323,7 +327,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
     try:
         report, left_out = _judged(around, trust)
     except NotFound:
-        yield _nothing(around)
+        yield HealthCheck("ledger", "OK", "nothing is recorded yet")
         return
     except CraError as error:
         yield HealthCheck("ledger", "FAIL", f"cannot be read: {error}", "cra trace verify")
@@ -343,13 +347,13 @@ def _memory(around: Surroundings) -> Memory:
     return Memory(around.dirs.state, around.config.owner)
 
 
-def _nothing(around: Surroundings) -> HealthCheck:
+def _gone(around: Surroundings) -> Iterator[HealthCheck]:
     """Where no ledger is, there may have been one."""
-    known = _memory(around).seen_at(around.directory)
-    if not known:
-        return HealthCheck("ledger", "OK", "nothing is recorded yet")
-    told = f"{Code.ROLLED_BACK}: the ledger {known[0]} was seen here, and is gone"
-    return HealthCheck("ledger", "FAIL", told, "cra trace verify")
+    known = gone_ledger(_memory(around), around.directory)
+    if known is not None:
+        told = f"the ledger {known} was recorded here before, and is not here now"
+        fix = "bring it back; if it is meant to be gone: cra trace repair --accept"
+        yield HealthCheck("ledger", "FAIL", f"{Code.ROLLED_BACK}: {told}", fix)
 
 
 def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
