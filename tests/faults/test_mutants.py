@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,14 @@ def name_nothing_foreign(patch: Patch) -> None:
 
 
 def hold_no_lock(patch: Patch) -> None:
+    write_all = files.write_all
+
+    def slowly(fd: int, data: bytes) -> None:
+        time.sleep(0.001)
+        write_all(fd, data)
+
+    # On a slow disk another writer gets in between the look at the end and the write.
+    patch.setattr(files, "write_all", slowly)
     patch.setattr(files, "lock", do_nothing)
     patch.setattr(files, "unlock", do_nothing)
 
