@@ -396,3 +396,37 @@ def test_a_ledger_without_secrets_says_so(tmp_path, desk):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "secrets: none found" in done.stdout
+
+
+def test_no_file_no_export_and_no_message_of_a_run_holds_it(tmp_path):
+    place, temporary = write_project(tmp_path / "p", ALLOW), tmp_path / "tmp"
+    temporary.mkdir()
+    environ = {"TMPDIR": str(temporary), "CRA_TRACE_DETAIL": "full"}
+    done = [
+        cra(place, *arguments, **environ)
+        for arguments in (
+            ("resolve", "--goal", f"note {TOKEN}"),
+            ("execute", "ticket.note", "-p", f"file={tmp_path / 'witness'}", "-p", f"text={TOKEN}"),
+            ("execute", "ticket.note", "-p", f"file={place / 'no' / 'x'}", "-p", f"text={TOKEN}"),
+            ("execute", "ticket.sort", "-p", f"items={TOKEN}"),
+            ("execute", "ticket.sort", "-p", f"items={'-' * 60}{TOKEN}"),
+            ("execute", "ticket.read", "-p", f"id={TOKEN}"),
+            ("execute", "ticket.read", "-p", f"{TOKEN}=1"),
+            ("execute", f"ticket.{TOKEN}"),
+            ("explain", "--session", "last"),
+            ("trace", "show", "last", "--json"),
+            ("trace", "tail", "last"),
+            *[("trace", "export", "last", "--format", form) for form in ("jsonl", "json", "csv")],
+            ("trace", "export", "last", "--format", "bundle", "-o", "../out.zip"),
+            ("session", "show", "last"),
+            ("doctor",),
+        )
+    ]  # fmt: skip
+
+    assert [one.returncode for one in done[:7]] == [0, 0, 5, 2, 2, 2, 2]
+    assert (tmp_path / "witness").read_text() == f"{TOKEN}\n"
+    # A result is its caller's.
+    told = [one for one in done if one is not done[1]]
+    assert [one.args for one in told if TOKEN[:12] in one.stdout + one.stderr] == []
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "witness"]
+    assert [path for path in files if TOKEN[:12].encode() in path.read_bytes()] == []

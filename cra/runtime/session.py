@@ -56,7 +56,9 @@ from cra.runtime.state import Execution, SessionState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cra.policy.vocabulary import Flaw
     from cra.protocol.events import Approver
+    from cra.redaction.redact import Redactor
     from cra.resolver.resolve import World
     from cra.runtime.project import Project
     from cra.runtime.state import Approval
@@ -377,19 +379,21 @@ class GovernedSession:
         """The call with arguments of its own. Raises UnknownAction or ArgumentsRefused."""
         found = self.project.snapshot.actions.get(action_id)
         if found is None:
-            error: CraError = self.project.unknown_action(action_id)
-            raise self._refused(action_id, error, request_id)
+            # Whoever calls made the name up, so there may be a secret in it.
+            redactor = self.project.redactors.of(self.caller, None)
+            named = str(reworded(redactor, action_id).value)
+            error: CraError = self.project.unknown_action(named)
+            raise self._refused(named, error, request_id)
         atlas, action = found
+        redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         try:
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
-            schema = self.project.schema_of(action)
-            flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(frozen)]
+            flaws = _told(redactor, frozen, self.project.schema_of(action).flaws(frozen))
         except (ValueRefused, TypeError, ValueError) as refused:
-            flaws = [str(refused)]
+            flaws = [reworded(redactor, str(refused)).value]
         if flaws:
             raise self._refused(action_id, self.project.misfit(action_id, flaws), request_id)
-        redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
         if recorded is not frozen:
             text = canonical.encode(recorded)
@@ -563,6 +567,17 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
 def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
     is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
     return is_grave and not call.is_dry_run
+
+
+def _told(redactor: Redactor, arguments: Any, flaws: Sequence[Flaw]) -> list[str]:
+    """Mistakes in arguments, in words. Of a value only the beginning is shown, in which a secret
+    is not to be known again: if there is one in the arguments, no value is."""
+    if flaws and reworded(redactor, arguments).value != arguments:
+        flaws = [
+            flaw._replace(found="another, not shown since the arguments hold a secret")
+            for flaw in flaws
+        ]
+    return [reworded(redactor, flaw.said_of("the arguments")).value for flaw in flaws]
 
 
 def _check_key(key: object) -> None:
