@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
+from cra.amount import counted
 from cra.policy.backtest import PastCall
 from cra.policy.engine import Policy, decide, limits_of
 
@@ -25,7 +26,7 @@ def suggested_rules(calls: Iterable[PastCall]) -> list[dict[str, Any]]:
             "policy_id": _name(agent, taken),
             "type": "allow",
             "actions": sorted(actions),
-            "reason": f"what {agent} did in {actions.total()} calls",
+            "reason": f"what {agent} did in {counted(actions.total(), 'call')}",
             "conditions": {"agents": [agent]},
         }
         for agent, actions in sorted(used.items())
