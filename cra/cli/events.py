@@ -39,18 +39,13 @@ def list_events(rows: list[Shown], covered: Coverage) -> ExitCode:
     # A number that is typed again, as `--seq` or `SESSION:SEQ`, has no separators in it.
     room = max(len("SEQ"), *(len(str(row.number)) for row in rows))
     for row in rows:
-        moment, severity, event_type, summary = "", _DAMAGED, "", ""
-        if row.event is not None:
-            moment = row.event.header["timestamp"][:19].replace("T", " ")
-            severity = _SEVERITIES[row.event.header["severity"]]
-            event_type = row.event.event_type
-            summary = summarize(event_type, row.event.payload)
-        if row.fault is not None:
-            severity, summary = _DAMAGED, _told(row.fault)
+        timestamp, severity, event_type, summary = _fields(row)
         mark = [] if not unattested else ["" if _covers(covered, row) else "*"]
+        moment = timestamp[:19].replace("T", " ")
         when = moment[11:] if is_one_day else moment
         place = str(row.number).rjust(room)
-        table.append([place, when, severity, event_type, *mark, summary[:_LONGEST]])
+        shape = _DAMAGED if severity == "damaged" else _SEVERITIES[severity]
+        table.append([place, when, shape, event_type, *mark, summary[:_LONGEST]])
     marks = ["*"] if unattested else []
     headers = ("SEQ".rjust(room), "TIME", "SEVERITY", "TYPE", *marks, "SUMMARY")
     output.table(table, headers, cut=("SUMMARY",))
@@ -63,14 +58,8 @@ def list_plainly(rows: Iterable[Shown], covered: Coverage) -> ExitCode:
     """Print events as one record per line, its fields separated by tabs."""
     for row in rows:
         word = "covered" if _covers(covered, row) else _UNATTESTED
-        moment, severity, event_type, summary = "", "damaged", "", ""
-        if row.event is not None:
-            header, event_type = row.event.header, row.event.event_type
-            moment, severity = header["timestamp"], header["severity"]
-            summary = summarize(event_type, row.event.payload)
-        if row.fault is not None:
-            severity, summary = "damaged", _told(row.fault)
-        fields = [str(row.number), moment, severity, event_type, word, summary]
+        timestamp, severity, event_type, summary = _fields(row)
+        fields = [str(row.number), timestamp, severity, event_type, word, summary]
         output.answer("\t".join(map(output.safe, fields)))
     return judged(rows)
 
@@ -184,6 +173,18 @@ def judged(rows: Iterable[Shown]) -> ExitCode:
         what = "1 event is" if misplaced == 1 else f"{misplaced:,} events are"
         output.tell(f"{what} not in its place: cra trace verify says more")
     return ExitCode.INTEGRITY
+
+
+def _fields(row: Shown) -> tuple[str, str, str, str]:
+    """When, how severe, of which type, and what it says; `damaged` is what is none or misplaced."""
+    timestamp, severity, event_type, summary = "", "damaged", "", ""
+    if row.event is not None:
+        header, event_type = row.event.header, row.event.event_type
+        timestamp, severity = header["timestamp"], header["severity"]
+        summary = summarize(event_type, row.event.payload)
+    if row.fault is not None:
+        severity, summary = "damaged", _told(row.fault)
+    return timestamp, severity, event_type, summary
 
 
 def _covers(covered: Coverage, row: Shown) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,7 @@ from cra.cli import output
 from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
-from cra.ledger.memory import Memory, gone_ledger
-
-_ACCEPT: Final = "cra trace repair --accept"
+from cra.ledger.memory import BRING_BACK, LET_GO, Memory, gone_ledger
 
 
 def init(
@@ -61,7 +59,7 @@ def init(
     gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),
-        *([] if gone is None else [_ACCEPT]),
+        *([] if gone is None else [LET_GO]),
         "cra atlas create my-atlas",
         "cra atlas add my-atlas",
         'cra resolve --goal "…"',
@@ -76,7 +74,7 @@ def init(
         output.answer("nothing to do")
     if gone is not None:
         output.tell(f"warning: the ledger {gone} was recorded here before, and is not here now")
-        output.tell(f"  bring it back; if it is meant to be gone: {_ACCEPT}")
+        output.tell(f"  {BRING_BACK}")
     if (created or updated) and not dry_run:
         output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
 

@@ -14,7 +14,7 @@ from cra.config import Config, find_project
 from cra.config import read as read_config
 from cra.errors import Code, IntegrityError, NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_id_of
-from cra.ledger.memory import Memory
+from cra.ledger.memory import BRING_BACK, Memory
 from cra.ledger.verify import (
     JOURNAL,
     Anchor,
@@ -147,7 +147,7 @@ def _check_not_gone(directory: Path, memory: Memory) -> None:
             Code.ROLLED_BACK,
             f"expected the ledger {known[0]}, found no directory",
             where=str(directory),
-            fix="bring it back; if it is meant to be gone: cra trace repair --accept",
+            fix=BRING_BACK,
         )
 
 

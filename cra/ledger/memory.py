@@ -9,13 +9,17 @@ import threading
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cra.errors import Code, IntegrityError, SignerRefused
 from cra.ledger import files
 from cra.ledger.checkpoint import UNSIGNED, parse_key
 from cra.ledger.index import JOURNAL_FILE
 from cra.ledger.place import hash_before
+
+# What to do about a ledger that was here before, and is not now.
+LET_GO: Final = "cra trace repair --accept"
+BRING_BACK: Final = f"bring it back; if it is meant to be gone: {LET_GO}"
 
 _MAX_FILE = 65_536
 _ID = re.compile("[0-9a-f-]{36}")

@@ -28,7 +28,7 @@ from cra.ledger import files
 from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
-from cra.ledger.memory import Head, Memory, check_known, gone_ledger
+from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
 from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
@@ -299,7 +299,7 @@ class Ledger:
                 Code.ROLLED_BACK,
                 f"expected the ledger {known}, found none",
                 where=str(self.directory),
-                fix="bring it back; if it is meant to be gone: cra trace repair --accept",
+                fix=BRING_BACK,
             )
 
     def _open_journal(

@@ -27,7 +27,7 @@ from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, Sig
 from cra.ledger.chain import Event
 from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
-from cra.ledger.memory import Memory, gone_ledger
+from cra.ledger.memory import BRING_BACK, Memory, gone_ledger
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
@@ -352,8 +352,7 @@ def _gone(around: Surroundings) -> Iterator[HealthCheck]:
     known = gone_ledger(_memory(around), around.directory)
     if known is not None:
         told = f"the ledger {known} was recorded here before, and is not here now"
-        fix = "bring it back; if it is meant to be gone: cra trace repair --accept"
-        yield HealthCheck("ledger", "FAIL", f"{Code.ROLLED_BACK}: {told}", fix)
+        yield HealthCheck("ledger", "FAIL", f"{Code.ROLLED_BACK}: {told}", BRING_BACK)
 
 
 def _judged(around: Surroundings, trust: Trust) -> tuple[LedgerReport, str]:
