@@ -6,7 +6,6 @@ hold: links, directories and pipes in the place of files.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -14,7 +13,6 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,21 +23,13 @@ from cra.ledger.keys import create_key
 from cra.ledger.retention import redact
 from cra.ledger.store import Ledger
 from cra.ledger.verify import Trust
+from tests.standalone import load
 
 SPECS = Path(__file__).parents[1] / "specs"
 FULL = os.environ.get("CRA_TEST_FULL") == "1"
 DENIED = {"action_id": "ticket.delete", "reason": "no rule allows it", "policy_id": None}
 RESULT = {"execution_id": "e", "action_id": "file.read", "duration_us": 1, "result": "x" * 70_000}
 Change = Callable[[random.Random, Path], None]
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 other = load(SPECS / "verify.py")

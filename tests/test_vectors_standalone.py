@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.standalone import load
+
 SPECS = Path(__file__).parents[1] / "specs"
 VECTORS = SPECS / "vectors"
 LEDGERS = sorted(path.name for path in (VECTORS / "ledgers").iterdir())
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 verify = load(SPECS / "verify.py")
