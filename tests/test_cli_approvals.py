@@ -234,9 +234,12 @@ def test_execute_asks_whoever_sits_at_the_terminal(place):
     assert runs(place) == 1
 
 
-def test_execute_waits_for_somebody_else(place):
+@pytest.mark.parametrize(
+    "words", [("--wait", "60s"), ("--wait", "60"), ("--wait",), ("--wait", "--json")]
+)
+def test_execute_waits_for_somebody_else(place, words):
     with subprocess.Popen(
-        [sys.executable, "-m", "cra", "execute", *note(place), "--wait", "60s"],
+        [sys.executable, "-m", "cra", "execute", *note(place), *words],
         cwd=place, env={"PYTHONPATH": str(ROOT), "HOME": str(place)}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
     ) as waiting:  # fmt: skip
@@ -249,11 +252,29 @@ def test_execute_waits_for_somebody_else(place):
     assert runs(place) == 1
 
 
-def test_execute_waits_no_longer_than_it_says(place):
-    pending = cra(place, "execute", *note(place), "--wait", "1s")
+@pytest.mark.parametrize("words", [("--wait", "1s"), ("--wait", "1"), ("--wait=1s",)])
+def test_execute_waits_no_longer_than_it_says(place, words):
+    pending = cra(place, "execute", *words, *note(place))
 
     assert pending.returncode == 4
     assert listed(place)[0]["state"] == "pending"
+
+
+def test_a_wait_without_a_time_ends_when_the_approval_expires(place):
+    settings = json.loads((place / "cra.config.json").read_text())
+    settings.setdefault("policies", {})["approval_ttl_seconds"] = 1
+    (place / "cra.config.json").write_text(json.dumps(settings))
+
+    assert cra(place, "execute", "--wait", *note(place)).returncode == 4
+    assert listed(place, "--all")[0]["state"] == "expired"
+
+
+@pytest.mark.parametrize("word", ["1y", "1.5", "-1s"])
+def test_a_wait_for_no_time_is_refused(place, word):
+    refused = cra(place, "execute", *note(place), f"--wait={word}")
+
+    assert refused.returncode == 2
+    assert "expected a duration like 90s" in refused.stderr
 
 
 def test_what_was_decided_stays_in_the_list_of_all(place):

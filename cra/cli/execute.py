@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import redirect_stdout
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -61,7 +62,11 @@ def execute(
     ] = None,
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="TIME", help="How long to wait for an approval: 90s, 15m."),
+        typer.Option(
+            "--wait",
+            metavar="[TIME]",
+            help="Wait for an approval: 90s, 15m. None: as long as it can be decided.",
+        ),
     ] = None,
     key: Annotated[
         str | None,
@@ -86,7 +91,7 @@ def execute(
       cra execute ticket.close --params arguments.json --dry-run
       cra execute --approval last
     """
-    patience = seconds(wait) if wait is not None else 0
+    patience = _patience(wait)
     with open_project(project) as opened:
         given = None
         if approval is not None:
@@ -122,6 +127,15 @@ def execute(
             _show(done, asks_key=asks_key)
         _secure(working, done)
     return done.exit_code
+
+
+def _patience(wait: str | None) -> float:
+    """The seconds that --wait has, as a duration or a number. Raises UsageError."""
+    if wait is None:
+        return 0
+    if not wait:
+        return inf
+    return seconds(f"{wait}s" if wait.isdecimal() else wait)
 
 
 def _apart(make: Callable[[], ExecutionResult]) -> ExecutionResult:
@@ -161,7 +175,7 @@ def _arguments(
 
 
 def _is_decided(
-    opened: Project, working: GovernedSession, done: ExecutionResult, patience: int, *, asks: bool
+    opened: Project, working: GovernedSession, done: ExecutionResult, patience: float, *, asks: bool
 ) -> bool:
     """Whether a call that waits is worth making again: somebody granted or denied it meanwhile."""
     if done.status != "pending_approval" or done.approval_id is None:
@@ -171,17 +185,19 @@ def _is_decided(
     return asks and ask_for(opened, working, done.approval_id)
 
 
-def _awaited(working: GovernedSession, approval_id: str, patience: int) -> bool:
+def _awaited(working: GovernedSession, approval_id: str, patience: float) -> bool:
     """Whether an approval is decided within some seconds. No lock is held meanwhile."""
     output.tell(f"waiting for the approval {approval_id}")
     working.barrier()
     end = time.monotonic() + patience
-    while working.approvals.standing(approval_id) == "pending":
+    while (standing := working.approvals.standing(approval_id)) == "pending":
         left = end - time.monotonic()
         if left <= 0:
             return False
         time.sleep(min(_POLL_SECONDS, left))
-    return True
+    if standing == "expired":
+        output.tell("nobody decided before it expired: the same call asks anew")
+    return standing != "expired"
 
 
 def _show(done: ExecutionResult, *, asks_key: bool) -> None:

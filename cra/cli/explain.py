@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cra.policy.explain import Considered, Explanation
     from cra.policy.ladder import Ruling
     from cra.policy.rule import Rule
+    from cra.redaction.redact import Redactor
     from cra.runtime.patch import Patch
     from cra.runtime.project import Project
 
@@ -137,10 +138,10 @@ def explain(
     if _CODE.fullmatch(action):
         return _explain_code(action.upper(), as_json=as_json)
     with open_project(project) as opened:
-        if action not in opened.snapshot.actions:
-            raise opened.unknown_action(action)
         call = _call(opened, action, agent, roles, scopes, risk_tier)
         call = call._replace(context=pairs(context or []))
+        if action not in opened.snapshot.actions:
+            raise opened.unknown_action(_reworded(opened, call, action))
         if params is not None or file is not None:
             call = _at_the_call(opened, call, params or [], file)
         return _explain_call(opened, call, patch=patch, as_json=as_json)
@@ -210,16 +211,35 @@ def _call(  # who asks for what
     )
 
 
+def _redactor(
+    opened: Project, call: Call, atlas_id: str | None = None, action_id: str | None = None
+) -> Redactor:
+    """What takes secrets out of an error; the project's own would begin a ledger."""
+    from cra.resolver.request import Caller
+    from cra.runtime.redactors import Redactors
+
+    caller = Caller(call.agent, call.roles, call.scopes, call.context)
+    return Redactors.of_nobody(opened.snapshot).of(caller, atlas_id, action_id)
+
+
+def _reworded(opened: Project, call: Call, name: str) -> str:
+    from cra.redaction.redact import reworded
+
+    return str(reworded(_redactor(opened, call), name).value)
+
+
 def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None) -> Call:
     """The call as it would be executed now. Raises ArgumentsRefused."""
     from cra.policy.engine import key_of, matching
 
-    _, action = opened.snapshot.actions[call.action_id]
+    atlas, action = opened.snapshot.actions[call.action_id]
     arguments = parameters_of(words, file, action.parameters_schema)
-    schema = opened.schema_of(action)
-    flaws = [flaw.said_of("the arguments") for flaw in schema.flaws(arguments)]
+    flaws = list(opened.schema_of(action).flaws(arguments))
     if flaws:
-        raise opened.misfit(call.action_id, flaws)
+        from cra.runtime.redactors import misfits
+
+        redactor = _redactor(opened, call, atlas.atlas_id, call.action_id)
+        raise opened.misfit(call.action_id, misfits(redactor, arguments, flaws))
     moment = _moment(arguments)
     rules = [one.rule for one in matching(opened.policy, call.action_id)]
     # Also of limits that a deny rule before them leaves unasked: they are shown as well.

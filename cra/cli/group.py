@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from inspect import cleandoc
+from itertools import zip_longest
 from typing import Any, Final
 
 import typer
@@ -109,7 +110,19 @@ class LazyGroup(TyperGroup):
 
 
 class Leaf(TyperCommand):
-    """A command whose docstring is its help; what ends it are examples, one to a line."""
+    """A command whose docstring is its help; what ends it are examples, one to a line.
+
+    An option whose metavar is in brackets may stand without its value, which begins with a digit.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        lone = {
+            name
+            for parameter in self.params
+            if (parameter.metavar or "").startswith("[")
+            for name in parameter.opts
+        }
+        return super().parse_args(ctx, _valued(args, lone) if lone else args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         # Braces around what is required say no more than that nothing is around it.
@@ -123,6 +136,17 @@ class Leaf(TyperCommand):
         if examples:
             with formatter.section("Examples"):
                 formatter.write("".join(f"  {line}\n" for line in examples))
+
+
+def _valued(arguments: Sequence[str], lone: Container[str]) -> list[str]:
+    """A command line in which an option without a value has an empty one."""
+    valued = []
+    is_option = True
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        is_option = is_option and word != "--"
+        is_bare = is_option and word in lone and not following[:1].isdecimal()
+        valued.append(f"{word}=" if is_bare else word)
+    return valued
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:

@@ -244,12 +244,11 @@ class Project:
     @property
     def redactors(self) -> Redactors:
         if self._redactors is None or self._redactors[0] is not self.snapshot:
-            from cra.runtime.redactors import Redactors
+            from cra.runtime.redactors import Redactors, secret_in
 
-            snapshot = self.snapshot
-            rules = [*snapshot.policies, *(r for one in snapshot.atlases for r in one.policies)]
             secret_file = self._dirs.keys / f"{self.ledger.id}.redaction"
-            self._redactors = snapshot, Redactors(rules, secret_file)
+            found = Redactors(self.snapshot, lambda: secret_in(secret_file))
+            self._redactors = self.snapshot, found
         return self._redactors[1]
 
     @property

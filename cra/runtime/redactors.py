@@ -6,14 +6,17 @@ import secrets
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from cra.atlas.model import Snapshot
 from cra.errors import ConfigError
 from cra.ledger import files
 from cra.policy.condition import caller_miss
 from cra.policy.rule import Rule
+from cra.policy.vocabulary import Flaw
 from cra.redaction.detect import Detectors
 from cra.redaction.kinds import BY_DEFAULT
-from cra.redaction.redact import Redactor, field_path
+from cra.redaction.redact import Redactor, field_path, reworded
 from cra.resolver.request import Caller
 
 _SECRET_BYTES = 32
@@ -22,9 +25,10 @@ _SECRET_BYTES = 32
 class Redactors:
     """The redactors of a project, one for each set of rules, made when first asked for."""
 
-    def __init__(self, rules: Sequence[Rule], secret_file: Path) -> None:
+    def __init__(self, snapshot: Snapshot, load_secret: Callable[[], bytes]) -> None:
+        rules = [*snapshot.policies, *(one for atlas in snapshot.atlases for one in atlas.policies)]
         self._rules = [rule for rule in rules if rule.type == "redact"]
-        self._secret_file = secret_file
+        self._load_secret = load_secret
         self._made: dict[tuple[int, ...], Redactor] = {}
 
     def of(self, caller: Caller, atlas_id: str | None, action_id: str | None = None) -> Redactor:
@@ -45,16 +49,13 @@ class Redactors:
 
     @cached_property
     def secret(self) -> bytes:
-        """The project's, kept outside it; made when something is redacted for the first time."""
-        try:
-            return _secret_in(self._secret_file)
-        except OSError as error:
-            raise ConfigError(
-                f"expected a place for the secret that tells equal redacted values, found "
-                f"{error.strerror}",
-                where=str(self._secret_file),
-                fix="mend the permissions, or set XDG_CONFIG_HOME to a directory of your own",
-            ) from error
+        """Asked for when something is redacted for the first time."""
+        return self._load_secret()
+
+    @classmethod
+    def of_nobody(cls, snapshot: Snapshot) -> Redactors:
+        """For words that nobody will compare with others: no secret is looked up or made."""
+        return cls(snapshot, lambda: secrets.token_bytes(_SECRET_BYTES))
 
 
 def redactor_of(rules: Sequence[Rule], load_secret: Callable[[], bytes]) -> Redactor:
@@ -76,8 +77,28 @@ def _is_about(rule: Rule, caller: Caller, atlas_id: str | None, action_id: str |
     return action_id is not None and any(one.matches(action_id) for one in rule.patterns)
 
 
-def _secret_in(path: Path) -> bytes:
-    if not path.exists():
-        # Where another process was first, its secret is the project's.
-        files.create_once(path, secrets.token_bytes(_SECRET_BYTES))
-    return path.read_bytes()
+def misfits(redactor: Redactor, arguments: Any, flaws: Sequence[Flaw]) -> list[str]:
+    """Mistakes in arguments, in words. Of a value only the beginning is shown, in which a secret
+    is not to be known again: if there is one in the arguments, no value is."""
+    if flaws and reworded(redactor, arguments).value != arguments:
+        flaws = [
+            flaw._replace(found="another, not shown since the arguments hold a secret")
+            for flaw in flaws
+        ]
+    return [reworded(redactor, flaw.said_of("the arguments")).value for flaw in flaws]
+
+
+def secret_in(path: Path) -> bytes:
+    """The secret that a file outside the project holds, made if there is none."""
+    try:
+        if not path.exists():
+            # Where another process was first, its secret is the project's.
+            files.create_once(path, secrets.token_bytes(_SECRET_BYTES))
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"expected a place for the secret that tells equal redacted values, found "
+            f"{error.strerror}",
+            where=str(path),
+            fix="mend the permissions, or set XDG_CONFIG_HOME to a directory of your own",
+        ) from error

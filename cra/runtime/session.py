@@ -17,7 +17,13 @@ import orjson
 
 from cra import canonical
 from cra.atlas.model import Action
-from cra.errors import CraError, OutcomeLost, SessionEnded, UsageError, ValueRefused
+from cra.errors import (
+    CraError,
+    OutcomeLost,
+    SessionEnded,
+    UsageError,
+    ValueRefused,
+)
 from cra.ledger.blobs import read_member
 from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
@@ -49,6 +55,7 @@ from cra.runtime.record import (
     record_request,
     record_resolution,
 )
+from cra.runtime.redactors import misfits
 from cra.runtime.remedy import remedy_of
 from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, SessionState
@@ -56,9 +63,7 @@ from cra.runtime.state import Execution, SessionState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cra.policy.vocabulary import Flaw
     from cra.protocol.events import Approver
-    from cra.redaction.redact import Redactor
     from cra.resolver.resolve import World
     from cra.runtime.project import Project
     from cra.runtime.state import Approval
@@ -382,18 +387,18 @@ class GovernedSession:
             # Whoever calls made the name up, so there may be a secret in it.
             redactor = self.project.redactors.of(self.caller, None)
             named = str(reworded(redactor, action_id).value)
-            error: CraError = self.project.unknown_action(named)
-            raise self._refused(named, error, request_id)
+            raise self._refused(named, self.project.unknown_action(named), request_id)
         atlas, action = found
         redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         try:
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
-            flaws = _told(redactor, frozen, self.project.schema_of(action).flaws(frozen))
+            flaws = list(self.project.schema_of(action).flaws(frozen))
+            words = misfits(redactor, frozen, flaws)
         except (ValueRefused, TypeError, ValueError) as refused:
-            flaws = [reworded(redactor, str(refused)).value]
-        if flaws:
-            raise self._refused(action_id, self.project.misfit(action_id, flaws), request_id)
+            words = [reworded(redactor, str(refused)).value]
+        if words:
+            raise self._refused(action_id, self.project.misfit(action_id, words), request_id)
         recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
         if recorded is not frozen:
             text = canonical.encode(recorded)
@@ -567,17 +572,6 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
 def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
     is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
     return is_grave and not call.is_dry_run
-
-
-def _told(redactor: Redactor, arguments: Any, flaws: Sequence[Flaw]) -> list[str]:
-    """Mistakes in arguments, in words. Of a value only the beginning is shown, in which a secret
-    is not to be known again: if there is one in the arguments, no value is."""
-    if flaws and reworded(redactor, arguments).value != arguments:
-        flaws = [
-            flaw._replace(found="another, not shown since the arguments hold a secret")
-            for flaw in flaws
-        ]
-    return [reworded(redactor, flaw.said_of("the arguments")).value for flaw in flaws]
 
 
 def _check_key(key: object) -> None:
