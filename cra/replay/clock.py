@@ -1,0 +1,31 @@
+"""Time and ids of a replay: the time is the golden's, and the ids are the same in each run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+
+from cra.ledger.source import Source
+
+
+class ReplaySource(Source):
+    """The clock stands where it is set. Ids and salts are counted, for nothing here is secret."""
+
+    def __init__(self, now: str) -> None:
+        super().__init__()
+        self._given = 0
+        self.set(now)
+
+    def set(self, now: str) -> None:
+        self._now = now
+        milliseconds = int(datetime.fromisoformat(now).timestamp() * 1000)
+        text = f"{milliseconds:012x}"
+        self._prefix = f"{text[:8]}-{text[8:]}-7"
+
+    def stamp(self) -> tuple[str, str, str]:
+        with self._lock:
+            self._given += 1
+            given = self._given
+        salt = sha256(b"cra replay %d" % given).hexdigest()[:32]
+        high, low = divmod(given, 1 << 24)
+        return f"{self._prefix}{high & 0xFFF:03x}-8000-{low:012x}", self._now, salt
