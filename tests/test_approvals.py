@@ -30,6 +30,7 @@ from tests.governed import (
     DESK,
     GOAL,
     begun,
+    configure,
     events,
     limit,
     payload_of,
@@ -452,6 +453,18 @@ def test_what_was_asked_under_other_rules_cannot_be_granted(place, note):
             again.approvals.grant(approval_id, BY)
 
 
+def test_a_grant_under_other_settings_confers_nothing(place, note):
+    with opened(place) as project:
+        session = begun(project)
+        session.approvals.grant(asked(session, note), BY)
+    configure(place, agents={"agent": {"roles": ["admin"]}})
+    with opened(place) as project:
+        session = project.session(session_id=session.id)
+        session.resolve(GOAL)
+        assert session.execute(*note).status == "pending_approval"
+        assert runs(note) == 0
+
+
 def test_an_atlas_that_changed_is_asked_for_anew(place, note):
     with opened(place) as project:
         session = begun(project)
@@ -488,11 +501,10 @@ def test_an_approver_listed_after_a_call_was_asked_for_can_grant_it(place, note,
     with opened(place) as project:
         session = begun(project)
         first = asked(session, note)
-    config = json.loads((place / "cra.config.json").read_text())
-    config["policies"] = {"approvers": [str(approver.key)]}
-    (place / "cra.config.json").write_text(json.dumps(config))
+    configure(place, policies={"approvers": [str(approver.key)]})
     with opened(place) as project:
         again = project.session(session_id=session.id)
+        again.resolve(GOAL)
         second = asked(again, note)
         again.approvals.grant(second, BY, signer=approver)
 

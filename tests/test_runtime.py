@@ -42,6 +42,7 @@ from tests.governed import (
     GOAL,
     MANIFEST,
     begun,
+    configure,
     events,
     limit,
     payload_of,
@@ -50,6 +51,7 @@ from tests.governed import (
     write_project,
     write_rules,
 )
+from tests.policies import KEY
 
 BOTH = ["action.approved", "action.executed"]
 
@@ -1077,6 +1079,54 @@ def test_rules_that_an_action_changed_do_not_change_unseen(tmp_path):
         before = session.size
         session.resolve(GOAL)
         assert "project.changed" not in types_since(session, before)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"policies": {"require_approval_for": []}},
+        {"policies": {"default_risk_tier": "low"}},
+        {"policies": {"resolution_ttl_seconds": 86_400}},
+        {"policies": {"approvers": [KEY]}},
+        {"agents": {"agent": {"roles": ["admin"]}}},
+        {"agents": {"agent": {"context": {"limit": 1e300, "count": 2**60}}}},
+        {"secrets": ["TOKEN"]},
+        {"keys": [KEY]},
+    ],
+)
+def test_settings_that_decide_do_not_change_unseen(tmp_path, settings):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+    configure(place, **settings)
+
+    with Project.open(place, environ={"HOME": str(place)}) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).policy_id == "default:no-resolution"
+        session.resolve(GOAL)
+        assert len(events(session, "project.changed")) == 1
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
+
+
+def test_the_settings_in_force_count_wherever_they_are_set(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+
+    stricter = {"HOME": str(place), "CRA_POLICIES_DEFAULT_RISK_TIER": "high"}
+    with Project.open(place, environ=stricter) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).policy_id == "default:no-resolution"
+        session.resolve(GOAL)
+        assert len(events(session, "project.changed")) == 1
+
+
+def test_settings_that_decide_nothing_change_no_rules(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+    configure(place, trace={"detail": "full"}, runtime={"timeout_ms": 10_000})
+
+    with Project.open(place, environ={"HOME": str(place)}) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
 
 
 def test_a_function_that_is_declared_changes_no_project():

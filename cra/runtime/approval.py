@@ -228,7 +228,7 @@ class Approvals:
         """The id of the approval that a call waits for; the same for whoever asks again."""
         rule = decided.ruling.rule
         binding = self._binding(call, call.digest)
-        # These can change while what a grant binds to stays the same.
+        # At another time another rule may ask, with approvers of its own.
         approvers = [*(rule.approvers if rule else self._project.policy.approvers)]
         latest = self._state.asked.get((call.action.action_id, call.digest))
         if latest is not None and not call.is_dry_run:
@@ -297,8 +297,8 @@ class Approvals:
         bound, snapshot = asked["binding"]["snapshot"], self._project.read_digest
         if bound != snapshot:
             raise UsageError(
-                "expected the atlases and policies that the call was asked under, found that they "
-                "have changed: a grant would not count",
+                "expected the atlases, policies and settings that the call was asked under, found "
+                "that they have changed: a grant would not count",
                 fix="have the call made again, and grant what it asks for then",
             )
 

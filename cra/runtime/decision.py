@@ -169,7 +169,10 @@ class Grounds:
         if held.expires_at <= now:
             return f"the resolution {held.resolution_id} expired at {held.expires_at}"
         if held.snapshot != self.project.snapshot.digest:
-            return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
+            return (
+                "the atlases, policies or settings have changed since "
+                f"{held.resolution_id}: resolve again"
+            )
         attested, covered = self.state.is_attested, self.record.covered_size
         if not all(attested(at, covered) for at in (held.sequence, held.rests_on)):
             return f"nobody vouches for the resolution {held.resolution_id}: resolve again"

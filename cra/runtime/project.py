@@ -57,7 +57,7 @@ _projects: Final[weakref.WeakSet[Project]] = weakref.WeakSet()
 
 
 class Project:
-    """An open project. Its atlases and policies are read once; sessions decide by that reading."""
+    """An open project. What it says is read once; sessions decide by that reading."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Project:
             settings = configuration.load(root, {}, None, {})
             given = (one if isinstance(one, tuple) else (one, {}) for one in atlases)
             found = [atlas_of(manifest, files) for manifest, files in given]
-            snapshot = snapshot_of(found, read_policies(root))
+            snapshot = snapshot_of(found, read_policies(root), settings)
             ledger = Ledger(settings.trace_directory)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
