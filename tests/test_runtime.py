@@ -33,6 +33,7 @@ from cra.errors import (
 )
 from cra.ledger import files, source
 from cra.ledger.fold import Totals
+from cra.ledger.retention import prune, redact
 from cra.ledger.verify import Trust, verify_ledger
 from cra.runtime.govern import govern
 from cra.runtime.project import Project
@@ -563,6 +564,132 @@ def test_a_key_holds_in_another_process_too(tmp_path, witness):
     assert runs(witness) == 1
 
 
+@pytest.mark.parametrize("is_child", [False, True])
+def test_a_key_holds_in_every_session(desk, witness, is_child):
+    first = begun(desk)
+    done = first.execute("ticket.note", note(witness), idempotency_key="key")
+    other = begun(desk, parent=first.id if is_child else None)
+    size = other.size
+
+    again = other.execute("ticket.note", note(witness), idempotency_key="key")
+
+    assert (again.result, again.execution_id) == (done.result, done.execution_id)
+    assert (again.is_repeated, again.trace_id) == (True, first.trace_id)
+    with pytest.raises(UsageError, match="other arguments"):
+        other.execute("ticket.note", note(witness, "else"), idempotency_key="key")
+    assert types_since(other, size) == []
+    assert runs(witness) == 1
+
+
+def test_a_key_holds_in_another_session_of_another_process(tmp_path, witness):
+    write_project(tmp_path, ALLOW)
+    call = f"'ticket.note', {note(witness)!r}, idempotency_key='key'"
+    program = f"session.resolve(GOAL)\nprint(session.execute({call}).is_repeated)\n"
+
+    said = [in_another_process(tmp_path, program).split()[1] for _ in range(2)]
+
+    assert said == ["False", "True"]
+    assert runs(witness) == 1
+
+
+def test_the_key_of_another_agent_is_refused(desk, witness):
+    begun(desk, agent="one").execute("ticket.note", note(witness), idempotency_key="key")
+
+    with pytest.raises(UsageError, match="one has used 'key'"):
+        begun(desk, agent="other").execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 1
+
+
+def test_a_key_is_not_used_by_a_call_that_did_not_run(desk, witness):
+    unresolved, session = desk.session(), begun(desk)
+    denied = unresolved.execute("ticket.note", note(witness), idempotency_key="key")
+    tried = begun(desk).simulate("ticket.note", note(witness))
+
+    done = session.execute("ticket.note", note(witness), idempotency_key="key")
+
+    assert (denied.status, tried.simulated) == ("denied", True)
+    assert (done.status, done.is_repeated, runs(witness)) == ("success", False, 1)
+
+
+def test_what_was_redacted_or_pruned_is_not_run_again_in_another_session(desk, witness):
+    first = begun(desk)
+    first.execute("ticket.note", note(witness), idempotency_key="key")
+    [outcome] = events(first, "action.executed")
+    first.end()
+    other = begun(desk)
+
+    redact(desk.ledger, first.id, outcome.sequence, "private")
+    with pytest.raises(UsageError, match="has been redacted; it is not run again"):
+        other.execute("ticket.note", note(witness), idempotency_key="key")
+    prune(desk.ledger, first.id, "tidying")
+    with pytest.raises(UsageError, match="went with its session; it is not run again"):
+        other.execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 1
+
+
+def test_an_intent_that_could_not_be_recorded_leaves_a_key_that_runs_nothing(
+    desk, witness, monkeypatch
+):
+    session = begun(desk)
+    real = files.write_all
+
+    def full(fd: int, data: bytes) -> None:
+        if b"action.approved" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(fd, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_all", full)
+        with pytest.raises(WriteFailed):
+            session.execute("ticket.note", note(witness), idempotency_key="key")
+
+    for each in (session, begun(desk)):
+        with pytest.raises(UsageError, match="is not recorded; it is not run again"):
+            each.execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 0
+
+
+def test_one_of_many_processes_runs_what_all_call_with_one_key(tmp_path, witness):
+    write_project(tmp_path, ALLOW)
+    program = f"""
+import sys
+from cra.errors import UsageError
+from cra.runtime.project import Project
+from tests.governed import GOAL
+with Project.open(".") as project:
+    session = project.session()
+    session.resolve(GOAL)
+    sys.stdin.readline()
+    for at in range(5):
+        try:
+            found = session.execute("ticket.note", {note(witness)!r}, idempotency_key=f"key-{{at}}")
+            print("again" if found.is_repeated else "ran")
+        except UsageError:
+            print("open")
+"""
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for _ in range(8)
+    ]
+    for one in crowd:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=60)[0].split() for one in crowd]
+
+    assert [len(each) for each in said] == [5] * 8
+    assert sum(each.count("ran") for each in said) == 5
+    assert runs(witness) == 5
+    assert verify_ledger(tmp_path / "cra.trace", Trust()).verdict.name == "INTACT"
+
+
 def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
     write_project(tmp_path, ALLOW)
     program = "session.resolve(GOAL)\nsession.execute('ticket.die', idempotency_key='key')\n"
@@ -573,6 +700,8 @@ def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
         session.resolve(GOAL)
         with pytest.raises(UsageError, match="never recorded"):
             session.execute("ticket.die", idempotency_key="key")
+        with pytest.raises(UsageError, match="not run again"):
+            begun(project).execute("ticket.die", idempotency_key="key")
 
     totals = Totals()
     totals.read(tmp_path / "cra.trace" / f"{session_id}.trace.jsonl")

@@ -29,7 +29,7 @@ from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
 from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
-from cra.ledger.place import Lines, OnLines
+from cra.ledger.place import Lines, OnLines, scan
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
@@ -244,6 +244,29 @@ class Ledger:
                 fix="cra session list",
             )
         return event
+
+    def read_attested(self, session_id: str, on_lines: OnLines) -> None:
+        """Tell of the events of a session that a checkpoint covers, without writing to it.
+
+        Raises NotFound for a session whose file is gone, and IntegrityError where the events are
+        not those of the checkpoint.
+        """
+        paths = ChainPaths(self.directory, session_id)
+        keys = (self.signer.key,) if self.signer else ()
+        note = files.read_all(paths.checkpoint, MAX_NOTE)
+        try:
+            fd = files.open_for_reading(paths.data)
+        except FileNotFoundError:
+            raise NotFound(
+                f"expected the session {session_id}, found none", where=str(paths.data)
+            ) from None
+        try:
+            if note is not None:
+                origin = f"cra.local/{self.id}/{session_id}"
+                opened = open_checkpoint(note, origin, keys, signed=bool(keys))
+                scan(fd, Chain(session_id), opened.checkpoint, on_lines)
+        finally:
+            os.close(fd)
 
     def remember(self) -> None:
         """Keep the journal's head outside the project."""
