@@ -79,6 +79,10 @@ def set_verbose(value: bool) -> None:
     _volume.verbose = value
 
 
+def is_verbose() -> bool:
+    return _volume.verbose
+
+
 def answer(text: str = "") -> None:
     """Print the answer or a line of it. Recorded data in it has been through `safe`."""
     _write(text + "\n")

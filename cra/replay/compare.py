@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from cra.replay.normal import Detail, Event, Normal, Normaliser, is_within, shown
 from cra.replay.rule import FieldRule
-from cra.replay.value import ValueChange, Item, changes, is_lesser, text_of
+from cra.replay.value import Item, ValueChange, changes, is_lesser, text_of
 
 Compatibility: TypeAlias = Literal["identical", "semantically_equivalent", "minor", "breaking"]
 COMPATIBILITIES: Final[tuple[Compatibility, ...]] = (
