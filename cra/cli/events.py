@@ -96,6 +96,7 @@ def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
         raise row.fault or IntegrityError(Code.MALFORMED_LINE, "expected an event, found none")
     event = row.event
     header = event.header
+    atlas = header.get("atlas")
     whole = "the journal of the ledger" if in_journal else "session"
     checkpoint = (
         f"yes, by a checkpoint over {counted(covered.size, 'event')}, which was not verified"
@@ -111,7 +112,7 @@ def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
         "parent span": header["parent_span_id"] or "none",
         "trace": header["trace_id"],
         "event id": header["event_id"],
-        "atlas": " ".join(header.get("atlas", {}).values()),
+        "atlas": f"{atlas['atlas_id']} {atlas['version']}" if atlas is not None else "",
         "payload hash": header["payload_hash"],
         "previous": header["previous_event_hash"],
         "event hash": event.event_hash,
