@@ -131,7 +131,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "exit-codes", "filters", "formats")
+TOPICS: Final = ("environment", "exit-codes", "filters", "formats", "replay")
 HELP: Final = ("-h", "--help")
 
 _ROOT_OPTIONS: Final = (

@@ -44,6 +44,7 @@ def difference_facts(one: TraceDifference) -> dict[str, Any]:
         "golden": one.golden,
         "found": one.found,
         "follows": one.follows,
+        "policy_id": one.policy_id,
     }
 
 
@@ -126,8 +127,9 @@ def _show_rows(rows: Sequence[tuple[str, str, str, str]]) -> None:
     room = max(_NARROW, min(_WIDE, get_terminal_size().columns))
     number = max(len(row[0]) for row in rows)
     half = (room - 4 - number - 3 - 3) // 2
-    lead = " " * (4 + number + 3)
-    output.answer(f"{lead}{output.style('golden', 'accent'):<{half}}".rstrip())
+    lead, gap = " " * (4 + number + 3), " " * (half - len("golden"))
+    golden, now = (output.style(word, "accent") for word in ("golden", "now"))
+    output.answer(f"{lead}{golden}{gap} │ {now}")
     for sequence, mark, before, after in rows:
         left, right = _lines(before, half), _lines(after, half)
         for at in range(max(len(left), len(right))):

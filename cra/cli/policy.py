@@ -36,11 +36,9 @@ _MAX_BYTES: Final = 1 << 20
 
 def place_of(project: Project, origin: RuleOrigin) -> str:
     """Where a rule is written, from the project's directory."""
-    pin = project.snapshot.pins.get(origin.atlas_id or "")
-    if pin is None:
-        return str(origin)
-    # What an action declares of itself is in no place of its own.
-    return f"{pin.source}/{origin}" if origin.line else pin.source
+    from cra.atlas.snapshot import where_written
+
+    return where_written(project.snapshot, origin)
 
 
 def places_by_id(project: Project) -> dict[str, str]:

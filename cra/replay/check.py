@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
-from cra.atlas.snapshot import open_snapshot
+from cra.atlas.model import Snapshot
+from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config
 from cra.errors import CraError, GoldenRefused, IntegrityError, UsageError
 from cra.ledger.keys import load_key
@@ -160,7 +161,8 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
             found = stack.enter_context(Trace(done.trace, done.replaced))
             compared = compare(trace, found, manifest.nondeterminism, order)
             now = marks_of(root, snapshot, manifest.actions)
-            differences = [*_told(compared.differences, done, manifest, trace)]
+            placed = (_placed(one, snapshot) for one in compared.differences)
+            differences = [*_told(placed, done, manifest, trace)]
             if mode == "decide":
                 differences += _of_code(manifest, now)
             report = replace(
@@ -283,8 +285,19 @@ def _of_comparison(
     )
 
 
+def _placed(difference: TraceDifference, snapshot: Snapshot) -> TraceDifference:
+    """A difference, with the place of the rule that decides otherwise now."""
+    rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
+    found = (rule for rule in rules if rule.policy_id == difference.policy_id)
+    rule = next(found, None)
+    if rule is None:
+        return difference
+    place = where_written(snapshot, rule.origin)
+    return replace(difference, reason=f"{difference.reason} ({place})")
+
+
 def _told(
-    differences: Sequence[TraceDifference], done: Replayed, manifest: GoldenManifest, trace: Trace
+    differences: Iterable[TraceDifference], done: Replayed, manifest: GoldenManifest, trace: Trace
 ) -> Iterator[TraceDifference]:
     """The differences, with what the replay says of them: why a step could not be done again, and
     which ones could not be decided."""
