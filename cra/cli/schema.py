@@ -106,6 +106,12 @@ SCHEMAS: Final[dict[str, Row]] = {
     **_answer("session end", "SessionEndAnswer", "A session that has ended"),
     **_answer("session list", "SessionListAnswer", "The sessions of a ledger"),
     **_answer("session show", "SessionAnswer", "A session"),
+    **_answer(
+        "session show at",
+        "SessionAtAnswer",
+        "A session at one of its events",
+        asked="session show --at SEQ",
+    ),
     **_answer("session start", "SessionStartAnswer", "A session that has begun"),
     **_answer("trace anchor", "AnchorAnswer", "A head to keep outside the project"),
     "trace-event": ("a line of a trace", trace_event),
