@@ -24,7 +24,7 @@ from cra.atlas.problem import AtlasProblem, Problems, read_source, refusal
 from cra.config import Config
 from cra.errors import AtlasError, Fault, NotFound
 from cra.policy.document import read_rules
-from cra.policy.rule import Rule
+from cra.policy.rule import Rule, RuleOrigin
 
 POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
@@ -75,6 +75,15 @@ def snapshot_of(
 def read_policies(project: Path) -> tuple[Rule, ...]:
     """The project's own rules, of every file in `policies/`. Raises AtlasError."""
     return _rules_in(project / POLICIES, POLICIES)[0]
+
+
+def where_written(snapshot: Snapshot, origin: RuleOrigin) -> str:
+    """Where a rule is written, from the project's directory."""
+    pin = snapshot.pins.get(origin.atlas_id or "")
+    if pin is None:
+        return str(origin)
+    # What an action declares of itself is in no place of its own.
+    return f"{pin.source}/{origin}" if origin.line else pin.source
 
 
 def files_without_rules(project: Path, rules: Iterable[Rule]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -21,10 +21,11 @@ from cra.ledger.outline import outline
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
+    from cra.cli.answers.session import SessionEndAnswer, SessionStartAnswer
     from cra.config import Config
+    from cra.protocol.events import SessionFinished, SessionStarted
 
 _MAX_REASON: Final = 500
-_TOTALS: Final = ("event", "resolution", "action", "denial")
 
 
 def start(
@@ -89,9 +90,10 @@ def start(
             ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent_id,
         )
-        facts = ledger.first_event(session.id).payload or {}
+        opening = cast("SessionStarted", ledger.first_event(session.id).payload)
     if as_json:
-        output.answer_json({"session_id": session.id, **facts})
+        facts: SessionStartAnswer = {"session_id": session.id, **opening}
+        output.answer_json(facts)
     else:
         output.answer(session.id)
 
@@ -139,13 +141,20 @@ def end(
     with open_ledger(config) as ledger:
         ledger.session(session_id).end(reason, force=force)
     last = outline(path).last
-    facts = (last.payload or {}) if last else {}
+    assert last is not None
+    closing = cast("SessionFinished", last.payload)
     if as_json:
-        output.answer_json({"session_id": session_id, **facts})
+        facts: SessionEndAnswer = {"session_id": session_id, **closing}
+        output.answer_json(facts)
         return
-    summary = facts["summary"]
-    totals = ", ".join(counted(summary[f"{name}s"], name) for name in _TOTALS)
-    output.answer(f"ended {session_id}: {totals}")
+    summary = closing["summary"]
+    totals = [
+        counted(summary["events"], "event"),
+        counted(summary["resolutions"], "resolution"),
+        counted(summary["actions"], "action"),
+        counted(summary["denials"], "denial"),
+    ]
+    output.answer(f"ended {session_id}: {', '.join(totals)}")
 
 
 def _only_open(config: Config) -> Path:

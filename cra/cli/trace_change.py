@@ -22,6 +22,15 @@ from cra.cli.select import JOURNAL, find_session
 from cra.errors import CraError, ExitCode, IntegrityError, SessionOpen, UsageError
 
 if TYPE_CHECKING:
+    from cra.cli.answers.trace import (
+        AcceptableFacts,
+        AcceptedFacts,
+        BeyondFacts,
+        PruneAnswer,
+        PrunedFacts,
+        RedactAnswer,
+        RepairAnswer,
+    )
     from cra.config import Config
     from cra.ledger.memory import Memory
     from cra.ledger.repair import Acceptable, Accepted
@@ -134,15 +143,14 @@ def redact(
     with open_ledger(config) as ledger:
         done = take_away(ledger, name, sequence, reason, actor_id=user_name())
     if as_json:
-        output.answer_json(
-            {
-                "session_id": done.session_id,
-                "sequence": done.sequence,
-                "event_hash": done.event_hash,
-                "blobs": done.blobs,
-                "was_done": done.was_done,
-            }
-        )
+        facts: RedactAnswer = {
+            "session_id": done.session_id,
+            "sequence": done.sequence,
+            "event_hash": done.event_hash,
+            "blobs": done.blobs,
+            "was_done": done.was_done,
+        }
+        output.answer_json(facts)
         return
     what = "was redacted before" if done.was_done else "redacted"
     output.answer(f"{what}: {done.session_id}:{done.sequence}, {counted(done.blobs, 'blob')}")
@@ -230,22 +238,12 @@ def _show_repair(
     as_json: bool,
 ) -> None:
     if as_json:
-        output.answer_json(
-            {
-                "acceptable": [
-                    {"name": item.name, "kind": item.kind.name.lower(), "message": item.message}
-                    for item in found
-                ],
-                "accepted": [
-                    {"name": item.name, "kind": item.kind.name.lower(), "removed": item.removed}
-                    for item in done
-                ],
-                "beyond": [
-                    {"name": part.name, "code": part.code, "message": part.message}
-                    for part in beyond
-                ],
-            }
-        )
+        facts: RepairAnswer = {
+            "acceptable": [_acceptable_facts(item) for item in found],
+            "accepted": [_accepted_facts(item) for item in done],
+            "beyond": [_beyond_facts(part) for part in beyond],
+        }
+        output.answer_json(facts)
         return
     for item in found:
         output.answer(f"{item.name}: {output.safe(item.message)}")
@@ -264,6 +262,18 @@ def _show_repair(
         output.answer(f"  {_BEYOND}")
     if not found and not beyond:
         output.answer("nothing to accept")
+
+
+def _acceptable_facts(item: Acceptable) -> AcceptableFacts:
+    return {"name": item.name, "kind": item.kind.name.lower(), "message": item.message}
+
+
+def _accepted_facts(item: Accepted) -> AcceptedFacts:
+    return {"name": item.name, "kind": item.kind.name.lower(), "removed": item.removed}
+
+
+def _beyond_facts(part: ChainReport) -> BeyondFacts:
+    return {"name": part.name, "code": part.code, "message": part.message}
 
 
 # Pruning.
@@ -314,16 +324,11 @@ def _show_pruning(
 ) -> None:
     why = {session_id: str(error) for session_id, error in kept.items()}
     if as_json:
-        sessions = [
-            {
-                "session_id": item.session_id,
-                "ended_at": item.ended_at,
-                "bytes": item.bytes,
-                "kept": why.get(item.session_id),
-            }
-            for item in due
-        ]
-        output.answer_json({"dry_run": dry_run, "sessions": sessions})
+        facts: PruneAnswer = {
+            "dry_run": dry_run,
+            "sessions": [_pruned_facts(item, why.get(item.session_id)) for item in due],
+        }
+        output.answer_json(facts)
         return
     gone = "would go" if dry_run else "pruned"
     table = [
@@ -341,3 +346,12 @@ def _show_pruning(
         output.answer("nothing to prune")
     for session_id, reason in why.items():
         output.tell(f"kept {session_id}: {output.safe(reason)}")
+
+
+def _pruned_facts(item: Candidate, kept: str | None) -> PrunedFacts:
+    return {
+        "session_id": item.session_id,
+        "ended_at": item.ended_at,
+        "bytes": item.bytes,
+        "kept": kept,
+    }

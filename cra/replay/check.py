@@ -5,31 +5,48 @@ Integrity comes first: what is not the golden that was recorded is compared with
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
-from cra.atlas.snapshot import open_snapshot
+from cra.atlas.model import Snapshot
+from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config
 from cra.errors import CraError, GoldenRefused, IntegrityError, UsageError
+from cra.ledger.keys import load_key
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust
 from cra.replay.compare import (
     Comparison,
     Compatibility,
-    TraceDifference,
     Order,
+    TraceDifference,
     compare,
 )
-from cra.replay.golden import Golden, open_golden
-from cra.replay.manifest import GoldenManifest, Mode
+from cra.replay.golden import LIMITS, Golden, open_golden
+from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode
 from cra.replay.mark import Marks, marks_of
 from cra.replay.reading import Trace
 from cra.replay.replay import Replayed, replay
+from cra.replay.step import told
+from cra.replay.writing import (
+    artifacts_in,
+    install,
+    pending_of,
+    put,
+    reject,
+    save_manifest,
+    staged,
+    write_trace,
+)
 
 FailOn: TypeAlias = Literal["breaking", "minor", "any"]
 State: TypeAlias = Literal["passed", "different", "refused", "integrity"]
@@ -39,6 +56,8 @@ _FAILS: Final[Mapping[FailOn, Sequence[Compatibility]]] = {
     "minor": ("minor", "breaking"),
     "any": ("semantically_equivalent", "minor", "breaking"),
 }
+# Starting a process takes as long as replaying a few goldens.
+_WORTH_PROCESSES: Final = 12
 _NOBODY: Final = Trust()
 # What a copy of a project leaves behind.
 _LEFT_BEHIND: Final = (".git", ".venv", "goldens")
@@ -58,6 +77,9 @@ class Settings:
     keep: Path | None = None
     is_signed: bool = False
     environ: Mapping[str, str] | None = None
+    # Whether what differs is written beside the golden, and the key file that it is signed with.
+    writes: bool = False
+    signing_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +98,22 @@ class Report:
     changed: tuple[str, ...] = ()
     unverifiable: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    # Where what differs was written, for whoever accepts it.
+    pending: Path | None = None
     # The code, the message, the place and the way out of what kept it from being compared.
     error: tuple[str, str, str | None, str | None] | None = None
+
+
+def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
+    """Replay goldens, several at once where that pays; reports are in the order of the paths."""
+    cores = min(len(os.sched_getaffinity(0)), len(paths))
+    if cores == 1 or len(paths) < _WORTH_PROCESSES:
+        yield from (check(path, config, settings) for path in paths)
+        return
+    work = partial(check, config=config, settings=settings)
+    # A fork would take over locks that threads of this process hold.
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, paths)
 
 
 def check(path: Path, config: Config, settings: Settings) -> Report:
@@ -125,7 +161,8 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
             found = stack.enter_context(Trace(done.trace, done.replaced))
             compared = compare(trace, found, manifest.nondeterminism, order)
             now = marks_of(root, snapshot, manifest.actions)
-            differences = [*_told(compared.differences, done, manifest, trace)]
+            placed = (_placed(one, snapshot) for one in compared.differences)
+            differences = [*_told(placed, done, manifest, trace)]
             if mode == "decide":
                 differences += _of_code(manifest, now)
             report = replace(
@@ -137,8 +174,66 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
                     if at in done.unverifiable
                 ),
             )
+            if settings.writes:
+                report = _written(report, golden, done, now, (config, settings.signing_key))
         fails = report.compatibility in _FAILS[settings.fail_on]
         return replace(report, state="different" if fails else "passed")
+
+
+def _written(
+    report: Report,
+    golden: Golden,
+    done: Replayed,
+    now: Marks,
+    by: tuple[Config, Path | None],
+) -> Report:
+    """Write what differs beside the golden; what waited there before goes."""
+    config, key = by
+    folder = golden.path.parent
+    pending = pending_of(folder)
+    if pending.exists():
+        reject(pending)
+    is_new = report.compatibility in ("minor", "breaking") or report.changed
+    if not is_new:
+        return report
+    with staged(pending) as place:
+        write_trace(done, place, load_key(key) if key is not None else None)
+        limits = golden.artifact(LIMITS)
+        if limits is not None:
+            put(place / limits.name, limits.read_bytes())
+        with Trace(done.trace, done.replaced) as events:
+            trace_id = events.event(0)["trace_id"]
+            steps, _ = told(events)
+        manifest = replace(
+            golden.manifest,
+            trace_id=trace_id,
+            artifacts=tuple(artifacts_in(place)),
+            steps=steps,
+            atlases=now.atlases,
+            policies=now.policies,
+            actions=now.actions,
+            expectations=Expectations(),
+        )
+        save_with_expectations(place, manifest, config)
+        install(place, pending)
+    return replace(report, pending=pending)
+
+
+def save_with_expectations(folder: Path, manifest: GoldenManifest, config: Config) -> Report:
+    """Write a new golden's manifest, which says what of it cannot be decided again. Returns what a
+    replay of it says."""
+    save_manifest(folder, manifest)
+    path = folder / NAMES[0]
+    report = check(path, config, Settings())
+    expected = tuple(
+        one.golden
+        for one in report.differences
+        if one.type == "unverifiable" and one.golden is not None
+    )
+    if not expected:
+        return report
+    save_manifest(folder, replace(manifest, expectations=Expectations(expected)))
+    return check(path, config, Settings())
 
 
 def _places(
@@ -190,8 +285,19 @@ def _of_comparison(
     )
 
 
+def _placed(difference: TraceDifference, snapshot: Snapshot) -> TraceDifference:
+    """A difference, with the place of the rule that decides otherwise now."""
+    rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
+    found = (rule for rule in rules if rule.policy_id == difference.policy_id)
+    rule = next(found, None)
+    if rule is None:
+        return difference
+    place = where_written(snapshot, rule.origin)
+    return replace(difference, reason=f"{difference.reason} ({place})")
+
+
 def _told(
-    differences: Sequence[TraceDifference], done: Replayed, manifest: GoldenManifest, trace: Trace
+    differences: Iterable[TraceDifference], done: Replayed, manifest: GoldenManifest, trace: Trace
 ) -> Iterator[TraceDifference]:
     """The differences, with what the replay says of them: why a step could not be done again, and
     which ones could not be decided."""

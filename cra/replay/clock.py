@@ -9,10 +9,13 @@ from cra.ledger.source import Source
 
 
 class ReplaySource(Source):
-    """The clock stands where it is set. Ids and salts are counted, for nothing here is secret."""
+    """The clock stands where it is set. Ids and salts are counted from a seed, for nothing here is
+    secret."""
 
-    def __init__(self, now: str) -> None:
+    def __init__(self, now: str, seed: bytes) -> None:
         super().__init__()
+        self._seed = seed
+        self._first = int.from_bytes(sha256(seed).digest()[:8], "big")
         self._given = 0
         self.set(now)
 
@@ -26,6 +29,7 @@ class ReplaySource(Source):
         with self._lock:
             self._given += 1
             given = self._given
-        salt = sha256(b"cra replay %d" % given).hexdigest()[:32]
-        high, low = divmod(given, 1 << 24)
-        return f"{self._prefix}{high & 0xFFF:03x}-8000-{low:012x}", self._now, salt
+        salt = sha256(b"%b%d" % (self._seed, given)).hexdigest()[:32]
+        count = (self._first + given) & (1 << 60) - 1
+        high, low = divmod(count, 1 << 48)
+        return f"{self._prefix}{high:03x}-8000-{low:012x}", self._now, salt

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from cra.replay.normal import Detail, Event, Normal, Normaliser, is_within, shown
 from cra.replay.rule import FieldRule
-from cra.replay.value import ValueChange, Item, changes, is_lesser, text_of
+from cra.replay.value import Item, ValueChange, changes, is_lesser, text_of
 
 Compatibility: TypeAlias = Literal["identical", "semantically_equivalent", "minor", "breaking"]
 COMPATIBILITIES: Final[tuple[Compatibility, ...]] = (
@@ -67,6 +67,8 @@ class TraceDifference:
     found: int | None
     # Whether it follows from one before it.
     follows: bool = False
+    # The rule that decides otherwise now.
+    policy_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -284,11 +286,12 @@ class _Comparer:
     ) -> TraceDifference | None:
         if one is None or other is None or one[1].event_type == other[1].event_type:
             return None
-        said = [
-            _said(normal.event_type, side.detail(sequence).event.get("payload") or {}, full=True)
-            for side, (sequence, normal) in ((self._golden, one), (self._found, other))
+        payloads: list[dict[str, Any]] = [
+            side.detail(sequence).event.get("payload") or {}
+            for side, (sequence, _) in ((self._golden, one), (self._found, other))
         ]
-        before, after = said
+        before = _said(one[1].event_type, payloads[0], full=True)
+        after = _said(other[1].event_type, payloads[1], full=True)
         return TraceDifference(
             f"{step.name}/decision",
             "changed",
@@ -300,6 +303,7 @@ class _Comparer:
             step.action_id,
             one[0],
             other[0],
+            policy_id=payloads[1].get("decision", payloads[1]).get("policy_id"),
         )
 
     def _lone_event(
@@ -362,7 +366,8 @@ class _Comparer:
         flips, rest = _flips(before.event, after.event, found_changes)
         for path, change in flips:
             reason = f"the decision flipped: {change.before}, now {change.after}"
-            yield difference(path, change, reason, lesser=False)
+            found_one = difference(path, change, reason, lesser=False)
+            yield replace(found_one, policy_id=_rule_of(after.event, found_one.action_id))
         for change in rest:
             lesser = is_detail or is_lesser(change) or self._is_only_offered(change)
             yield difference(text_of(change.path), change, _reason(change), lesser=lesser)
@@ -571,6 +576,13 @@ def _decisions(event: Event) -> dict[str, str]:
         said = f"denied by {action.get('policy_id')}: {action.get('reason')}"
         found[action.get("action_id")] = said
     return found
+
+
+def _rule_of(event: Event, action_id: str | None) -> str | None:
+    """The rule by which a resolution denies an action."""
+    denied = event["payload"]["resolution"].get("denied_actions", ())
+    found = (one.get("policy_id") for one in denied if one.get("action_id") == action_id)
+    return next(found, None)
 
 
 def _said(event_type: str, payload: Mapping[str, Any] | None, *, full: bool = False) -> str:

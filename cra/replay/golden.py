@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,8 @@ from cra.replay.manifest import NAMES, Artifact, GoldenManifest, read_manifest
 
 FOLDER: Final = "goldens"
 LIMITS: Final = "limits"
+# The ending of a directory with what a replay found otherwise, until it is accepted or rejected.
+PENDING: Final = ".new"
 _MAX_ARTIFACT: Final = 1 << 32
 
 
@@ -87,6 +89,31 @@ def open_golden(path: Path, trust: Trust) -> Golden:
     return Golden(path, manifest, trace, report.level)
 
 
+def trace_of(manifest: Path) -> Path:
+    """The trace that a manifest names. Raises GoldenRefused."""
+    return _trace_of(manifest, read_manifest(manifest))
+
+
+def leftovers(goldens: Path, manifests: Iterable[Path]) -> Iterator[Path]:
+    """What lies in a directory of goldens and belongs to none: directories without a manifest,
+    files that no manifest names, and what waits to be accepted."""
+    if not goldens.is_dir():
+        return
+    chosen = {path.parent.resolve() for path in manifests}
+    for child in sorted(goldens.iterdir()):
+        if child.name.startswith(".") or not child.is_dir():
+            continue
+        manifest = next((child / name for name in NAMES if (child / name).is_file()), None)
+        if manifest is None or child.name.endswith(PENDING):
+            yield child
+        elif child.resolve() in chosen:
+            named = {artifact.uri for artifact in read_manifest(manifest).artifacts}
+            for path in sorted(child.rglob("*")):
+                uri = path.relative_to(child).as_posix()
+                if path.is_file() and uri not in named and uri not in NAMES:
+                    yield path
+
+
 def sha256_of(path: Path) -> str | None:
     """The digest of a file's bytes, or None if there is none."""
     try:
@@ -100,8 +127,13 @@ def _manifests_below(place: Path) -> Iterator[Path]:
     for child in place.iterdir():
         if child.name in NAMES and child.is_file():
             yield child
-        elif child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+        elif _may_hold_goldens(child):
             yield from _manifests_below(child)
+
+
+def _may_hold_goldens(place: Path) -> bool:
+    is_ours = place.is_dir() and not place.is_symlink()
+    return is_ours and not place.name.startswith(".") and not place.name.endswith(PENDING)
 
 
 def _check_artifact(path: Path, folder: Path, artifact: Artifact) -> None:

@@ -70,7 +70,8 @@ def replay(
     with Trace(golden.trace) as events:
         first = events.event(0)
         is_full = any(event["event_type"] in _DETAILS for event in events)
-        source = ReplaySource(first["timestamp"])
+        # What is accepted in the place of this golden has other ids than it.
+        source = ReplaySource(first["timestamp"], first["event_hash"].encode())
         settings = replace(
             config,
             trace=replace(

@@ -325,10 +325,8 @@ class GovernedSession:
         *,
         is_new: bool = True,
     ) -> IntendedCall | ExecutionResult:
-        """Decide on a call and record the decision.
-
-        An IntendedCall still has to run and to be concluded.
-        """
+        """Decide on a call and record the decision; one that is allowed still has to run and be
+        concluded."""
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
