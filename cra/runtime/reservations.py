@@ -19,7 +19,7 @@ from cra.ledger.writer import ChainWriter
 from cra.policy.engine import Counted
 from cra.runtime.limits import Share, used
 
-_LIMIT: Final = b'"event_type":"limit.reserved"'
+LIMIT: Final = b'"event_type":"limit.reserved"'
 _KEY: Final = b'"event_type":"idempotency.reserved"'
 
 
@@ -80,7 +80,7 @@ class Reservations:
             for lines in Lines(fd, self._offset):
                 for line in lines:
                     self._offset += len(line) + 1
-                    if _LIMIT in line:
+                    if LIMIT in line:
                         payload = orjson.loads(line).get("payload") or {}
                         self._taken[payload["key"]].append(
                             Share(payload["window_ends"], payload["cost"])
