@@ -52,6 +52,15 @@ def open_ledger(config: Config) -> Iterator[Ledger]:
         ledger.close()
 
 
+def said(reason: str, ledger_id: str | None) -> str:
+    """What a person says, as the ledger keeps it: with words in the place of secrets."""
+    from cra.redaction.redact import Redactor, reworded
+    from cra.runtime.redactors import secret_in
+
+    secret_file = user_dirs().keys / f"{ledger_id}.redaction"
+    return str(reworded(Redactor(lambda: secret_in(secret_file)), reason).value)
+
+
 def trust_of(config: Config | None, stated: Sequence[str] | None) -> Trust:
     """Whom to trust (specs/PROTOCOL.md section 4.1). Raises SignerRefused."""
     from cra.ledger.verify import Trust

@@ -11,7 +11,7 @@ from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import principal as principal_of
 from cra.cli.arguments import seconds
-from cra.cli.ledger import open_ledger
+from cra.cli.ledger import open_ledger, said
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
 from cra.cli.select import find_session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cra.protocol.events import SessionFinished, SessionStarted
 
 _MAX_REASON: Final = 500
+_REASON: Final = "completed"
 
 
 def start(
@@ -110,7 +111,7 @@ def end(
     *,
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
-    ] = "completed",
+    ] = _REASON,
     force: Annotated[
         bool,
         typer.Option(
@@ -139,7 +140,8 @@ def end(
         raise UsageError("expected a session of this project's ledger", where=str(path))
     session_id = session_id_of(path)
     with open_ledger(config) as ledger:
-        ledger.session(session_id).end(reason, force=force)
+        words = reason if reason == _REASON else said(reason, ledger.id)
+        ledger.session(session_id).end(words, force=force)
     last = outline(path).last
     assert last is not None
     closing = cast("SessionFinished", last.payload)

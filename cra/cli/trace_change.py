@@ -14,7 +14,7 @@ import typer
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, seconds, user_name
-from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
+from cra.cli.ledger import Keys, open_ledger, open_memory, said, trust_of
 from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
 from cra.cli.output import Cell
 from cra.cli.project import open_config, open_signer
@@ -94,7 +94,7 @@ def repair(
     beyond = [part for part in beyond_repair(report) if name in (None, part.name)]
     done: list[Accepted] = []
     if accept and any(item.name == JOURNAL for item in found):
-        done += accept_journal(report, memory, signer, reason)
+        done += accept_journal(report, memory, signer, said(reason, report.ledger_id))
     sessions = [item for item in found if item.name != JOURNAL]
     if accept and sessions:
         with open_ledger(config) as ledger:
@@ -141,7 +141,7 @@ def redact(
         output.tell("nothing was changed")
         return
     with open_ledger(config) as ledger:
-        done = take_away(ledger, name, sequence, reason, actor_id=user_name())
+        done = take_away(ledger, name, sequence, said(reason, ledger.id), actor_id=user_name())
     if as_json:
         facts: RedactAnswer = {
             "session_id": done.session_id,
@@ -303,9 +303,10 @@ def _prune(
 
     kept: dict[str, CraError] = {}
     with open_ledger(config) as ledger, output.progress(len(due), "pruning") as advance:
+        words = said(reason, ledger.id)
         for item in due:
             try:
-                remove(ledger, item.session_id, reason, actor_id=user_name())
+                remove(ledger, item.session_id, words, actor_id=user_name())
             except (SessionOpen, IntegrityError) as error:
                 if is_named:
                     raise

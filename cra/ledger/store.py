@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra import __version__, canonical
 from cra.errors import (
@@ -33,6 +33,9 @@ from cra.ledger.place import Lines, OnLines, scan
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
+
+if TYPE_CHECKING:
+    from cra.redaction.redact import Redactor
 
 JOURNAL: Final = "journal"
 _MAX_NAME: Final = 256
@@ -181,6 +184,7 @@ class Ledger:
         ttl_seconds: int = 3600,
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
+        redactor: Redactor | None = None,
     ) -> Session:
         """Begin a session; when this returns it is on the disk and listed in the journal.
 
@@ -212,6 +216,7 @@ class Ledger:
             opening["context"] = dict(context)
         canonical.encode(opening)  # what is refused leaves no file
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
+        session.redactor = redactor
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append("session.started", opening)
         with self._lock:

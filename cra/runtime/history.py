@@ -78,7 +78,7 @@ def past_calls(
     ordered: list[tuple[_Order, PastCall | PastUse]] = []
     for path in session_files(directory):
         name = session_id_of(path)
-        reader = _Reader(project, history, path, reserved.pop(name, deque()))
+        reader = _SessionCalls(project, history, path, reserved.pop(name, deque()))
         for event, state in events_of(path):
             if event["event_type"] in OUTCOMES:
                 is_chosen = (
@@ -107,7 +107,7 @@ def events_of(path: Path) -> Iterator[tuple[dict[str, Any], SessionState]]:
 
 
 @dataclass
-class _Reader:
+class _SessionCalls:
     """The calls of a session, and what they took of limits that sessions share.
 
     A reservation is written before its call's intent, and both under the session's lock: what a

@@ -288,6 +288,7 @@ class Project:
             self.config, self.ledger, agent, parent, scopes=scopes, ttl_seconds=ttl_seconds
         )
         state = SessionState()
+        started = {"agent_id": agent, "roles": roles, "scopes": bounds.scopes}
         record = self.ledger.start_session(
             agent,
             principal=principal,
@@ -297,6 +298,7 @@ class Project:
             ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent,
             on_lines=state.read,
+            redactor=self.redactors.of(self.caller_of(started), None),
         )
         session = GovernedSession(self, record, state)
         self._sessions[session.id] = session
