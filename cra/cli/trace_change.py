@@ -312,7 +312,7 @@ def _counted(due: list[Candidate]) -> str:
 def _show_pruning(
     due: list[Candidate], kept: dict[str, CraError], *, dry_run: bool, as_json: bool
 ) -> None:
-    why = {session_id: str(error) for session_id, error in kept.items()}
+    why = {session_id: error.message for session_id, error in kept.items()}
     if as_json:
         sessions = [
             {

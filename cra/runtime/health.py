@@ -330,7 +330,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         yield HealthCheck("ledger", "OK", "nothing is recorded yet")
         return
     except CraError as error:
-        yield HealthCheck("ledger", "FAIL", f"cannot be read: {error}", "cra trace verify")
+        yield HealthCheck("ledger", "FAIL", f"cannot be read: {error.message}", "cra trace verify")
         return
     decisive = report.decisive
     if report.verdict.exit_code != 0 and decisive is not None:
