@@ -878,11 +878,11 @@ FAILURES = [
     ),
     (
         {**KEEPS, "expect": {"decision": "allow"}},
-        "expected allow by any rule, found deny by desk-keeps: desk-keeps denies it",
+        "expected allow by any rule, found deny by desk-keeps: a rule denies it",
     ),
     (
         {**KEEPS, "expect": {"decision": "deny", "policy_id": "desk-reads"}},
-        "expected deny by desk-reads, found deny by desk-keeps: desk-keeps denies it",
+        "expected deny by desk-reads, found deny by desk-keeps: a rule denies it",
     ),
 ]
 

@@ -314,7 +314,8 @@ def _print_patch(opened: Project, call: Call, explanation: Explanation) -> None:
     found = patch_of(opened, call, explanation.changes)
     output.answer(found.diff.removesuffix("\n"))
     if found.leads_to.outcome != "allow":
-        output.tell(f"note: with it, {output.safe(found.leads_to.reason)}")
+        ruling = found.leads_to
+        output.tell(f"note: with it, {output.safe(f'{ruling.reason} ({ruling.policy_id})')}")
 
 
 def _patch_or_why_not(opened: Project, call: Call, explanation: Explanation) -> Patch | str:
