@@ -16,6 +16,7 @@ from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
+from cra.cli.select import short_length
 from cra.errors import ExitCode, NotFound, UsageError
 from cra.ledger.index import session_files, session_id_of
 from cra.ledger.outline import outline
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cra.runtime.approval import Scope
     from cra.runtime.project import Project
     from cra.runtime.session import GovernedSession
-    from cra.runtime.state import Approval, Execution, SessionState, Standing
+    from cra.runtime.state import Approval, Execution, Given, SessionState, Standing
 
 ApprovalName: TypeAlias = Annotated[
     str,
@@ -51,6 +52,7 @@ KeyFile: TypeAlias = Annotated[
     ),
 ]
 
+_HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
 _STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
 _SHOWN_BEFORE: Final = 5
 
@@ -62,6 +64,8 @@ class FoundApproval(NamedTuple):
     state: SessionState
     approval: Approval
     standing: Standing
+    # The decision that counts.
+    given: Given | None
 
 
 def list_approvals(
@@ -85,9 +89,10 @@ def list_approvals(
     if not found:
         output.tell("no call waits for an approval")
         return
+    length = short_length(Path(one.approval.approval_id) for one in found)
     rows = [
         (
-            one.approval.approval_id,
+            one.approval.approval_id[:length],
             Cell(one.standing, _STYLES.get(one.standing, "")),
             one.approval.action_id,
             _agent(one),
@@ -95,7 +100,8 @@ def list_approvals(
         )
         for one in found
     ]
-    output.table(rows, ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS"), cut=("ARGUMENTS",))
+    headers = ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS")
+    output.table(rows, headers, cut=("ACTION", "AGENT", "ARGUMENTS"))
 
 
 def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = False) -> None:
@@ -226,7 +232,8 @@ def _approvals(config: Config) -> Iterator[FoundApproval]:
             state, covered = folded(session), coverage(session)
         for approval in state.approvals.values():
             standing = approval.standing(now, covered.covers)
-            yield FoundApproval(session_id_of(path), state, approval, standing)
+            given = approval.decision(covered.covers)
+            yield FoundApproval(session_id_of(path), state, approval, standing, given)
 
 
 def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
@@ -361,6 +368,7 @@ def _show(opened: Project, found: FoundApproval) -> None:
     )
     rows = [
         ("state", found.standing),
+        *(_decision_row(given, found) for given in approval.decisions),
         ("action", approval.action_id),
         ("risk tier", asked["risk_tier"]),
         ("agent", _agent(found)),
@@ -389,6 +397,26 @@ def _show(opened: Project, found: FoundApproval) -> None:
         for one in before:
             words = f"{one.timestamp[:19]}  {one.action_id}: {one.status}"
             output.answer(f"    {output.safe(words)}")
+
+
+def _decision_row(given: Given, found: FoundApproval) -> tuple[str, str]:
+    """What was decided: who, how, how far, until when, and why."""
+    payload = given.payload
+    parts = [words_of_approver(payload["approver"])]
+    if given.is_grant:
+        uses = payload["uses"]
+        left = f"{uses - found.approval.uses} of {uses}" if uses is not None else "any number of"
+        parts.append(f"{left} uses left")
+        parts += ["with any arguments"] if payload["any_arguments"] else []
+    parts.append(f"until {payload['expires_at']}")
+    parts += [] if given is found.given else ["which does not count"]
+    why = f": {payload['reason']}" if payload["reason"] else ""
+    return "granted" if given.is_grant else "denied", ", ".join(parts) + why
+
+
+def words_of_approver(by: Approver) -> str:
+    how = f"by the key {by['key']}" if "key" in by else _HOW[by["how"]]
+    return f"by {by['name']}, {how}"
 
 
 def _before(found: FoundApproval) -> list[Execution]:

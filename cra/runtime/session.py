@@ -333,7 +333,7 @@ class GovernedSession:
         known = self.project.config.agents.get(self.caller.agent)
         configured = known.scopes if known else ()
         policy, on_request = self.project.policy, self.project.snapshot.on_request
-        return remedy_of(decided.ruling, call, decided.asked, policy, configured, on_request)
+        return remedy_of(decided, call, policy, configured, on_request)
 
     def _follow(
         self,
