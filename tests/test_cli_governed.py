@@ -186,12 +186,54 @@ def test_the_same_key_does_not_run_an_action_again(project):
 
     first, second = (json.loads(answer(project, *once)) for _ in range(2))
     other = cra(project, "execute", "ticket.close", "-p", "id=5", "--idempotency-key", "k")
+    action = cra(project, "execute", "ticket.read", "-p", "id=4", "--idempotency-key", "k")
 
     assert (first["repeated"], second["repeated"]) == (False, True)
     assert first["result"] == second["result"]
     assert closed(project) == ["4"]
     assert other.returncode == 2
-    assert "expected the idempotency key 'k'" in other.stderr
+    assert "found that 'k' was used for ticket.close with other arguments" in other.stderr
+    assert "found that 'k' was used for another action, ticket.close" in action.stderr
+
+
+def test_a_program_that_fails_shows_the_end_of_what_it_said(project):
+    script = 'echo "one" >&2; echo "two" >&2; printf "no\\033[2J paper\\n\\n" >&2; exit 3'
+    broken = {
+        "action_id": "ticket.print",
+        "name": "Print a ticket",
+        "risk_tier": "low",
+        "parameters_schema": {"type": "object"},
+        "executor": {"type": "process", "command": ["sh", "-c", script]},
+    }
+    path = project / "atlases" / "desk" / "atlas.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"actions": [*written["actions"], broken]}))
+    pin(project)
+    answer(project, "resolve", "--goal", "print a ticket")
+
+    said = cra(project, "execute", "ticket.print")
+    error = json.loads(cra(project, "execute", "ticket.print", "--json").stdout)["error"]
+
+    assert said.returncode == 5
+    assert said.stdout == "FAILED: exit_code: expected exit code 0, found 3\n"
+    assert said.stderr.splitlines()[:3] == [
+        "stderr: one", "stderr: two", "stderr: no\\x1b[2J paper"]  # fmt: skip
+    assert error["details"]["stderr"] == "one\ntwo\nno\x1b[2J paper\n\n"
+
+
+def test_a_resolution_is_named_as_explain_names_it(project):
+    answer(project, "resolve", "--goal", "read a ticket")
+    read = ("execute", "ticket.read", "-p", "id=4", "--resolution")
+    recorded = types(project)
+
+    unknown = [cra(project, *read, name) for name in ("lst", "", "0192f0c1")]
+    assert [said.returncode for said in unknown] == [2, 2, 2]
+    assert "expected the resolution 'lst' in the session" in unknown[0].stderr
+    assert types(project) == recorded
+
+    done = json.loads(answer(project, *read, "last", "--json"))
+    again = json.loads(answer(project, *read, done["resolution_id"][:20], "--json"))
+    assert done["resolution_id"] == again["resolution_id"]
 
 
 def test_a_dry_run_is_decided_and_recorded_and_runs_nothing(project):

@@ -455,9 +455,15 @@ class GovernedSession:
             return None
         action = call.action.action_id
         if (earlier.action_id, earlier.arguments_digest) != (action, call.digest):
+            is_same = earlier.action_id == action
+            used = (
+                f"{action} with other arguments"
+                if is_same
+                else f"another action, {earlier.action_id}"
+            )
             raise UsageError(
-                f"expected the idempotency key {key!r:.80} for the call that it was used for, "
-                f"{earlier.action_id}, found {action} or other arguments",
+                f"expected an idempotency key of this call, found that {key!r:.80} was used for "
+                f"{used}",
                 fix="use another key",
             )
         covered = self._record.covered_size
