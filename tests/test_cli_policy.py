@@ -165,6 +165,18 @@ def test_an_atlas_rule_is_shown_with_the_atlas_it_stands_in(project):
     assert rule["where"].startswith("atlases/shop/atlas.json:")
 
 
+def test_an_atlas_rule_is_named_in_one_way_on_a_screen(project):
+    atlas = json.loads((project / "atlases/shop/atlas.json").read_text())
+    atlas["policies"].append({"policy_id": "shop-keeps", "type": "deny"})
+    (project / "atlases/shop/atlas.json").write_text(json.dumps(atlas))
+    lock(project)
+
+    shown = cra(project, "explain", "ticket.read").stdout
+
+    assert "(atlases/shop/atlas.json:1:" in shown
+    assert shown.count("atlases/shop/atlas.json:") == shown.count("atlas.json:")
+
+
 def test_what_an_action_asks_for_itself_is_shown_with_its_atlas(project):
     atlas = json.loads((project / "atlases/shop/atlas.json").read_text())
     atlas["actions"][2]["requires_confirmation"] = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -150,7 +151,7 @@ def explain(
 def _explain_call(opened: Project, call: Call, *, patch: bool, as_json: bool) -> ExitCode:
     from cra.policy.explain import explain as explained
 
-    explanation = explained(opened.policy, call)
+    explanation = explained(opened.policy, call, partial(place_of, opened))
     if patch:
         _print_patch(opened, call, explanation)
     elif as_json:
