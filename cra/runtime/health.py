@@ -21,7 +21,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from cra import __version__
 from cra.amount import counted
 from cra.atlas.lock import LOCK_NAME
-from cra.atlas.snapshot import open_snapshot
+from cra.atlas.snapshot import POLICIES, open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
 from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, SignerRefused
 from cra.ledger.chain import Event
@@ -293,9 +293,13 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
         snapshot = project.snapshot
         remarks = [remark for remark in project.remarks() if not remark.is_note]
     except AtlasError as error:
-        first = error.message.partition("\n")[0]
+        first, *each = error.message.split("\n")
         where = f" ({error.where})" if error.where else ""
-        yield HealthCheck("atlases", "FAIL", f"{error.code}: {first}{where}", error.fix)
+        told = f"{error.code}: {', the first: '.join([first, *each[:1]])}{where}"
+        if (error.where or "".join(each)).startswith(f"{POLICIES}/"):
+            yield HealthCheck("policies", "FAIL", told, "cra policy check")
+        else:
+            yield HealthCheck("atlases", "FAIL", told, error.fix)
         return
     except CraError as error:
         yield HealthCheck("policies", "FAIL", f"{error.code}: {error.message}", error.fix)
