@@ -959,6 +959,39 @@ def test_scenarios_run_on_the_files_as_they_are_before_a_change_is_accepted(adde
     assert answer(added, "atlas", "test").endswith("1 passed, 0 failed")
 
 
+def test_an_atlas_that_is_gone_is_named_with_what_mends_it(added, desk):
+    desk.rename(desk.with_name("elsewhere"))
+
+    for command in (("resolve", "--goal", "x"), ("atlas", "lock"), ("atlas", "list")):
+        said = cra(added, *command)
+        assert said.returncode == 2
+        assert "expected the atlas com.example.desk at " in said.stderr
+        assert "fix: cra atlas remove com.example.desk, or put it there" in said.stderr
+    assert cra(added, "atlas", "remove", "com.example.desk", "--yes").returncode == 0
+    assert cra(added, "atlas", "list").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["add", "validate"])
+def test_a_path_where_no_atlas_is_says_so(project, command):
+    said = cra(project, "atlas", command, "nosuch")
+
+    assert said.returncode == 2
+    assert "CRA-2104" in said.stderr
+    assert "expected an atlas, a directory or a zip file, found nothing there" in said.stderr
+    assert "fix: cra atlas create nosuch begins one" in said.stderr
+
+
+def test_without_an_atlas_there_is_nothing_to_test_or_resolve(project):
+    tested = cra(project, "atlas", "test")
+    resolved = cra(project, "resolve", "--goal", "read a ticket")
+
+    assert (tested.returncode, resolved.returncode) == (2, 1)
+    assert "expected an atlas in the project, found none" in tested.stderr
+    assert "fix: cra atlas add PATH" in tested.stderr
+    assert "the project has no atlas" in resolved.stderr
+    assert "next: cra atlas add PATH" in resolved.stderr
+
+
 def test_no_scenarios_are_no_success(tmp_path):
     write_atlas(tmp_path / "desk", tests=[])
     said = cra(tmp_path, "atlas", "test", "desk")

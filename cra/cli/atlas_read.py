@@ -531,6 +531,8 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     pins = read_lock(root) if root is not None else {}
     if what is None:
         assert root is not None
+        if not pins:
+            raise NotFound("expected an atlas in the project, found none", fix="cra atlas add PATH")
         return [(root / pin.source, pin.source) for pin in pins.values()]
     if root is not None and what in pins:
         return [(root / pins[what].source, pins[what].source)]

@@ -54,7 +54,7 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "CRA-2103": ("The same id twice where each may be there once.", "rename one of the two"),
     "CRA-2104": (
-        "The name of an action, a file or a pack that is not there.",
+        "The name of an action, a file, a pack or an atlas that is not there.",
         "correct the name, or add what it names",
     ),
     "CRA-2105": ("A JSON Schema that cannot be accepted.", "mend the schema where it says"),

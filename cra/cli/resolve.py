@@ -76,6 +76,7 @@ def resolve(
         )
         working.barrier()
         appended = working.stored_lines(before)
+        has_atlas = bool(opened.snapshot.atlases)
     if any(_CHANGED in line for line in appended):
         output.tell("note: the atlases or policies are others than when this session resolved last")
     for line in appended if events else ():
@@ -84,6 +85,9 @@ def resolve(
         output.answer_json(found.document)
     else:
         _show(found)
+    if not has_atlas:
+        output.tell("the project has no atlas, so there is nothing to know or do")
+        output.tell("next: cra atlas add PATH")
     return ExitCode.NO if found.decision == "deny" else ExitCode.OK
 
 
