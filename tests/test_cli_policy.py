@@ -413,7 +413,7 @@ def test_a_rule_that_cannot_be_read_leads_no_command_back_to_itself(project, com
 
     assert done.returncode == 2
     assert f"cra {' '.join(command[:2])}" not in done.stderr
-    assert "fix: write it as expected; until then nothing is resolved" in done.stderr
+    assert "fix: cra schema policy has what a rule may hold" in done.stderr
 
 
 # policy test

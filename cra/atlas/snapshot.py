@@ -29,7 +29,7 @@ POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
 _DOMAIN: Final = b"cra snapshot 1\n"
 _LOCK: Final = "cra atlas lock"
-_MEND: Final = "write it as expected; until then nothing is resolved or executed"
+_MEND: Final = "cra schema policy has what a rule may hold"
 
 
 def open_snapshot(project: Path, config: Config) -> Snapshot:

@@ -23,6 +23,7 @@ from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
+from cra.policy.document_schema import policy_schema
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
@@ -66,6 +67,7 @@ SCHEMAS: Final[dict[str, tuple[str, Callable[[], dict[str, Any]]]]] = {
         "what cra explain ACTION --json prints",
         lambda: document(ExplainAnswer, "explain", "Why a call is decided as it is"),
     ),
+    "policy": ("a file in policies/", policy_schema),
     "policy-backtest": (
         "what cra policy backtest --json prints",
         lambda: document(BacktestAnswer, "policy-backtest", "Recorded calls under other rules"),
