@@ -327,6 +327,17 @@ def test_a_file_of_parameters_is_one_json_object(tmp_path, text):
         parameters_of([], str(file), {})
 
 
+def test_a_mistake_in_parameters_is_told_with_its_place(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{\n "amount" 5}')
+
+    with pytest.raises(UsageError) as caught:
+        parameters_of([], str(file), {})
+
+    found = "expected parameters as JSON, found a mistake: expecting ':' delimiter"
+    assert (caught.value.message, caught.value.where) == (found, f"{file}:2:11")
+
+
 def test_facts_of_the_context_are_what_a_condition_can_compare():
     words = ["a=1", "b=true", "c=null", "d=text", 'e={"x": 1}', "f="]
 

@@ -151,6 +151,11 @@ def meaning_of(code: str) -> Meaning:
     raise NotFound(f"expected a code of cra, found {code}{question}", fix="cra help exit-codes")
 
 
+def codes() -> list[str]:
+    """Every code, in order."""
+    return sorted(_PAGES)
+
+
 def _codes() -> Iterator[tuple[str, str, ExitCode]]:
     """Every code of `cra.errors`, what it is called there, and its exit code."""
     yield from ((fault.value, fault.name, ExitCode.USAGE) for fault in Fault)
