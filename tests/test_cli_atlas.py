@@ -528,7 +528,7 @@ def test_the_atlases_of_a_project_are_listed_and_shown(added):
     assert shown["grants"] == ["ticket.find"]
     assert shown["reach"] == ["program rm"]
     assert [rule["policy_id"] for rule in shown["policies"]] == ["desk-reads", "desk-keeps"]
-    assert "ticket.find(words, limit?) low risk, runs static" in printed
+    assert "ticket.find(words: string, limit?: integer) low risk, runs static" in printed
     assert "com.example.desk" in answer(added, "atlas", "list")
 
 
@@ -957,6 +957,27 @@ def test_scenarios_run_on_the_files_as_they_are_before_a_change_is_accepted(adde
     write_atlas(desk, FINDS, version="1.0.1")
 
     assert answer(added, "atlas", "test").endswith("1 passed, 0 failed")
+
+
+def test_a_scenario_without_what_it_expects_is_told_in_words(tmp_path):
+    path = write_atlas(tmp_path / "desk", {"name": "a", "goal": "find a ticket"})
+    said = cra(tmp_path, "atlas", "validate", path)
+
+    assert "expected an expect, found none" in said.stdout
+
+
+def test_a_file_that_is_no_python_is_told_once_for_all_its_actions(tmp_path):
+    find, *others = DESK["actions"]
+    actions = [
+        {**find, "action_id": f"ticket.{name}", "executor": f"python:desk:{name}"}
+        for name in ("find", "read", "note")
+    ]
+    path = write_atlas(tmp_path / "desk", actions=[*others, *actions])
+    (path / "desk.py").write_text("def find(:")
+    said = cra(tmp_path, "atlas", "validate", path)
+
+    assert said.returncode == 2
+    assert said.stdout.count("expected a file of Python, found a mistake in it") == 1
 
 
 def test_an_atlas_that_is_gone_is_named_with_what_mends_it(added, desk):

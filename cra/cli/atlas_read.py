@@ -5,6 +5,7 @@ What a command works with is imported when it runs: its help is read more often 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -341,7 +342,10 @@ def print_atlas(atlas: Atlas, pin: Pin) -> None:
             print_wrapped(f"  {name:<8} ", output.safe(value))
     if atlas.certification is not None:
         output.answer("  says of itself that it is certified, which nothing here checks")
-    _print_list("Actions", [_action_line(action) for action in atlas.actions])
+    _print_list(
+        "Actions (an argument with ? may be left out)",
+        [_action_line(action) for action in atlas.actions],
+    )
     _print_list("Rules", [_rule_line(rule) for rule in atlas.policies])
     packs = [f"{pack.pack_id}: {', '.join(pack.files)}" for pack in atlas.context_packs]
     _print_list("Context", packs)
@@ -462,7 +466,13 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
 
 def _action_line(action: Action) -> str:
     runs = action.executor.TYPE if action.executor else "nothing: declared, not executable"
-    arguments = ", ".join(_arguments(action)) or "no arguments"
+    properties = action.parameters_schema.get("properties")
+    schemas = properties.values() if isinstance(properties, dict) else ()
+    typed = [
+        f"{name}: {words}" if (words := _words_of_type(schema)) else name
+        for name, schema in zip(_arguments(action), schemas, strict=True)
+    ]
+    arguments = ", ".join(typed) or "no arguments"
     return f"{action.action_id}({arguments}) {action.risk_tier or 'default'} risk, runs {runs}"
 
 
@@ -498,6 +508,16 @@ def _arguments(action: Action) -> list[str]:
     required = action.parameters_schema.get("required", ())
     names = properties if isinstance(properties, dict) else {}
     return [name if name in required else f"{name}?" for name in names]
+
+
+def _words_of_type(schema: Any) -> str:
+    """The type of an argument, or its values if there are only some; nothing for any."""
+    if not isinstance(schema, dict):
+        return ""
+    if "enum" in schema:
+        return "|".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    stated = schema.get("type", "")
+    return stated if isinstance(stated, str) else "|".join(stated)
 
 
 def _pack_facts(atlas: Atlas, pack: ContextPack) -> dict[str, Any]:
