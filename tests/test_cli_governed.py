@@ -127,6 +127,21 @@ def test_a_goal_is_resolved_to_actions_denials_and_context(project):
     assert block["content"] == "# House rules\nBe kind.\n"
 
 
+def test_the_parts_of_a_resolution_stand_one_line_apart(project):
+    with_denial = answer(project, "resolve", "--goal", "close the ticket about the printer")
+    rules = json.loads((project / "atlases/desk/atlas.json").read_text())
+    rules["policies"] = rules["policies"][:1]
+    (project / "atlases/desk/atlas.json").write_text(json.dumps(rules))
+    pin(project)
+    without = answer(project, "resolve", "--goal", "close the ticket about the printer")
+
+    assert "\n\ndenied" in with_denial
+    assert "denied" not in without
+    for shown in (with_denial, without):
+        assert "\n\ncontext" in shown
+        assert "\n\n\n" not in shown
+
+
 def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project):
     answer(project, "resolve", "--goal", "close a ticket")
 

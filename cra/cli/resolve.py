@@ -97,6 +97,8 @@ def _show(found: Resolution) -> None:
     style = _STYLES[decision["type"]]
     output.answer(output.labelled(decision["type"].upper(), style, f": {decision['reason']}"))
     _show_actions(document)
+    if document["allowed_actions"] and (document["denied_actions"] or document["constraints"]):
+        output.answer()
     for action in document["denied_actions"]:
         why = f"{action['reason']} ({action['policy_id']})"
         output.answer(output.labelled("denied", "bad", f"  {action['action_id']}: {why}"))
@@ -128,7 +130,6 @@ def _show_actions(document: dict[str, Any] | Any) -> None:
     output.table(
         rows, ("ACTION", "RISK", "NEEDS", "RELEVANCE", "DESCRIPTION"), cut=("DESCRIPTION",)
     )
-    output.answer()
     left_out = document["omitted"]["allowed"]
     if left_out:
         output.answer(f"and {left_out:,} more that are less relevant")

@@ -105,6 +105,9 @@ class GovernedSession:
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
 
+    def __repr__(self) -> str:
+        return f"<GovernedSession {self.id} of {self.caller.agent}>"
+
     # Resolving.
 
     def resolve(
