@@ -68,6 +68,8 @@ class Settings:
     """How goldens are replayed; what is None, the manifest says."""
 
     trust: Trust = _NOBODY
+    # What is decided by, instead of the project's atlases and rules.
+    snapshot: Snapshot | None = None
     mode: Mode | None = None
     order: Order | None = None
     fail_on: FailOn = "breaking"
@@ -102,6 +104,13 @@ class Report:
     pending: Path | None = None
     # The code, the message, the place and the way out of what kept it from being compared.
     error: tuple[str, str, str | None, str | None] | None = None
+
+    def causes(self) -> list[str]:
+        """What keeps it from passing, a line for each; not what follows from that."""
+        if self.error is not None:
+            return [f"{self.error[0]}: {self.error[1]}"]
+        own = [one for one in self.differences if not one.follows]
+        return [f"{one.significance}: {one.told}" for one in own]
 
 
 def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
@@ -155,7 +164,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
         else:
             root, place = _places(golden, mode, config, settings, stack)
             config = replace(config, project=root)
-            snapshot = open_snapshot(root, config)
+            snapshot = settings.snapshot or open_snapshot(root, config)
             runs_with = (settings.environ or {}) if mode == "execute" else None
             done = replay(golden, config, snapshot, place, runs_with=runs_with)
             found = stack.enter_context(Trace(done.trace, done.replaced))
