@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
+from cra import config as configuration
 from cra.atlas.model import Snapshot
 from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config
@@ -137,11 +138,19 @@ def check(path: Path, config: Config, settings: Settings) -> Report:
                 where=str(golden.trace),
                 fix="record it in a project with a key, or give the key that signed it with --key",
             )
-        return _checked(golden, mode, config, settings)
+        return _checked(golden, mode, _own(config), settings)
     except IntegrityError as error:
         return Report(name, path, mode, "integrity", error=_facts(error))
     except CraError as error:
         return Report(name, path, mode, "refused", error=_facts(error))
+
+
+def _own(config: Config) -> Config:
+    """What the project's file says: a user's own and the environment are others elsewhere."""
+    project = config.project
+    if project is None or not (project / configuration.FILE_NAME).is_file():
+        return config
+    return configuration.load(project, {}, None, {})
 
 
 def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> Report:
