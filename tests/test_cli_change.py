@@ -493,6 +493,7 @@ def test_end_wants_one_open_session(project):
     answer(project, "session", "end", first)
     again = cra(project, "session", "end", first)
     assert (again.returncode, "CRA-4003" in again.stderr) == (2, True)
+    assert f"fix: cra session show {first}\n" in again.stderr
     assert answer(project, "session", "end") == (
         f"ended {second}: 2 events, 0 resolutions, 0 actions, 0 denials"
     )

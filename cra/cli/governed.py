@@ -13,10 +13,10 @@ import typer
 
 from cra.cli.project import open_config, user_dirs
 from cra.cli.select import find_session
-from cra.errors import IntegrityError, NotFound, UsageError
+from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import decode
 from cra.ledger.index import LedgerFile, session_files, session_id_of
-from cra.ledger.outline import Outline, outline
+from cra.ledger.outline import Outline, outline, way_on
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def open_project(project: Path | None) -> Iterator[Project]:
 def session_id_for(directory: Path, stated: str | None, agent: str) -> str | None:
     """The session that is stated, or the agent's only open one; None if it has none.
 
+    One that is not what was recorded stands back for one that the agent began after it.
     Raises NotFound, UsageError if there are several, or IntegrityError for one that is damaged and
     not over: neither an earlier one nor a new one is what the agent was about to go on with.
     """
@@ -79,6 +80,9 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
     if live and live[0].state(now) == "damaged":
         _check_whole(live[0], agent)
     found = [session for session in live if session.state(now) == "open"]
+    if len(found) > 1:
+        # Whoever begins another one goes on without those that are not what was recorded.
+        found = [found[0], *_whole(directory, found[1:])]
     if len(found) > 1:
         raise _ambiguous(agent, found)
     return found[0].id if found else None
@@ -116,9 +120,19 @@ def _check_whole(session: Outline, agent: str) -> None:
                 f"expected a whole session of the agent {agent} to go on with, "
                 f"found it damaged: {error.message}",
                 where=f"{session.path}, event {sequence}",
-                fix=f"cra trace verify {session.id}; "
-                f"to go on without it: cra session start{_named(agent)}",
+                fix=way_on(session.id, agent),
             ) from None
+
+
+def _whole(directory: Path, sessions: list[Outline]) -> list[Outline]:
+    """Those of some sessions that a verdict finds nothing bad about."""
+    from cra.cli.ledger import trust_of
+    from cra.ledger.verify import verify_ledger  # it takes long, and most agents have one session
+
+    trust = trust_of(None, None)
+    report = verify_ledger(directory, trust, sessions=[session.id for session in sessions])
+    whole = {part.name for part in report.sessions if part.verdict.exit_code == ExitCode.OK}
+    return [session for session in sessions if session.id in whole]
 
 
 def _ambiguous(agent: str, found: list[Outline]) -> UsageError:

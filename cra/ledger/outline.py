@@ -105,6 +105,15 @@ def outline(path: Path) -> Outline:
         os.close(fd)
 
 
+def way_on(session_id: str, agent: str | None) -> str:
+    """The commands for a session that is not what was recorded: its verdict, and to go on
+    without it."""
+    from shlex import quote  # a list of sessions does without it
+
+    named = "" if agent in (None, "cli") else f" --agent {quote(str(agent))}"
+    return f"cra trace verify {session_id}; to go on without it: cra session start{named}"
+
+
 def readable(line: bytes) -> Event | None:
     """The event of a line on its own; None if it is none."""
     try:

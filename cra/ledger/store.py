@@ -20,6 +20,7 @@ from cra.errors import (
     IntegrityError,
     NotFound,
     ReadFailed,
+    SessionEnded,
     SignerRefused,
     UsageError,
     WriteFailed,
@@ -29,6 +30,7 @@ from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
 from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
+from cra.ledger.outline import outline, way_on
 from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
@@ -76,10 +78,15 @@ class Session(ChainWriter):
         in whatever process, could not record its own any more.
         """
         with self.batch(barrier=True):
+            if self.ended:
+                raise SessionEnded(
+                    f"expected an open session, found that {self.id} has ended",
+                    fix=f"cra session show {self.id}",
+                )
             types: Counter[str] = Counter()
             started = None
             intents: dict[str, Event] = {}
-            for event in read_events(self.paths.data):
+            for event in self._events():
                 started = started or event.header["timestamp"]
                 types[event.event_type] += 1
                 if event.event_type == "action.approved":
@@ -99,6 +106,24 @@ class Session(ChainWriter):
                 "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
             )
         self._ledger.remember()
+
+    def way_on(self) -> str:
+        try:
+            agent = outline(self.paths.data).agent
+        except (OSError, IntegrityError):  # it is gone, or shrinks meanwhile
+            agent = None
+        return way_on(self.id, agent)
+
+    def _events(self) -> Iterator[Event]:
+        """All that is stored; an error names the event."""
+        sequence = 0
+        try:
+            for event in read_events(self.paths.data):
+                yield event
+                sequence += 1
+        except IntegrityError as error:
+            error.where = f"event {sequence}"
+            raise self._located(error) from None
 
     def _refuse_open(self, intents: Iterable[Event]) -> None:
         payloads = [(event.sequence, event.payload or {}) for event in intents]
