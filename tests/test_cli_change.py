@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -475,7 +476,8 @@ def test_a_session_starts_and_ends(project):
     assert facts["scopes"] == ["a", "b"]
     assert facts["ttl_seconds"] == 5400
     assert facts["signer"].startswith("cra.local+")
-    ended = json.loads(answer(project, "session", "end", "--reason", "by hand", "--json"))
+    words = ("--agent", "reviewer", "--reason", "by hand", "--json")
+    ended = json.loads(answer(project, "session", "end", *words))
     assert (ended["session_id"], ended["reason"]) == (session_id, "by hand")
     assert ended["summary"]["events"] == 2
     assert verdict(project) == ("INTACT", "L2")
@@ -488,6 +490,8 @@ def test_end_wants_one_open_session(project):
     several = cra(project, "session", "end")
 
     assert (none.returncode, several.returncode) == (2, 2)
+    assert "fix: cra session list\n" in none.stderr
+    assert "fix: name the one to end\n" in several.stderr
     assert first in several.stderr
     assert second in several.stderr
     answer(project, "session", "end", first)
@@ -497,6 +501,19 @@ def test_end_wants_one_open_session(project):
     assert answer(project, "session", "end") == (
         f"ended {second}: 2 events, 0 resolutions, 0 actions, 0 denials"
     )
+
+
+def test_end_passes_over_sessions_of_other_agents_and_those_that_are_over(project):
+    others = answer(project, "session", "start", "--agent", "reviewer")
+    over = answer(project, "session", "start", "--ttl", "1s")
+    time.sleep(1.1)
+    none = cra(project, "session", "end")
+    own = answer(project, "session", "start")
+
+    assert (none.returncode, "of the agent cli, found none" in none.stderr) == (2, True)
+    assert answer(project, "session", "end").startswith(f"ended {own}:")
+    assert answer(project, "session", "end", "--agent", "reviewer").startswith(f"ended {others}:")
+    assert answer(project, "session", "end", over).startswith(f"ended {over}:")
 
 
 def test_a_child_shares_its_parents_trace_and_is_no_wider(project):

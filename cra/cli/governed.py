@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
@@ -16,7 +15,7 @@ from cra.cli.select import find_session
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import decode
 from cra.ledger.index import LedgerFile, session_files, session_id_of
-from cra.ledger.outline import Outline, outline, way_on
+from cra.ledger.outline import Outline, naming, outline, way_on
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
@@ -53,10 +52,18 @@ def open_project(project: Path | None) -> Iterator[Project]:
         yield opened
 
 
-def session_id_for(directory: Path, stated: str | None, agent: str) -> str | None:
+def session_id_for(
+    directory: Path,
+    stated: str | None,
+    agent: str,
+    *,
+    choice: str = "name one with --session",
+) -> str | None:
     """The session that is stated, or the agent's only open one; None if it has none.
 
-    One that is not what was recorded stands back for one that the agent began after it.
+    One that is not what was recorded stands back for one that the agent began after it. `choice`
+    says how to state one of several.
+
     Raises NotFound, UsageError if there are several, or IntegrityError for one that is damaged and
     not over: neither an earlier one nor a new one is what the agent was about to go on with.
     """
@@ -84,21 +91,16 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
         # Whoever begins another one goes on without those that are not what was recorded.
         found = [found[0], *_whole(directory, found[1:])]
     if len(found) > 1:
-        raise _ambiguous(agent, found)
+        raise _ambiguous(agent, found, choice)
     return found[0].id if found else None
 
 
-def no_session(agent: str) -> NotFound:
+def no_session(agent: str, *, fix: str | None = None) -> NotFound:
+    named = naming(agent)
     return NotFound(
         f"expected an open session of the agent {agent}, found none",
-        fix=f'cra resolve --goal "…"{_named(agent)}, which starts one, '
-        f"or cra session start{_named(agent)}",
+        fix=fix or f'cra resolve --goal "…"{named}, which starts one, or cra session start{named}',
     )
-
-
-def _named(agent: str) -> str:
-    """What a command line has to say for an agent, if anything."""
-    return "" if agent == "cli" else f" --agent {quote(agent)}"
 
 
 def _may_go_on(session: Outline, now: str) -> bool:
@@ -135,7 +137,7 @@ def _whole(directory: Path, sessions: list[Outline]) -> list[Outline]:
     return [session for session in sessions if session.id in whole]
 
 
-def _ambiguous(agent: str, found: list[Outline]) -> UsageError:
+def _ambiguous(agent: str, found: list[Outline], choice: str) -> UsageError:
     listed = [f"  {session.id}  since {session.started}" for session in found[:_MAX_LISTED]]
     message = f"expected one open session of the agent {agent}, found {len(found)}:"
-    return UsageError("\n".join([message, *listed]), fix="name one with --session")
+    return UsageError("\n".join([message, *listed]), fix=choice)
