@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 import typer
 
 from cra.cli.project import open_config, user_dirs
-from cra.cli.select import find_session
+from cra.cli.select import find_session, sessions_of
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import decode
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import Outline, naming, outline, way_on
 from cra.ledger.source import Source
 
@@ -64,18 +64,17 @@ def session_id_for(
     One that is not what was recorded stands back for one that the agent began after it. `choice`
     says how to state one of several.
 
-    Raises NotFound, UsageError if there are several, or IntegrityError for one that is damaged and
-    not over: neither an earlier one nor a new one is what the agent was about to go on with.
+    Raises NotFound, UsageError if there are several, or IntegrityError for a ledger that is gone
+    and for a session that is damaged and not over: neither an earlier one nor a new one is what
+    the agent was about to go on with.
     """
     if stated is not None:
         path = find_session(directory, stated)
         if path.parent != directory:
             raise UsageError("expected a session of this project's ledger", where=str(path))
         return session_id_of(path)
-    if not directory.is_dir():
-        return None
     now = Source().now()
-    outlines = [outline(path) for path in session_files(directory)]
+    outlines = [outline(path) for path in sessions_of(directory)]
     # Whose a session is whose first line cannot be read is not known: the last one may be the
     # agent's.
     own = [

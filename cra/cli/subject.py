@@ -7,14 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from cra.cli import output
-from cra.cli.ledger import open_memory, trust_of
+from cra.cli.ledger import config_of, open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
-from cra.config import Config, find_project
-from cra.config import read as read_config
-from cra.errors import Code, IntegrityError, NotFound, UsageError
+from cra.errors import NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_id_of
-from cra.ledger.memory import BRING_BACK, Memory
+from cra.ledger.memory import Memory, check_not_gone
 from cra.ledger.verify import (
     JOURNAL,
     Anchor,
@@ -48,7 +46,10 @@ def judge(
                 "expected a ledger to hold an anchor against, found one session", where=str(path)
             )
         return _verify_alone(path, trust, cores)
-    memory = open_memory(config if path is None else _config_of(path, config))
+    if path is None:
+        memory = open_memory(config)
+    else:
+        memory = open_memory(config_of(path if path.is_dir() else path.parent, config))
     directory, names = _ledger_and_names(config.trace_directory, path, words, memory)
     anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
     with output.progress(size_of(directory, names), "verifying") as advance:
@@ -66,17 +67,6 @@ def judge(
     return report
 
 
-def _config_of(path: Path, here: Config) -> Config | None:
-    """The configuration of the project whose own ledger a path leads into: of the one that the
-    caller stands in, or of the one that the path is in."""
-    directory = path if path.is_dir() else path.parent
-    there = find_project(directory.resolve())
-    for found in (here, *([read_config(there, os.environ, None, {})[0]] if there else [])):
-        if found.owner is not None and directory.resolve() == found.trace_directory.resolve():
-            return found
-    return None
-
-
 def _path_among(words: list[str]) -> Path | None:
     """The one path that is given instead of sessions. Ids and `last` have neither / nor dot."""
     paths = [word for word in words if "/" in word or "." in word]
@@ -86,7 +76,7 @@ def _path_among(words: list[str]) -> Path | None:
         raise UsageError(f"expected one path or sessions by their ids, found {' '.join(words)}")
     path = Path(paths[0])
     if not path.exists():
-        _check_not_gone(path, open_memory())
+        check_not_gone(open_memory(), path)
         raise NotFound(
             "expected a ledger, a session's file or a bundle, found nothing", where=str(path)
         )
@@ -123,7 +113,8 @@ def _ledger_and_names(
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
-    _check_not_gone(configured, memory)
+    if not configured.is_dir():
+        check_not_gone(memory, configured)
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
@@ -137,18 +128,6 @@ def size_of(directory: Path, names: list[str] | None) -> int:
             with suppress(OSError):  # pruned meanwhile, or a link to nothing
                 total += path.stat().st_size
     return total
-
-
-def _check_not_gone(directory: Path, memory: Memory) -> None:
-    """A ledger that was seen here and whose directory is gone was not merely never begun."""
-    known = () if directory.is_dir() else memory.seen_at(directory)
-    if known:
-        raise IntegrityError(
-            Code.ROLLED_BACK,
-            f"expected the ledger {known[0]}, found no directory",
-            where=str(directory),
-            fix=BRING_BACK,
-        )
 
 
 def _session_id(directory: Path, word: str) -> str:

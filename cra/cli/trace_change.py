@@ -18,7 +18,7 @@ from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
 from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
 from cra.cli.output import Cell
 from cra.cli.project import open_config, open_signer
-from cra.cli.select import JOURNAL, find_session
+from cra.cli.select import JOURNAL, find_session, refuse_gone
 from cra.errors import CraError, ExitCode, IntegrityError, SessionOpen, UsageError
 
 if TYPE_CHECKING:
@@ -275,6 +275,8 @@ def _due(config: Config, session: str | None, age: int) -> list[Candidate]:
     from cra.ledger.source import Source
 
     plan = plan_prune(config.trace_directory)
+    if not plan:
+        refuse_gone(config.trace_directory)
     if session is None:
         now = Source().now()
         return [item for item in plan if is_due(item, now, timedelta(seconds=age))]

@@ -29,7 +29,7 @@ from cra.ledger import files
 from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
-from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
+from cra.ledger.memory import Head, Memory, check_known, check_not_gone
 from cra.ledger.outline import outline, way_on
 from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
@@ -180,7 +180,8 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
         if not accept_breaks:
-            self._check_not_gone()
+            # No other is begun, nor a directory of one left, where one was seen before.
+            check_not_gone(self.memory, directory)
         try:
             files.make_ledger_directory(directory)
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -315,17 +316,6 @@ class Ledger:
     def forget_lock(self) -> None:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
-
-    def _check_not_gone(self) -> None:
-        """Begin no other ledger, nor leave a directory of one, where one was seen before."""
-        known = gone_ledger(self.memory, self.directory)
-        if known is not None:
-            raise IntegrityError(
-                Code.ROLLED_BACK,
-                f"expected the ledger {known}, found none",
-                where=str(self.directory),
-                fix=BRING_BACK,
-            )
 
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool

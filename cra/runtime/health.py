@@ -231,6 +231,8 @@ def _first_event(path: Path) -> Event | None:
 
 def _trace(around: Surroundings) -> Iterator[HealthCheck]:
     directory = around.directory
+    if not directory.exists() and gone_ledger(_memory(around), directory) is not None:
+        return  # the check of the ledger says that it is gone, and what to do about it
     if not directory.exists():
         message = f"{directory} is not there yet: the first session makes it"
         yield HealthCheck("trace", "WARN", message, "cra doctor --fix", "trace directory")
