@@ -212,6 +212,9 @@ def test_a_break_with_what_was_remembered_is_recorded_when_accepted(
         "root": remembered.root,
     }
     assert verdict(project) == ("INTACT", "L2")
+    events = f"{remembered.size} event{'s' * (remembered.size != 1)}"
+    told = f"what was seen here before: {events} of the journal of the ledger {before}\n"
+    assert told in cra(project, "trace", "verify").stderr
     answer(project, "session", "start")
     assert cra(project, "trace", "repair", "--all").returncode == 0
 
