@@ -37,6 +37,12 @@ from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
+# What to do where the key that signs a ledger is not the user's.
+NO_KEY: Final = (
+    "bring the ledger's key back, or set CRA_SIGNING_KEY_FILE to it; if it is lost: "
+    "cra init makes another, then cra trace repair --accept"
+)
+_OTHER_KEY: Final = "set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept"
 _MAX_NAME: Final = 256
 # As a configuration and its rules name agents; half a character is in no event.
 _NAME: Final = re.compile(r"[^\s\ud800-\udfff](?:[^\n\ud800-\udfff]*[^\s\ud800-\udfff])?")
@@ -115,15 +121,11 @@ class Session(ChainWriter):
         return way_on(self.id, agent)
 
     def _events(self) -> Iterator[Event]:
-        """All that is stored; an error names the event."""
-        sequence = 0
         try:
-            for event in read_events(self.paths.data):
-                yield event
-                sequence += 1
+            yield from read_events(self.paths.data)
         except IntegrityError as error:
-            error.where = f"event {sequence}"
-            raise self._located(error) from None
+            error.fix = self.way_on()
+            raise
 
     def _refuse_open(self, intents: Iterable[Event]) -> None:
         payloads = [(event.sequence, event.payload or {}) for event in intents]
@@ -333,7 +335,7 @@ class Ledger:
         if is_known:
             check_known(self.memory, self.directory, ledger_id, paths.data)
         if first and is_known:
-            signer = _signer_of_ledger(paths, signer)
+            signer = signer_of_ledger(paths, signer)
         journal = ChainWriter(
             paths,
             Chain(ledger_id, is_journal=True),
@@ -387,13 +389,19 @@ def read_events(path: Path) -> Iterator[Event]:
 
     Raises IntegrityError at one that is malformed, ReadFailed, or FileNotFoundError.
     """
+    sequence = 0
     try:
         fd = files.open_for_reading(path)
         try:
             for lines in Lines(fd):
-                yield from map(decode, lines)
+                for line in lines:
+                    yield decode(line)
+                    sequence += 1
         finally:
             os.close(fd)
+    except IntegrityError as error:
+        error.where, error.fix = f"{path}, event {sequence}", "cra trace verify"
+        raise
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -420,8 +428,12 @@ def _first_event_of(journal: ChainPaths) -> Event | None:
         return None
 
 
-def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
-    """The signer that a ledger goes on with: its own key, or none if it never had one."""
+def signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
+    """The signer that a ledger goes on with: its own key, or none if it never had one.
+
+    `paths` are the journal's. Raises SignerRefused if the key is missing or is another one,
+    IntegrityError for a checkpoint that cannot be read.
+    """
     note = files.read_all(paths.checkpoint, MAX_NOTE)
     covered = 0
     if note is not None:
@@ -439,7 +451,7 @@ def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None
         f"expected the key {named}, which signs this ledger, "
         f"found {signer.key if signer else 'no key'}",
         where=str(paths.data),
-        fix="set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept",
+        fix=NO_KEY if signer is None else _OTHER_KEY,
     )
 
 
