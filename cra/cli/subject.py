@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
+from typing import Final
 
 from cra.cli import output
 from cra.cli.ledger import config_of, open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
+from cra.config import FILE_NAME
+from cra.config import read as read_config
 from cra.errors import NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_id_of
 from cra.ledger.memory import Memory, check_not_gone
@@ -22,6 +27,9 @@ from cra.ledger.verify import (
     verify_file,
     verify_ledger,
 )
+
+# How an id can begin, and the words that stand for one.
+_SESSION: Final = re.compile(f"[0-9a-f-]+|last|{JOURNAL}", re.IGNORECASE)
 
 
 def judge(
@@ -68,8 +76,8 @@ def judge(
 
 
 def _path_among(words: list[str]) -> Path | None:
-    """The one path that is given instead of sessions. Ids and `last` have neither / nor dot."""
-    paths = [word for word in words if "/" in word or "." in word]
+    """The one path that is given instead of sessions."""
+    paths = [word for word in words if _is_path(word)]
     if not paths:
         return None
     if len(words) > 1:
@@ -81,6 +89,14 @@ def _path_among(words: list[str]) -> Path | None:
             "expected a ledger, a session's file or a bundle, found nothing", where=str(path)
         )
     return path
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is a path: ids and `last` have neither / nor dot, and what no id begins with
+    may be a directory here."""
+    if "/" in word or "." in word:
+        return True
+    return not _SESSION.fullmatch(word) and Path(word).is_dir()
 
 
 def _stands_alone(path: Path) -> bool:
@@ -110,6 +126,7 @@ def _ledger_and_names(
 ) -> tuple[Path, list[str] | None]:
     """The ledger to judge, and the sessions in it; None: all of them."""
     if path is not None and path.is_dir():
+        _check_no_project(path)
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
@@ -118,6 +135,17 @@ def _ledger_and_names(
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
+
+
+def _check_no_project(path: Path) -> None:
+    """Whoever names a project means its ledger, and may not know where that is."""
+    if (path / FILE_NAME).is_file() and not (path / JOURNAL_FILE).exists():
+        ledger = read_config(path, os.environ, None, {})[0].trace_directory
+        raise NotFound(
+            "expected the directory of a ledger, found that of a project",
+            where=str(path),
+            fix=f"cra trace verify {quote(str(ledger))}",
+        )
 
 
 def size_of(directory: Path, names: list[str] | None) -> int:
