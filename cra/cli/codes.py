@@ -93,7 +93,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     "CRA-3013": ("No key that is known has signed a ledger that has to be signed.", _KEYS),
     "CRA-3014": ("A checkpoint of another ledger or session.", _VERIFY),
     "CRA-3020": ("The journal knows more events of a session than there are.", _VERIFY),
-    "CRA-3021": ("A session that the journal lists is gone, and was not pruned.", _VERIFY),
+    "CRA-3021": (
+        "A session that the journal lists is gone, and was not pruned.",
+        "bring its file back, from a copy; other sessions go on without it",
+    ),
     "CRA-3022": ("A session that the journal does not know.", _VERIFY),
     "CRA-3023": ("A payload is missing, and no entry says that it was redacted.", _VERIFY),
     "CRA-3024": ("A stored file of an event is missing, or has other bytes.", _VERIFY),

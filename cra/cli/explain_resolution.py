@@ -10,10 +10,11 @@ import orjson
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.policy import place_now, places_by_id
+from cra.cli.select import sessions_of
 from cra.errors import NotFound, UsageError
 from cra.ledger.blobs import read_member
 from cra.ledger.filter import containing
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import readable
 from cra.ledger.source import Source
 from cra.policy.call import Call
@@ -54,7 +55,7 @@ def _find(directory: Path, name: str) -> _Found:
     Raises NotFound, or UsageError for several.
     """
     fitting: list[tuple[str, _Found]] = []
-    for path in session_files(directory):
+    for path in sessions_of(directory):
         with LedgerFile(path) as session:
             for _, line in session.search(containing(b'"event_type":"carp.resolution.')):
                 event = readable(line)
