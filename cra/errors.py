@@ -8,6 +8,7 @@ CraError
 │   ├── ValueRefused      a value that canonical JSON cannot hold
 │   ├── FilterError       a filter expression that cannot be read
 │   ├── RequestRefused    a request that is no request of CARP/1.0, or came too late
+│   ├── GoldenRefused     a golden trace or its manifest that cannot be replayed
 │   ├── UnknownAction     no atlas of the project has the action
 │   └── ArgumentsRefused  arguments that do not fit the action's schema
 ├── Denied                policy does not allow the call
@@ -111,6 +112,10 @@ class RequestRefused(UsageError):
     code = "CRA-1005"
 
 
+class GoldenRefused(UsageError):
+    code = "CRA-1008"
+
+
 class UnknownAction(UsageError):
     code = "CRA-1006"
 
@@ -196,6 +201,7 @@ class Code(StrEnum):
     SESSION_UNLISTED = "CRA-3022"
     REDACTION_UNKNOWN = "CRA-3023"
     BLOB_WRONG = "CRA-3024"
+    ARTIFACT_WRONG = "CRA-3025"
     ROLLED_BACK = "CRA-3030"
     LEDGER_REPLACED = "CRA-3031"
     ANCHOR_UNMET = "CRA-3032"

@@ -3,81 +3,300 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from cra.cli import run
+from cra.cli.commands import COMMANDS
+from cra.cli.group import load
+from cra.cli.project import user_dirs
 from cra.cli.schema import SCHEMAS
+from cra.ledger.keys import load_key
+from cra.ledger.memory import Memory
+from cra.ledger.store import Ledger
 from cra.policy.schema import compile_schema
-from tests.governed import ALLOW, GOAL, limit, rule, write_project
-from tests.program import answer, at_terminal, cra
+from cra.protocol.schema import trace_event
+from tests.governed import rule, write_rules
+from tests.program import at_terminal
+from tests.secrets_corpus import KEYS
 
-ASK = rule("a-person-looks", "require_approval", "ticket.note", reason="notes are public")
-NEVER = rule("no-closing", "deny", "ticket.close", conditions={"roles": ["clerk"]})
-FEW = limit("few-notes", "session", 3)
+DESK = Path(__file__).parents[1] / "examples" / "atlases" / "support-desk"
+# Commands whose answers have a schema of another name.
+OTHERWISE = {
+    "resolve": "carp-resolution",
+    "execute": "carp-execution-result",
+    "conformance": "conformance-report",
+}
+# Schemas of what is read or stored, and of the report that tests/test_conformance.py looks at.
+NOT_PRINTED = {"atlas-manifest", "carp-request", "conformance-report", "cra-config", "trace-event"}
+
+RULES = [
+    rule("a-person-looks", "require_approval", "ticket.reply", reason="replies are public"),
+    rule("no-closing", "deny", "ticket.close", conditions={"roles": ["clerk"]}),
+    rule(
+        "few-lists", "rate_limit", "ticket.list", parameters={"max_calls": 9, "window_seconds": 9}
+    ),
+    rule("nothing-there", "deny", "invoice.send"),
+    rule("of-a-program", "allow", "report.*"),
+]
+DRAFT = [rule("no-reading", "deny", "ticket.read")]
+TESTS = [
+    {"name": name, "call": {"action": "ticket.delete", "parameters": {"id": 1}}, "expect": expect}
+    for name, expect in [("kept", {"decision": "deny"}), ("gone", {"decision": "allow"})]
+]
+DENIED = {"action_id": "ticket.delete", "reason": "no rule allows it", "policy_id": None}
+APPROVED = {
+    "execution_id": "e",
+    "action_id": "a.b",
+    "resolution_id": None,
+    "arguments": {},
+    "arguments_digest": "",
+    "decision": {"type": "allow", "reason": "", "policy_id": "p"},
+}
+EXECUTED = {
+    "execution_id": "f",
+    "action_id": "a.b",
+    "duration_us": 1,
+    "result": KEYS["github_token"][0](Random(1)) + " " * 70_000,
+}
+FAILED = {
+    "execution_id": "g",
+    "action_id": "a.b",
+    "duration_us": 1,
+    "error": {"code": "CRA-5003", "message": "it failed"},
+}
+pytestmark = pytest.mark.xdist_group("answers")
+
+COMMIT = """
+git init --quiet
+git config user.name "A Tester"
+git config user.email tester@example.com
+git commit --quiet --allow-empty -m begin
+"""
+
+
+class Printed:
+    """What commands printed in a directory, by the name of their schema."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.found: dict[str, list[Any]] = defaultdict(list)
+
+    def ask(self, name: str, line: str, code: int = 0) -> Any:
+        out, err = StringIO(), StringIO()
+        with chdir(self.place), redirect_stdout(out), redirect_stderr(err):
+            ended = run([*line.split(), "--json"])
+        assert ended == code, f"{line}: {ended}\n{out.getvalue()}{err.getvalue()}"
+        text = (err if name == "error" else out).getvalue()
+        said = text.splitlines() if name == "trace-tail" else [text]
+        self.found[name] += map(json.loads, said)
+        return self.found[name][-1]
+
+    def ask_at_terminal(self, name: str, line: str) -> None:
+        code, screen = at_terminal(self.place, *line.split(), "--json", typed="y\n")
+        assert code == 0, screen
+        self.found[name].append(json.loads(screen.partition("[y/N]")[2]))
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with calls of each kind: done, denied, granted, refused and still waiting."""
-    place = write_project(tmp_path_factory.mktemp("answers"), ALLOW, ASK, NEVER, FEW)
-    answer(place, "resolve", "--goal", GOAL)
-    answer(place, "execute", "ticket.read", "--param", "id=4")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What every command prints, in states that make a difference."""
+    desk = Printed(tmp_path_factory.mktemp("desk"))
+    ask_about_a_project(desk)
+    ask_about_calls(desk)
+    ask_about_atlases(desk)
+    ledger = Printed(tmp_path_factory.mktemp("ledger"))
+    ask_about_a_ledger(ledger)
+    ask_about_a_bad_ledger(ledger)
+    return {name: desk.found[name] + ledger.found[name] for name in {*desk.found, *ledger.found}}
+
+
+def ask_about_a_project(desk: Printed) -> None:
+    desk.ask("init", "init --no-sign --dry-run")
+    desk.ask("init", "init --no-sign")
+    shutil.copytree(DESK, desk.place / "atlases" / "support-desk")
+    desk.ask("atlas-add", "atlas add atlases/support-desk --dry-run")
+    desk.ask("atlas-add", "atlas add atlases/support-desk --yes")
+    write_rules(desk.place, *RULES)
+    (desk.place / "draft.json").write_text(json.dumps(DRAFT))
+    (desk.place / "tests.json").write_text(json.dumps({"tests": TESTS}))
+    desk.ask("doctor", "doctor")
+    desk.ask("config-show", "config show")
+    desk.ask("config-validate", "config validate")
+    desk.ask("schema", "schema")
+    desk.ask("schema-write", "schema error --write schemas")
+    desk.ask("policy-check", "policy check", 1)
+    desk.ask("policy-test", "policy test tests.json", 1)
+    desk.ask("approvals-key", "approvals key approver.pem")
+    desk.ask("approvals-key", "approvals key approver.pem")
+    desk.ask("explain-code", "explain CRA-3010")
+    for line in ("explain no.action", "session show none", "doctor --none"):
+        desk.ask("error", line, 2)
+
+
+def ask_about_calls(desk: Printed) -> None:
+    """Calls of each kind: done, failed, denied, granted, refused and still waiting."""
+    desk.ask("carp-resolution", "resolve --goal ticket")
+    desk.ask("carp-execution-result", "execute ticket.list")
+    desk.ask("carp-execution-result", "execute ticket.read -p id=1042")
+    desk.ask("carp-execution-result", "execute ticket.read -p id=1", 5)
+    desk.ask("carp-execution-result", "execute ticket.delete -p id=1", 1)
     for decision in ("grant", "deny", None):
-        cra(place, "execute", "ticket.note", "--param", f"file={decision}")
+        line = f"execute ticket.reply -p id=1042 -p text={decision}"
+        desk.ask("carp-execution-result", line, 4)
         if decision is not None:
-            code, screen = at_terminal(place, "approvals", decision, "last", typed="y\n")
-            assert code == 0, screen
-    cra(place, "execute", "ticket.close", "--param", "file=x")
-    (place / "draft.json").write_text(
-        json.dumps([ALLOW, rule("no-reading", "deny", "ticket.read")])
-    )
-    return place
+            desk.ask_at_terminal(f"approvals-{decision}", f"approvals {decision} last")
+    desk.ask("explain", "explain ticket.close")
+    desk.ask("explain", "explain ticket.close -p id=1042 --role clerk", 1)
+    desk.ask("explain", "explain ticket.reply", 4)
+    desk.ask("explain-resolution", "explain --resolution last")
+    desk.ask("explain-session", "explain --session last")
+    desk.ask("session-show", "session show last")
+    for at in range(15):
+        desk.ask("session-show-at", f"session show last --at {at}")
+    desk.ask("approvals-list", "approvals list")
+    every = desk.ask("approvals-list", "approvals list --all")
+    for one in every:
+        desk.ask("approvals-show", f"approvals show {one['approval_id']}")
+    desk.ask("policy-backtest", "policy backtest --policies draft.json", 1)
+    desk.ask("policy-suggest", "policy suggest")
+    write_rules(desk.place, *DRAFT)
+    desk.ask("explain-resolution", "explain --resolution last")
 
 
-COMMANDS = [
-    ("doctor", ("doctor",)),
-    ("explain", ("explain", "ticket.close")),
-    ("explain", ("explain", "ticket.close", "-p", "file=x", "--role", "clerk")),
-    ("explain", ("explain", "ticket.note", "--param", "file=x")),
-    ("explain", ("explain", "ticket.read")),
-    ("session-show", ("session", "show", "last")),
-    ("approvals-list", ("approvals", "list")),
-    ("approvals-list", ("approvals", "list", "--all")),
-    ("approvals-show", ("approvals", "show", "last")),
-    ("policy-backtest", ("policy", "backtest", "--policies", "draft.json")),
-]
+def ask_about_atlases(desk: Printed) -> None:
+    for name in ("actions", "context", "list", "test"):
+        desk.ask(f"atlas-{name}", f"atlas {name}")
+    desk.ask("atlas-show", "atlas show com.example.support-desk")
+    desk.ask("atlas-lock", "atlas lock --check")
+    atlas = desk.place / "atlases" / "support-desk"
+    manifest = json.loads((atlas / "atlas.json").read_text())
+    manifest["version"] = "2.0.0"
+    manifest["actions"][0]["risk_tier"] = "high"
+    del manifest["actions"][1]["executor"]
+    del manifest["policies"][2]
+    (atlas / "atlas.json").write_text(json.dumps(manifest))
+    desk.ask("atlas-test", "atlas test atlases/support-desk", 1)
+    desk.ask("atlas-lock", "atlas lock --check", 1)
+    desk.ask("atlas-lock", "atlas lock --yes")
+    manifest["policies"] = [rule("all-go", "deny", "*"), rule("never-asked", "allow")]
+    (atlas / "atlas.json").write_text(json.dumps(manifest))
+    desk.ask("atlas-validate", "atlas validate atlases/support-desk")
+    (atlas / "atlas.json").write_text(json.dumps({**manifest, "version": 2}))
+    desk.ask("atlas-validate", "atlas validate atlases/support-desk", 2)
+    desk.ask("atlas-remove", "atlas remove com.example.support-desk --yes")
+    desk.ask("atlas-create", "atlas create atlases/new --dry-run")
+    (desk.place / "cra.config.json").write_text('{"trace": {"directory": 1}}')
+    desk.ask("config-validate", "config validate", 2)
+    desk.ask("doctor", "doctor", 1)
 
 
-@pytest.mark.parametrize(("name", "arguments"), COMMANDS, ids=lambda value: "".join(value[:1]))
-def test_an_answer_is_as_its_schema_says(place: Path, name: str, arguments: tuple[str, ...]):
-    done = cra(place, *arguments, "--json")
+def ask_about_a_ledger(ledger: Printed) -> None:
+    place = ledger.place
+    ledger.ask("init", "init")
+    subprocess.run(["sh", "-ec", COMMIT], cwd=place, check=True, capture_output=True)
+    old = record(place)
+    anchor = ledger.ask("trace-anchor", "trace anchor --git")["anchor"]
+    begun = ledger.ask("session-start", "session start --principal user:me --ttl 8h")["session_id"]
+    ledger.ask("session-list", "session list --limit 1")
+    ledger.ask("session-show", f"session show {old}")
+    ledger.ask("session-end", "session end")
+    ledger.ask("trace-list", "trace list")
+    ledger.ask("trace-list", "trace list --anomalies")
+    ledger.ask("trace-show", f"trace show {old}")
+    ledger.ask("trace-show-seq", f"trace show {old}:2")
+    ledger.ask("trace-tail", f"trace tail {old}")
+    ledger.ask("trace-stats", "trace stats")
+    ledger.ask("trace-export", f"trace export {old} -o kept.jsonl")
+    ledger.ask("trace-export", f"trace export {old} --format bundle -o kept.zip")
+    ledger.ask("trace-verify", "trace verify")
+    ledger.ask("trace-verify", "trace verify --secrets --anchor git", 1)
+    ledger.ask("trace-verify", "trace verify ./kept.zip")
+    ledger.ask("trace-prove", f"trace prove {old}:2 -o event.proof")
+    ledger.ask("trace-prove", f"trace prove --from {anchor}")
+    ledger.ask("trace-prove", f"trace prove --from {anchor} -o head.proof")
+    ledger.ask("trace-verify-proof", "trace verify-proof event.proof")
+    ledger.ask("trace-verify-proof", "trace verify-proof head.proof")
+    for _ in range(2):
+        ledger.ask("trace-redact", f"trace redact {old}:2 --reason key --yes")
+    ledger.ask("trace-show", f"trace show {old}")
+    ledger.ask("trace-prune", "trace prune --older-than 0d --dry-run")
+    with open(place / "cra.trace" / f"{begun}.trace.jsonl", "ab") as file:
+        file.write(b'{"half":')
+    ledger.ask("trace-verify", "trace verify")
+    ledger.ask("trace-repair", "trace repair --all", 1)
+    ledger.ask("trace-repair", "trace repair --all --accept")
 
-    assert done.stdout, done.stderr
-    assert flaws(name, json.loads(done.stdout)) == []
+
+def ask_about_a_bad_ledger(ledger: Printed) -> None:
+    """What is printed of lines that are none, and of others than were recorded."""
+    bad = record(ledger.place)
+    path = ledger.place / "cra.trace" / f"{bad}.trace.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"it failed", b"it worked"))
+    ledger.ask("trace-tail", f"trace tail {bad}", 3)
+    ledger.ask("trace-verify", "trace verify", 3)
+    lines = whole.split(b"\n")
+    path.write_bytes(b"\n".join([lines[0], b"rubbish", *lines[3:]]))
+    ledger.ask("trace-show", f"trace show {bad}", 3)
+    ledger.ask("trace-show-seq", f"trace show {bad}:1", 3)
+    ledger.ask("trace-show-seq", f"trace show {bad}:2", 3)
+    ledger.ask("trace-list", "trace list --anomalies")
+    ledger.ask("session-list", "session list")
+    ledger.ask("trace-export", f"trace export {bad} -o bad.jsonl", 3)
+    ledger.ask("trace-verify", "trace verify", 3)
+    ledger.ask("trace-repair", "trace repair --all", 3)
+    ledger.ask("trace-prune", "trace prune --older-than 0d --yes", 3)
+    (ledger.place / "empty.trace.jsonl").touch()
+    ledger.ask("session-show", "session show empty.trace.jsonl")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("explain", "no.action"), ("session", "show", "none"), ("doctor", "--none")]
-)
-def test_an_error_is_as_its_schema_says(place: Path, arguments: tuple[str, ...]):
-    failed = cra(place, *arguments, "--json")
+def record(place: Path) -> str:
+    """A session with all that a person may want to look at, and with a secret."""
+    signer, memory = load_key(user_dirs().signing_key), Memory(user_dirs().state)
+    with closing(Ledger(place / "cra.trace", signer=signer, memory=memory)) as ledger:
+        session = ledger.start_session("tester")
+        session.append("action.approved", APPROVED)
+        session.append("action.executed", EXECUTED, atlas={"atlas_id": "a", "version": "1"})
+        session.append("action.failed", FAILED)
+        session.append("action.denied", DENIED)
+        session.end()
+        return session.id
 
-    assert failed.returncode == 2
-    assert flaws("error", json.loads(failed.stderr)) == []
+
+@pytest.mark.parametrize("name", [name for name in SCHEMAS if name not in NOT_PRINTED])
+def test_what_is_printed_is_as_its_schema_says(printed: dict[str, list[Any]], name: str):
+    assert [flaws(name, value) for value in printed[name]] == [[]] * len(printed[name])
+    # What is empty proves nothing: each part of the schema has been there.
+    schema = SCHEMAS[name][1]()
+    seen = {part for value in printed[name] for part in parts_of(schema, schema, value)}
+    parts = {part for part, body in schema.get("$defs", {}).items() if "properties" in body}
+    assert seen >= parts
+    assert seen
 
 
-def test_the_answers_that_are_held_against_schemas_have_something_in_them(place: Path):
-    decided = json.loads(answer(place, "approvals", "list", "--all", "--json"))
-    kinds = {given["decision"] for one in decided for given in one["decisions"]}
-    tried = json.loads(
-        cra(place, "policy", "backtest", "--policies", "draft.json", "--json").stdout
-    )
+def test_every_command_with_json_has_a_schema():
+    asked = [path for path in COMMANDS if "--json" in options_of(path)]
 
-    assert kinds == {"granted", "denied"}
-    assert tried["flips"]
-    assert json.loads(answer(place, "session", "show", "last", "--json"))["limits"]
+    assert {OTHERWISE.get(path, path.replace(" ", "-")) for path in asked} <= SCHEMAS.keys()
+    assert len(asked) > len(COMMANDS) / 2
+
+
+def test_an_event_is_printed_with_the_members_that_it_is_stored_with():
+    [stored, _] = SCHEMAS["trace-tail"][1]()["anyOf"]
+    event = SCHEMAS["trace-tail"][1]()["$defs"][stored["$ref"].removeprefix("#/$defs/")]
+
+    assert event["properties"].keys() == trace_event()["properties"].keys()
+    assert set(event["required"]) == set(trace_event()["required"])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +306,7 @@ def test_the_answers_that_are_held_against_schemas_have_something_in_them(place:
         ("error", {"error": {"code": "C", "message": "", "where": None, "fix": None, "x": 1}}),
         ("doctor", {"checks": [], "mended": [], "healthy": "yes"}),
         ("approvals-list", {}),
+        ("trace-tail", {"error": {"code": "CRA-1000", "message": ""}}),
     ],
 )
 def test_an_answer_that_departs_from_its_schema_is_seen(name: str, value: Any):
@@ -95,3 +315,26 @@ def test_an_answer_that_departs_from_its_schema_is_seen(name: str, value: Any):
 
 def flaws(name: str, value: Any) -> list[Any]:
     return list(compile_schema(SCHEMAS[name][1]()).flaws(value))
+
+
+def options_of(path: str) -> set[str]:
+    return {option for parameter in load(path).params for option in parameter.opts}
+
+
+def parts_of(root: dict[str, Any], schema: dict[str, Any], value: Any) -> Iterator[str]:
+    """The definitions of a schema that a value goes through; the whole is one, too."""
+    yield schema.get("$ref", "#").rpartition("/")[2]
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    for option in schema.get("anyOf", ()):
+        if compile_schema({**option, "$defs": root.get("$defs", {})}).accepts(value):
+            yield from parts_of(root, option, value)
+    members = schema.get("properties", {})
+    others = schema.get("additionalProperties")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in members or isinstance(others, dict):
+                yield from parts_of(root, members.get(name, others), inner)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for inner in value:
+            yield from parts_of(root, schema["items"], inner)

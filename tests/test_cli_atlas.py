@@ -13,7 +13,9 @@ import pytest
 
 from cra.cli.project import user_dirs
 from cra.runtime.project import Project
-from tests.program import answer, at_terminal, cra
+from tests.program import ROOT, answer, at_terminal, cra
+
+EXAMPLES = ROOT / "examples" / "atlases"
 
 DESK = {
     "atlas_version": "1.0",
@@ -1018,4 +1020,31 @@ def test_no_scenarios_are_no_success(tmp_path):
     said = cra(tmp_path, "atlas", "test", "desk")
 
     assert said.returncode == 2
-    assert "expected scenarios, found none" in said.stderr
+    assert "expected scenarios or goldens, found none" in said.stderr
+
+
+def test_the_goldens_of_an_atlas_are_its_tests_too(tmp_path):
+    shutil.copytree(EXAMPLES / "support-desk", tmp_path / "desk")
+    manifest = tmp_path / "desk" / "atlas.json"
+
+    assert "desk/goldens\n  passed  printer\n" in answer(tmp_path, "atlas", "test", "desk")
+
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"exclusiveMinimum": 100', '"exclusiveMinimum": 10'))
+    failed = cra(tmp_path, "atlas", "test", "desk")
+
+    assert failed.returncode == 1
+    told = " ".join(failed.stdout.split())
+    assert "FAILED printer breaking: refund.issue: the decision flipped: allowed" in told
+    assert "now denied by refund-limit" in told
+    assert not list(tmp_path.glob("**/*.new"))
+
+
+def test_a_golden_of_an_atlas_that_was_changed_is_named(tmp_path):
+    shutil.copytree(EXAMPLES / "hello-world", tmp_path / "hello")
+    [trace] = (tmp_path / "hello" / "goldens" / "hello").glob("*.jsonl")
+    trace.write_bytes(trace.read_bytes().replace(b"World", b"Wurld"))
+    failed = cra(tmp_path, "atlas", "test", "hello")
+
+    assert failed.returncode == 1
+    assert "CRA-3025" in failed.stdout

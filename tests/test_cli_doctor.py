@@ -125,6 +125,29 @@ def test_a_setting_that_is_not_the_projects_is_told_with_its_origin(project):
 # The key
 
 
+def test_a_key_that_does_not_sign_the_ledger_fails_and_what_is_named_mends_it(project, tmp_path):
+    answer(project, "session", "start")
+    key_file().rename(tmp_path / "old.key")
+    gone = checks(project, code=1)["key"]
+    answer(project, "init")
+    other = checks(project, code=1)["key"]
+
+    assert (gone["state"], other["state"]) == ("FAIL", "FAIL")
+    assert gone["message"].endswith("which signs this ledger, found no key")
+    assert gone["fix"].endswith("cra init makes another, then cra trace repair --accept")
+    assert other["fix"].endswith("or cra trace repair --accept")
+    assert cra(project, "session", "start").returncode == 2
+    old = checks(project, CRA_SIGNING_KEY_FILE=str(tmp_path / "old.key"))["key"]
+    answer(project, "trace", "repair", "--accept")
+    assert (old["state"], checks(project)["key"]["state"]) == ("OK", "OK")
+    answer(project, "session", "start")
+
+
+def test_an_unsigned_ledger_needs_no_key(unsigned):
+    answer(unsigned, "session", "start")
+    assert checks(unsigned)["key"]["state"] == "WARN"
+
+
 def test_a_key_that_others_can_read_fails_and_is_closed_on_request(project):
     key_file().chmod(0o644)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -373,6 +374,64 @@ def test_a_session_that_is_begun_after_a_damaged_one_is_gone_on_with(project):
     assert resolved["trace_id"] == session_id
     answer(project, "session", "end", session_id)
     assert cra(project, "resolve", "--goal", "close a ticket").returncode == 3
+
+
+def change(project: Path, session_id: str, old: bytes, new: bytes) -> None:
+    """Edit a word of what a checkpoint covers; the lines stay where they are."""
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def cut(project: Path, session_id: str) -> None:
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def resolved_in(project: Path, *arguments: str) -> str:
+    said = answer(project, "resolve", "--goal", "close the red door", "--json", *arguments)
+    return str(json.loads(said)["trace_id"])
+
+
+@pytest.mark.parametrize(
+    ("agent", "code"), [("cli", "CRA-3002"), ("it's me", "CRA-3002"), ("cli", "CRA-3010")]
+)
+def test_the_way_on_from_a_session_that_was_tampered_with_leads_on(project, agent, code):
+    named = () if agent == "cli" else ("--agent", agent)
+    session_id = resolved_in(project, *named)
+    if code == "CRA-3002":
+        change(project, session_id, b"red door", b"old door")
+    else:
+        cut(project, session_id)
+    fixes = []
+    for command in (
+        ("resolve", "--goal", "close", *named),
+        ("resolve", "--goal", "close", "--session", session_id),
+        ("execute", "ticket.close", "-p", "id=4", *named),
+        ("session", "end", session_id, "--force"),
+    ):
+        said = cra(project, *command)
+        assert (said.returncode, f"error[{code}]" in said.stderr) == (3, True)
+        assert f"where: {project / 'cra.trace' / session_id}.trace.jsonl" in said.stderr
+        fixes.append(said.stderr.partition("fix: ")[2].rstrip())
+
+    [fix] = set(fixes)
+    verify, way_on = fix.split("; to go on without it: ")
+    assert verify == f"cra trace verify {session_id}"
+    began = answer(project, *shlex.split(way_on)[1:])
+    assert resolved_in(project, *named) == began
+    assert cra(project, "execute", "ticket.close", "-p", "id=4", *named).returncode == 0
+    assert closed(project) == ["4"]
+
+
+def test_a_session_that_was_tampered_with_gives_way_to_none_begun_before_it(project):
+    earlier, session_id = answer(project, "session", "start"), answer(project, "session", "start")
+    resolved_in(project, "--session", session_id)
+    change(project, session_id, b"red door", b"old door")
+
+    said = cra(project, "resolve", "--goal", "close")
+    assert (said.returncode, earlier in said.stderr, session_id in said.stderr) == (2, True, True)
+    answer(project, "session", "end", earlier)
+    assert cra(project, "resolve", "--goal", "close").returncode == 3
 
 
 def test_a_damaged_session_that_is_over_is_in_nobodys_way(project, monkeypatch):

@@ -74,6 +74,15 @@ def read_policies(project: Path) -> tuple[Rule, ...]:
     return _rules_in(project / POLICIES, POLICIES)[0]
 
 
+def where_written(snapshot: Snapshot, origin: RuleOrigin) -> str:
+    """Where a rule is written, from the project's directory."""
+    pin = snapshot.pins.get(origin.atlas_id or "")
+    if pin is None:
+        return str(origin)
+    # What an action declares of itself is in no place of its own.
+    return f"{pin.source}/{origin}" if origin.line else pin.source
+
+
 def files_without_rules(project: Path, rules: Iterable[Rule]) -> list[str]:
     """The files in `policies/` that none of the project's rules is written in."""
     written = {rule.origin.file for rule in rules}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple, TypeAlias, cast
 
 import typer
 
@@ -25,9 +25,19 @@ from cra.ledger.source import Source, later
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cra.cli.answers.approvals import (
+        ApprovalAnswer,
+        ApprovalFacts,
+        ApprovalsAnswer,
+        ApproverKeyAnswer,
+        DecidedAnswer,
+        DeniedFacts,
+        EarlierCall,
+        GrantedFacts,
+    )
     from cra.config import Config
     from cra.ledger.checkpoint import Signer
-    from cra.protocol.events import Approver
+    from cra.protocol.events import ApprovalDenied, ApprovalGranted, Approver
     from cra.runtime.approval import Scope
     from cra.runtime.project import Project
     from cra.runtime.session import GovernedSession
@@ -84,7 +94,8 @@ def list_approvals(
     config = open_config(project)
     found = [one for one in _newest_first(config) if everything or one.standing == "pending"]
     if as_json:
-        output.answer_json([_facts(one) for one in found])
+        facts: ApprovalsAnswer = [_facts(one) for one in found]
+        output.answer_json(facts)
         return
     if not found:
         output.tell("no call waits for an approval")
@@ -112,7 +123,7 @@ def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = Fals
     with open_project(project) as opened:
         found = find_approval(opened.config, name)
         if as_json:
-            output.answer_json(_facts(found) | {"before": list(map(_done, _before(found)))})
+            output.answer_json(_answer(found))
         else:
             _show(opened, found)
 
@@ -203,7 +214,8 @@ def make_key(
     made = not file.exists()
     signer = create_key(file) if made else load_key(file)
     if as_json:
-        output.answer_json({"key": str(signer.key), "file": str(file), "created": made})
+        facts: ApproverKeyAnswer = {"key": str(signer.key), "file": str(file), "created": made}
+        output.answer_json(facts)
     else:
         output.tell(f"{'created' if made else 'found'}: {output.safe(str(file))}")
         output.answer(str(signer.key))
@@ -427,7 +439,7 @@ def _before(found: FoundApproval) -> list[Execution]:
     return done[-_SHOWN_BEFORE:]
 
 
-def _done(execution: Execution) -> dict[str, Any]:
+def _done(execution: Execution) -> EarlierCall:
     return {
         "timestamp": execution.timestamp,
         "action_id": execution.action_id,
@@ -435,7 +447,11 @@ def _done(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _facts(found: FoundApproval) -> dict[str, Any]:
+def _answer(found: FoundApproval) -> ApprovalAnswer:
+    return {**_facts(found), "before": [_done(execution) for execution in _before(found)]}
+
+
+def _facts(found: FoundApproval) -> ApprovalFacts:
     held = found.state.resolutions.get(found.approval.asked["resolution_id"] or "")
     return {
         "state": found.standing,
@@ -443,28 +459,30 @@ def _facts(found: FoundApproval) -> dict[str, Any]:
         "goal": held.goal if held else None,
         **found.approval.asked,
         "uses": found.approval.uses,
-        "decisions": [
-            {"decision": "granted" if given.is_grant else "denied", **given.payload}
-            for given in found.approval.decisions
-        ],
+        "decisions": [_given(given) for given in found.approval.decisions],
     }
+
+
+def _given(given: Given) -> GrantedFacts | DeniedFacts:
+    if given.is_grant:
+        return {"decision": "granted", **cast("ApprovalGranted", given.payload)}
+    return {"decision": "denied", **cast("ApprovalDenied", given.payload)}
 
 
 def _agent(found: FoundApproval) -> str:
     return str(found.state.started.get("agent_id"))
 
 
-def _told(found: FoundApproval, decision: str, *, as_json: bool) -> None:
+def _told(found: FoundApproval, decision: Literal["granted", "denied"], *, as_json: bool) -> None:
     approval = found.approval
     if as_json:
-        output.answer_json(
-            {
-                "approval_id": approval.approval_id,
-                "action_id": approval.action_id,
-                "session_id": found.session_id,
-                "decision": decision,
-            }
-        )
+        facts: DecidedAnswer = {
+            "approval_id": approval.approval_id,
+            "action_id": approval.action_id,
+            "session_id": found.session_id,
+            "decision": decision,
+        }
+        output.answer_json(facts)
         return
     style = _STYLES[decision]
     output.answer(f"{output.style(decision.upper(), style)}: {output.safe(approval.action_id)}")

@@ -65,6 +65,13 @@ def event_place(directory: Path, text: str) -> tuple[Path, str, int]:
     return path.parent, session_id_of(path), int(match[2])
 
 
+def time_of_file(path: Path) -> str:
+    """When a file was written, in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+
+
 def user_name() -> str:
     """Who the system says is running this; recorded as who changed a ledger."""
     from pwd import getpwuid

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from cra.atlas.acceptance import Acceptance
     from cra.atlas.lock import Change
     from cra.atlas.model import Atlas, Pin
+    from cra.cli.answers.atlas import (
+        AcceptanceFacts,
+        AtlasAddAnswer,
+        AtlasCreateAnswer,
+        AtlasLockAnswer,
+        AtlasRemoveAnswer,
+        ChangeFacts,
+    )
     from cra.config import Config
 
 _NOTHING: Final = "nothing was changed"
@@ -67,7 +75,11 @@ def add(
     pin = pin_of(atlas, source_of(root, path))
     is_done, _ = _with_pin(config, atlas, pin)
     _refuse_surrounding(root, path)
-    facts = {"dry_run": dry_run, "added": not is_done and not dry_run, **atlas_facts(atlas, pin)}
+    facts: AtlasAddAnswer = {
+        "dry_run": dry_run,
+        "added": not is_done and not dry_run,
+        **atlas_facts(atlas, pin),
+    }
     if not as_json:
         print_atlas(atlas, pin)
     if not is_done and not dry_run:
@@ -129,8 +141,12 @@ def lock(
                 )
             write_lock(root, [one.after for one in found if one.after is not None])
     if as_json:
-        rows = [_acceptance_facts(one) for one in found]
-        output.answer_json({"changed": is_due, "accepted": accepted, "atlases": rows})
+        facts: AtlasLockAnswer = {
+            "changed": is_due,
+            "accepted": accepted,
+            "atlases": [_acceptance_facts(one) for one in found],
+        }
+        output.answer_json(facts)
     elif not is_due:
         output.answer(f"nothing changed: {len(found)} atlas{'es' * (len(found) != 1)}")
     else:
@@ -168,8 +184,14 @@ def remove(
             write_lock(root, pins)
             _write_sources(config, _listed(config, without=[pin]))
     if as_json:
-        facts = {"atlas_id": atlas_id, "version": pin.version, "source": pin.source}
-        output.answer_json({"dry_run": dry_run, "removed": not dry_run, **facts})
+        facts: AtlasRemoveAnswer = {
+            "dry_run": dry_run,
+            "removed": not dry_run,
+            "atlas_id": atlas_id,
+            "version": pin.version,
+            "source": pin.source,
+        }
+        output.answer_json(facts)
         return
     what = "would remove" if dry_run else "removed"
     output.answer(f"{what}: {atlas_id}; its files are in {output.safe(pin.source)}")
@@ -212,8 +234,12 @@ def create(
     place = shlex.quote(str(path))
     steps = [f"cra atlas {verb} {place}" for verb in ("validate", "test", "add")]
     if as_json:
-        created = [str(file.path) for file in files]
-        facts = {"atlas_id": known_id, "created": created, "dry_run": dry_run, "next": steps}
+        facts: AtlasCreateAnswer = {
+            "atlas_id": known_id,
+            "created": [str(file.path) for file in files],
+            "dry_run": dry_run,
+            "next": steps,
+        }
         output.answer_json(facts)
         return
     for file in files:
@@ -459,7 +485,7 @@ def _first(names: Sequence[str]) -> Sequence[str]:
     return [*names[:_MAX_FILES], f"and {len(names) - _MAX_FILES} more"]
 
 
-def _acceptance_facts(one: Acceptance) -> dict[str, Any]:
+def _acceptance_facts(one: Acceptance) -> AcceptanceFacts:
     change = one.change if one.state != "same" else None
     return {
         "atlas_id": one.pin.atlas_id,
@@ -467,5 +493,25 @@ def _acceptance_facts(one: Acceptance) -> dict[str, Any]:
         "state": one.state,
         "grants": [pattern.text for pattern in one.pin.grants],
         "reach": list(one.pin.reach),
-        "change": None if change is None else vars(change),
+        "change": None if change is None else _change_facts(change),
+    }
+
+
+def _change_facts(change: Change) -> ChangeFacts:
+    return {
+        "version": change.version,
+        "files_added": change.files_added,
+        "files_removed": change.files_removed,
+        "files_changed": change.files_changed,
+        "grants_wider": change.grants_wider,
+        "grants_unused": change.grants_unused,
+        "reach_added": change.reach_added,
+        "reach_removed": change.reach_removed,
+        "rules_added": change.rules_added,
+        "rules_removed": change.rules_removed,
+        "rules_changed": change.rules_changed,
+        "actions_added": change.actions_added,
+        "actions_removed": change.actions_removed,
+        "actions_changed": change.actions_changed,
+        "is_partly_unknown": change.is_partly_unknown,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,8 +20,24 @@ from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from cra.atlas.model import Action, Atlas, ContextPack, Pin, Snapshot
+    from cra.atlas.model import Action, Atlas, Capability, ContextPack, Pin, Snapshot
     from cra.atlas.problem import AtlasProblem
+    from cra.cli.answers.atlas import (
+        AtlasActionFacts,
+        AtlasActionsAnswer,
+        AtlasAnswer,
+        AtlasContextAnswer,
+        AtlasListAnswer,
+        AtlasProblemFacts,
+        AtlasTestAnswer,
+        AtlasValidateAnswer,
+        CapabilityFacts,
+        ListedAtlas,
+        PackFacts,
+        RuleFacts,
+        ScenarioFacts,
+    )
+    from cra.cli.answers.policy import RemarkFacts
     from cra.policy.lint import Remark
     from cra.policy.rule import Rule
     from cra.resolver.scenario import Scenario
@@ -61,18 +77,17 @@ def validate(path: AtlasPath, *, as_json: Json = False) -> ExitCode:
         read_scenarios(reading.atlas, label, problems)
         remarks = _remarks(reading.atlas)
     if as_json:
-        output.answer_json(
-            {
-                "valid": not problems.errors,
-                "path": label,
-                "atlas_id": reading.atlas and reading.atlas.atlas_id,
-                "version": reading.atlas and reading.atlas.version,
-                "digest": reading.atlas and reading.atlas.digest,
-                "problems": [_problem_facts(problem) for problem in problems.errors],
-                "warnings": [_problem_facts(problem) for problem in problems.warnings],
-                "remarks": [_remark_facts(label, remark) for remark in remarks],
-            }
-        )
+        facts: AtlasValidateAnswer = {
+            "valid": not problems.errors,
+            "path": label,
+            "atlas_id": reading.atlas and reading.atlas.atlas_id,
+            "version": reading.atlas and reading.atlas.version,
+            "digest": reading.atlas and reading.atlas.digest,
+            "problems": [_problem_facts(problem) for problem in problems.errors],
+            "warnings": [_problem_facts(problem) for problem in problems.warnings],
+            "remarks": [_remark_facts(label, remark) for remark in remarks],
+        }
+        output.answer_json(facts)
     else:
         _print_problems(problems.errors, "bad")
         _print_problems(problems.warnings, "warn")
@@ -98,21 +113,11 @@ def list_atlases(project: ProjectDir = None, *, as_json: Json = False) -> None:
     """
     snapshot = open_atlases(project)
     if as_json:
-        rows = [
-            {
-                "atlas_id": atlas.atlas_id,
-                "version": atlas.version,
-                "name": atlas.name,
-                "source": snapshot.pins[atlas.atlas_id].source,
-                "digest": atlas.digest,
-                "auto_load": atlas.atlas_id not in snapshot.on_request,
-                "actions": len(atlas.actions),
-                "policies": len(atlas.policies),
-                "context_packs": len(atlas.context_packs),
-            }
-            for atlas in snapshot.atlases
-        ]
-        output.answer_json({"snapshot": snapshot.digest, "atlases": rows})
+        facts: AtlasListAnswer = {
+            "snapshot": snapshot.digest,
+            "atlases": [_listed(snapshot, atlas) for atlas in snapshot.atlases],
+        }
+        output.answer_json(facts)
         return
     if not snapshot.atlases:
         output.tell("no atlases; cra atlas add PATH takes one into the project")
@@ -163,8 +168,9 @@ def actions(*, atlas: OneAtlas = None, project: ProjectDir = None, as_json: Json
     snapshot = open_atlases(project)
     chosen = _chosen(snapshot, atlas)
     if as_json:
-        rows = [action_facts(one, action) for one in chosen for action in one.actions]
-        output.answer_json({"actions": rows})
+        rows = [_action_facts(one, action) for one in chosen for action in one.actions]
+        facts: AtlasActionsAnswer = {"actions": rows}
+        output.answer_json(facts)
         return
     table = [_action_row(action) for one in chosen for action in one.actions]
     if not table:
@@ -185,7 +191,8 @@ def context(*, atlas: OneAtlas = None, project: ProjectDir = None, as_json: Json
     chosen = _chosen(open_atlases(project), atlas)
     if as_json:
         rows = [_pack_facts(one, pack) for one in chosen for pack in one.context_packs]
-        output.answer_json({"context_packs": rows})
+        facts: AtlasContextAnswer = {"context_packs": rows}
+        output.answer_json(facts)
         return
     table = [
         (
@@ -220,10 +227,11 @@ def run_tests(
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Run the scenarios that an atlas lists under `tests`, as its files are now.
+    """Run the scenarios that an atlas lists under `tests`, and replay its goldens.
 
-    Each is decided with this atlas alone, its grants accepted, and the default configuration.
-    Nothing is executed or recorded. The exit code is 1 if one fails.
+    Each is decided with this atlas alone, as its files are now, its grants accepted, and the
+    default configuration. Nothing is executed or recorded. Goldens are what lies in the atlas's own
+    goldens/, as cra golden record wrote it. The exit code is 1 if one fails.
 
       cra atlas test
       cra atlas test atlases/support
@@ -232,20 +240,27 @@ def run_tests(
     from cra.atlas.manifest import load_atlas
     from cra.atlas.package import read_package
 
-    results = []
+    results: list[tuple[str, Tested]] = []
     for place, label in _places_to_test(what, project):
-        atlas = load_atlas(read_package(place), label)
-        results += [(atlas, *result) for result in _tested(atlas, label)]
+        package = read_package(place)
+        atlas = load_atlas(package, label)
+        found = [*_tested(atlas, label), *_replayed(atlas, package.files, label)]
+        results += [(atlas.atlas_id, one) for one in found]
     if not results:
         raise UsageError(
-            "expected scenarios, found none", fix="list their files under tests in the manifest"
+            "expected scenarios or goldens, found none",
+            fix="list files of scenarios under tests in the manifest",
         )
-    failed = sum(bool(problems) for _, _, problems in results)
+    failed = sum(bool(one.problems) for _, one in results)
     if as_json:
-        rows = [_result_facts(*result) for result in results]
-        output.answer_json({"passed": len(results) - failed, "failed": failed, "scenarios": rows})
+        facts: AtlasTestAnswer = {
+            "passed": len(results) - failed,
+            "failed": failed,
+            "scenarios": [_result_facts(*result) for result in results],
+        }
+        output.answer_json(facts)
     else:
-        show_tested([_told(scenario, problems) for _, scenario, problems in results])
+        show_tested([one for _, one in results])
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -261,9 +276,7 @@ def open_atlases(project: Path | None) -> Snapshot:
     return open_snapshot(config.project, config)
 
 
-def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
-    from cra.policy.condition import words_of_conditions
-
+def atlas_facts(atlas: Atlas, pin: Pin) -> AtlasAnswer:
     return {
         "atlas_id": atlas.atlas_id,
         "version": atlas.version,
@@ -277,28 +290,10 @@ def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
         "repository": atlas.repository,
         "domains": list(atlas.domains),
         "certification": atlas.certification,
-        "capabilities": [
-            {
-                "capability_id": one.capability_id,
-                "name": one.name,
-                "actions": list(one.actions),
-                "context_packs": list(one.context_packs),
-            }
-            for one in atlas.capabilities
-        ],
+        "capabilities": [_capability_facts(capability) for capability in atlas.capabilities],
         "dependencies": dict(atlas.dependencies),
-        "actions": [action_facts(atlas, action) for action in atlas.actions],
-        "policies": [
-            {
-                "policy_id": rule.policy_id,
-                "type": rule.type,
-                "actions": None if rule.patterns is None else list(map(str, rule.patterns)),
-                "conditions": list(words_of_conditions(rule.conditions)),
-                "reason": rule.reason,
-                "where": str(rule.origin),
-            }
-            for rule in atlas.policies
-        ],
+        "actions": [_action_facts(atlas, action) for action in atlas.actions],
+        "policies": [_rule_facts(rule) for rule in atlas.policies],
         "context_packs": [_pack_facts(atlas, pack) for pack in atlas.context_packs],
         "tests": list(atlas.tests),
         "grants": [pattern.text for pattern in pin.grants],
@@ -306,7 +301,43 @@ def atlas_facts(atlas: Atlas, pin: Pin) -> dict[str, Any]:
     }
 
 
-def action_facts(atlas: Atlas, action: Action) -> dict[str, Any]:
+def _listed(snapshot: Snapshot, atlas: Atlas) -> ListedAtlas:
+    return {
+        "atlas_id": atlas.atlas_id,
+        "version": atlas.version,
+        "name": atlas.name,
+        "source": snapshot.pins[atlas.atlas_id].source,
+        "digest": atlas.digest,
+        "auto_load": atlas.atlas_id not in snapshot.on_request,
+        "actions": len(atlas.actions),
+        "policies": len(atlas.policies),
+        "context_packs": len(atlas.context_packs),
+    }
+
+
+def _capability_facts(capability: Capability) -> CapabilityFacts:
+    return {
+        "capability_id": capability.capability_id,
+        "name": capability.name,
+        "actions": list(capability.actions),
+        "context_packs": list(capability.context_packs),
+    }
+
+
+def _rule_facts(rule: Rule) -> RuleFacts:
+    from cra.policy.condition import words_of_conditions
+
+    return {
+        "policy_id": rule.policy_id,
+        "type": rule.type,
+        "actions": None if rule.patterns is None else list(map(str, rule.patterns)),
+        "conditions": list(words_of_conditions(rule.conditions)),
+        "reason": rule.reason,
+        "where": str(rule.origin),
+    }
+
+
+def _action_facts(atlas: Atlas, action: Action) -> AtlasActionFacts:
     from cra.atlas.executor import reach_of
 
     executor = action.executor
@@ -408,17 +439,10 @@ def _chosen(snapshot: Snapshot, atlas_id: str | None) -> Sequence[Atlas]:
     return found
 
 
-def _problem_facts(problem: AtlasProblem) -> dict[str, Any]:
-    return {
-        "code": problem.fault.value,
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "key": problem.key,
-        "expected": problem.expected,
-        "found": problem.found,
-        "nearest": problem.nearest,
-    }
+def _problem_facts(problem: AtlasProblem) -> AtlasProblemFacts:
+    from cra.cli.config import problem_facts
+
+    return {"code": problem.fault, **problem_facts(problem)}
 
 
 def _remarks(atlas: Atlas) -> list[Remark]:
@@ -440,7 +464,7 @@ def _remarks(atlas: Atlas) -> list[Remark]:
     ]
 
 
-def _remark_facts(label: str, remark: Remark) -> dict[str, Any]:
+def _remark_facts(label: str, remark: Remark) -> RemarkFacts:
     return {
         "kind": remark.kind,
         "policy_id": remark.policy_id,
@@ -510,7 +534,7 @@ def _arguments(action: Action) -> list[str]:
     return [name if name in required else f"{name}?" for name in names]
 
 
-def _words_of_type(schema: Any) -> str:
+def _words_of_type(schema: object) -> str:
     """The type of an argument, or its values if there are only some; nothing for any."""
     if not isinstance(schema, dict):
         return ""
@@ -520,7 +544,7 @@ def _words_of_type(schema: Any) -> str:
     return stated if isinstance(stated, str) else "|".join(stated)
 
 
-def _pack_facts(atlas: Atlas, pack: ContextPack) -> dict[str, Any]:
+def _pack_facts(atlas: Atlas, pack: ContextPack) -> PackFacts:
     return {
         "pack_id": pack.pack_id,
         "atlas_id": atlas.atlas_id,
@@ -561,7 +585,7 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     return [(Path(what), what)]
 
 
-def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
+def _tested(atlas: Atlas, label: str) -> list[Tested]:
     """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
     from cra.atlas.problem import Problems, refusal
     from cra.atlas.snapshot import snapshot_of
@@ -576,19 +600,36 @@ def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
     # Its rules are about its own actions, so the atlases that it needs decide nothing here.
     alone = snapshot_of([atlas._replace(dependencies={})])
     world = Project(Config(), alone, dirs=user_dirs(), environ={}).world
-    return [(scenario, run_scenario(world, scenario)) for scenario in scenarios]
+    return [_told(scenario, run_scenario(world, scenario)) for scenario in scenarios]
 
 
-def _result_facts(atlas: Atlas, scenario: Scenario, problems: Sequence[str]) -> dict[str, Any]:
+def _replayed(atlas: Atlas, package: Mapping[str, bytes], label: str) -> list[Tested]:
+    """Each golden of an atlas, and what differs."""
+    if not any(name.startswith("goldens/") for name in package):
+        return []
+    from cra.replay.atlas import check_atlas
+
+    return [
+        Tested(
+            f"{label}/goldens",
+            one.name,
+            [] if one.state == "passed" else one.causes(),
+            f"{label}/goldens/{one.name}",
+        )
+        for one in check_atlas(atlas, package)
+    ]
+
+
+def _result_facts(atlas_id: str, one: Tested) -> ScenarioFacts:
     return {
-        "atlas_id": atlas.atlas_id,
-        "name": scenario.name,
-        "where": scenario.where,
-        "passed": not problems,
-        "problems": list(problems),
+        "atlas_id": atlas_id,
+        "name": one.name,
+        "where": one.where,
+        "passed": not one.problems,
+        "problems": list(one.problems),
     }
 
 
 def _told(scenario: Scenario, problems: Sequence[str]) -> Tested:
     file, _, _ = scenario.where.rsplit(":", 2)
-    return Tested(file, scenario.name, [*problems, scenario.where] if problems else [])
+    return Tested(file, scenario.name, problems, scenario.where)

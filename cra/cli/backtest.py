@@ -13,11 +13,14 @@ from cra.cli import output
 from cra.cli.arguments import seconds
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
+from cra.cli.select import refuse_gone
 from cra.errors import ExitCode
 from cra.ledger.source import Source, later
 
 if TYPE_CHECKING:
+    from cra.cli.answers.policy import BacktestAnswer, SuggestAnswer
     from cra.policy.backtest import Flip
+    from cra.policy.suggest import SuggestedRule
     from cra.runtime.history import History
     from cra.runtime.project import Project
 
@@ -97,13 +100,15 @@ def suggest(
         history = _history(opened, since, agent)
         rules = suggested_rules(history.calls)
         policy = opened.policy_under(_with_others(opened, rules))
-        table = {"tests": suggested_tests(policy, history.calls)}
+        cases = suggested_tests(policy, history.calls)
         _tell_of_atlases(opened)
     _tell_left_out(history)
     if as_json:
-        output.answer_json({"policies": rules, **table, "left_out": history.left_out})
+        facts: SuggestAnswer = {"policies": rules, "tests": cases, "left_out": history.left_out}
+        output.answer_json(facts)
     elif rules:
-        output.answer(json.dumps(table if tests else rules, indent=2, ensure_ascii=False))
+        printed = {"tests": cases} if tests else rules
+        output.answer(json.dumps(printed, indent=2, ensure_ascii=False))
     if not rules:
         output.tell("no recorded call was allowed: there is nothing to suggest")
     return ExitCode.OK if rules else ExitCode.NO
@@ -113,10 +118,13 @@ def _history(opened: Project, since: str | None, agent: str | None) -> History:
     from cra.runtime.history import past_calls
 
     begin = later(Source().now(), -seconds(since)) if since is not None else ""
-    return past_calls(opened, since=begin, agent=agent)
+    history = past_calls(opened, since=begin, agent=agent)
+    if not history.calls:
+        refuse_gone(opened.config.trace_directory)
+    return history
 
 
-def _with_others(opened: Project, rules: list[dict[str, Any]]) -> tuple[Any, ...]:
+def _with_others(opened: Project, rules: list[SuggestedRule]) -> tuple[Any, ...]:
     """The suggested rules, and all of the project's but those that allow."""
     from cra.atlas.snapshot import rules_of
 
@@ -170,7 +178,7 @@ def _tell_left_out(history: History) -> None:
         output.tell(f"left out: {count} {why}")
 
 
-def _facts(history: History, flips: list[Flip]) -> dict[str, Any]:
+def _facts(history: History, flips: list[Flip]) -> BacktestAnswer:
     return {
         "calls": len(history.calls),
         "left_out": history.left_out,

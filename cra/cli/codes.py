@@ -42,6 +42,11 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
         "The arguments do not fit the action's schema. Nothing was executed.",
         "cra atlas show ATLAS shows the schema",
     ),
+    "CRA-1008": (
+        "A golden trace that cannot be replayed, or a manifest that cannot be read. Nothing was "
+        "compared.",
+        "cra schema golden-manifest; cra golden record records it anew",
+    ),
     "CRA-2001": (
         "The configuration says something that cra cannot accept, or there is no project.",
         "cra config validate; cra init",
@@ -88,10 +93,17 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     "CRA-3013": ("No key that is known has signed a ledger that has to be signed.", _KEYS),
     "CRA-3014": ("A checkpoint of another ledger or session.", _VERIFY),
     "CRA-3020": ("The journal knows more events of a session than there are.", _VERIFY),
-    "CRA-3021": ("A session that the journal lists is gone, and was not pruned.", _VERIFY),
+    "CRA-3021": (
+        "A session that the journal lists is gone, and was not pruned.",
+        "bring its file back, from a copy; other sessions go on without it",
+    ),
     "CRA-3022": ("A session that the journal does not know.", _VERIFY),
     "CRA-3023": ("A payload is missing, and no entry says that it was redacted.", _VERIFY),
     "CRA-3024": ("A stored file of an event is missing, or has other bytes.", _VERIFY),
+    "CRA-3025": (
+        "A file of a golden is not the one that its manifest names, by its digest.",
+        "git checkout brings it back; cra golden record records it anew",
+    ),
     "CRA-3030": (
         "The ledger is behind the state in which it was seen here before: it was rolled back.",
         "look for the newer copy; cra trace repair --accept records that it is lost",

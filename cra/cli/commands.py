@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cra.cli.backtest:suggest",
         "Print the narrowest rules that cover what was done",
     ),
+    "replay": ("cra.cli.replay:replay", "Do golden traces again, and say what has changed"),
+    "golden record": ("cra.cli.golden:record", "Make a golden trace of a session"),
+    "golden list": ("cra.cli.golden:list_goldens", "List the golden traces"),
+    "golden review": ("cra.cli.golden:review", "Accept or reject what differs, one by one"),
     "session start": ("cra.cli.session:start", "Begin a session"),
     "session list": ("cra.cli.session_read:list_sessions", "List the sessions of the ledger"),
     "session show": (
@@ -48,6 +52,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace prove": ("cra.cli.trace_proof:prove", "Write a proof that an event was recorded"),
     "trace verify-proof": ("cra.cli.trace_proof:verify_proof", "Check a proof; needs no ledger"),
     "trace anchor": ("cra.cli.trace_proof:anchor", "Print a head to keep outside the project"),
+    "trace diff": ("cra.cli.trace_diff:diff", "Compare two sessions"),
+    "trace replay": ("cra.cli.replay:replay", "As cra replay"),
     "trace repair": ("cra.cli.trace_change:repair", "Mend what a crash left behind"),
     "trace redact": ("cra.cli.trace_change:redact", "Take away the payload of an event"),
     "trace prune": ("cra.cli.trace_change:prune", "Remove ended sessions past their retention"),
@@ -73,6 +79,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 GROUPS: Final[dict[str, str]] = {
     "": "cra records what an agent may do and what it did, and proves it.",
     "approvals": "Look at, grant and deny the calls that wait for a person",
+    "golden": "Record golden traces, and decide on what differs from them",
     "session": "Begin, look at and end sessions",
     "trace": "Read, check, prove and mend what is recorded",
     "atlas": "Write, check, accept and look at atlases",
@@ -85,13 +92,15 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
         "Begin": ("init", "doctor"),
         "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
+        "Guard": ("golden", "replay"),
         "Set up": ("atlas", "policy", "config", "schema", "conformance"),
     },
     "approvals": {"Commands": ("list", "show", "grant", "deny", "key")},
+    "golden": {"Commands": ("record", "list", "review")},
     "session": {"Commands": ("start", "list", "show", "end")},
     "trace": {
-        "Read": ("list", "show", "tail", "stats", "export"),
-        "Prove": ("verify", "prove", "verify-proof", "anchor"),
+        "Read": ("list", "show", "tail", "stats", "diff", "export"),
+        "Prove": ("verify", "prove", "verify-proof", "anchor", "replay"),
         "Change": ("repair", "redact", "prune"),
     },
     "atlas": {
@@ -106,6 +115,11 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "": ("cra init", "cra session start", "cra trace show last", "cra trace verify"),
     "approvals": ("cra approvals list", "cra approvals grant last"),
+    "golden": (
+        "cra golden record last --name refund-denied",
+        "cra replay",
+        "cra golden review",
+    ),
     "session": ("cra session start --agent reviewer", "cra session end last"),
     "trace": ("cra trace tail last", "cra trace show last --json", "cra trace verify last"),
     "atlas": (
@@ -117,7 +131,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "exit-codes", "filters", "formats")
+TOPICS: Final = ("environment", "exit-codes", "filters", "formats", "replay")
 HELP: Final = ("-h", "--help")
 
 _ROOT_OPTIONS: Final = (

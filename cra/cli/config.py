@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config, project_dir, user_dirs
 from cra.config import FILE_NAME, AtlasSource, read
 from cra.errors import ExitCode
+
+if TYPE_CHECKING:
+    from cra.cli.answers.project import (
+        ConfigAnswer,
+        ConfigCheckAnswer,
+        ProblemFacts,
+        SettingFacts,
+    )
+    from cra.config import Problem
 
 
 def show(project: ProjectDir = None, trace_dir: TraceDir = None, *, as_json: Json = False) -> None:
@@ -24,12 +33,13 @@ def show(project: ProjectDir = None, trace_dir: TraceDir = None, *, as_json: Jso
     """
     config = open_config(project, trace_dir, anywhere=True)
     if as_json:
-        settings = {
+        settings: dict[str, SettingFacts] = {
             name: {"value": _plain(value), "source": origin.source, "where": origin.where or None}
             for name, value, origin in config.settings()
         }
         place = str(config.project) if config.project else None
-        output.answer_json({"project": place, "settings": settings})
+        facts: ConfigAnswer = {"project": place, "settings": settings}
+        output.answer_json(facts)
         return
     # A place in the project is shown from there; the rest of its path is the same in every row.
     rows = [
@@ -59,14 +69,13 @@ def validate(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
     config, problems = read(place, os.environ, user_file, {})
     files = [str(path) for path in (place / FILE_NAME, user_file) if path.exists()]
     if as_json:
-        output.answer_json(
-            {
-                "valid": not problems,
-                "files": files,
-                "problems": [asdict(problem) for problem in problems],
-                "warnings": list(config.warnings),
-            }
-        )
+        facts: ConfigCheckAnswer = {
+            "valid": not problems,
+            "files": files,
+            "problems": [problem_facts(problem) for problem in problems],
+            "warnings": list(config.warnings),
+        }
+        output.answer_json(facts)
     else:
         for problem in problems:
             where = output.style(output.safe(problem.where), "accent")
@@ -76,6 +85,18 @@ def validate(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
         verdict = output.style("invalid", "bad") if problems else output.style("valid", "good")
         output.answer(f"{verdict}: {output.safe(', '.join(files))}")
     return ExitCode.USAGE if problems else ExitCode.OK
+
+
+def problem_facts(problem: Problem) -> ProblemFacts:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "expected": problem.expected,
+        "found": problem.found,
+        "nearest": problem.nearest,
+    }
 
 
 def _plain(value: Any) -> Any:

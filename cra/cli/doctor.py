@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -22,6 +22,7 @@ from cra.ledger.checkpoint import parse_key
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
+    from cra.cli.answers.project import CheckFacts, DoctorAnswer
     from cra.ledger.verify import Trust
     from cra.runtime.health import HealthCheck, Surroundings
 
@@ -57,8 +58,12 @@ def doctor(
         checks = list(examine(_surroundings(project, trace_dir)))
     states = [check.state for check in checks]
     if as_json:
-        facts = [_facts(check) for check in checks]
-        output.answer_json({"checks": facts, "mended": mended, "healthy": "FAIL" not in states})
+        facts: DoctorAnswer = {
+            "checks": [_facts(check) for check in checks],
+            "mended": mended,
+            "healthy": "FAIL" not in states,
+        }
+        output.answer_json(facts)
     else:
         _print(checks, mended)
     return ExitCode.NO if "FAIL" in states else ExitCode.OK
@@ -122,7 +127,7 @@ def _print(checks: Sequence[HealthCheck], mended: Sequence[str]) -> None:
     output.tell(f"{counted(len(checks), 'check')}: {failures} FAIL, {warnings} WARN")
 
 
-def _facts(check: HealthCheck) -> dict[str, Any]:
+def _facts(check: HealthCheck) -> CheckFacts:
     return {
         "name": check.name,
         "state": check.state,

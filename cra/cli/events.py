@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -15,6 +15,17 @@ from cra.ledger.chain import Event, decode
 from cra.ledger.outline import Coverage
 from cra.ledger.shown import Shown
 from cra.ledger.summary import summarize
+
+if TYPE_CHECKING:
+    from cra.cli.answers.trace import (
+        CoverageFacts,
+        EventAnswer,
+        FaultFacts,
+        LostEvent,
+        ShownEvent,
+        StoredEvent,
+        TailedLine,
+    )
 
 # A shape and a word beside the colour: nothing is said by colour alone.
 _SEVERITIES: Final = {
@@ -64,30 +75,32 @@ def list_plainly(rows: Iterable[Shown], covered: Coverage) -> ExitCode:
     return judged(rows)
 
 
-def shown_json(row: Shown, covered: Coverage) -> dict[str, Any]:
+def shown_facts(row: Shown, covered: Coverage) -> ShownEvent | LostEvent:
     """The members of a line as they are stored, whether a checkpoint covers them, and what is wrong
     with the event in its place."""
-    if row.event is None and row.fault is not None:
-        return {"sequence": row.number, "error": _error(row.fault)}
-    members: dict[str, Any] = orjson.loads(row.line)
-    members["covered"] = _covers(covered, row)
-    if row.fault is not None:
-        members["error"] = _error(row.fault)
-    return members
+    return _lost(row) or _found(row, covered)
 
 
-def coverage_json(covered: Coverage) -> dict[str, Any]:
+def shown_alone(row: Shown, covered: Coverage) -> EventAnswer:
+    """As `shown_facts`, with the checkpoint."""
+    lost = _lost(row)
+    if lost is not None:
+        return {**lost, **coverage_facts(covered)}
+    return {**_found(row, covered), **coverage_facts(covered)}
+
+
+def coverage_facts(covered: Coverage) -> CoverageFacts:
     """The checkpoint by which events are called covered."""
     return {"checkpoint": {"size": covered.size, "verified": False}}
 
 
-def event_json(line: bytes) -> dict[str, Any]:
+def line_facts(line: bytes) -> TailedLine:
     """The members of a line as they are stored."""
     event = _read(line)
     if isinstance(event, IntegrityError):
         return {"error": _error(event)}
-    members: dict[str, Any] = orjson.loads(line)
-    return members
+    stored: StoredEvent = orjson.loads(line)
+    return stored
 
 
 def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
@@ -96,6 +109,7 @@ def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
         raise row.fault or IntegrityError(Code.MALFORMED_LINE, "expected an event, found none")
     event = row.event
     header = event.header
+    atlas = header.get("atlas")
     whole = "the journal of the ledger" if in_journal else "session"
     checkpoint = (
         f"yes, by a checkpoint over {counted(covered.size, 'event')}, which was not verified"
@@ -111,7 +125,7 @@ def show_event(row: Shown, covered: Coverage, *, in_journal: bool) -> None:
         "parent span": header["parent_span_id"] or "none",
         "trace": header["trace_id"],
         "event id": header["event_id"],
-        "atlas": " ".join(header.get("atlas", {}).values()),
+        "atlas": f"{atlas['atlas_id']} {atlas['version']}" if atlas is not None else "",
         "payload hash": header["payload_hash"],
         "previous": header["previous_event_hash"],
         "event hash": event.event_hash,
@@ -195,5 +209,20 @@ def _told(fault: IntegrityError) -> str:
     return f"{fault.finding}: {fault.message}"
 
 
-def _error(fault: IntegrityError) -> dict[str, Any]:
-    return {"code": fault.code, "message": fault.message}
+def _found(row: Shown, covered: Coverage) -> ShownEvent:
+    members: ShownEvent = orjson.loads(row.line)
+    members["covered"] = _covers(covered, row)
+    if row.fault is not None:
+        members["error"] = _error(row.fault)
+    return members
+
+
+def _lost(row: Shown) -> LostEvent | None:
+    """What is said of a line that is no event."""
+    if row.event is not None or row.fault is None:
+        return None
+    return {"sequence": row.number, "error": _error(row.fault)}
+
+
+def _error(fault: IntegrityError) -> FaultFacts:
+    return {"code": fault.finding, "message": fault.message}

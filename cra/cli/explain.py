@@ -19,6 +19,7 @@ from cra.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cra.cli.answers.explain import CodeAnswer, ExplainAnswer, PatchFacts
     from cra.policy.call import Call, Moment
     from cra.policy.explain import Considered, Explanation
     from cra.policy.ladder import Ruling
@@ -180,7 +181,14 @@ def _explain_code(code: str, *, as_json: bool) -> ExitCode:
 
     meaning = meaning_of(code)
     if as_json:
-        output.answer_json(meaning._asdict())
+        facts: CodeAnswer = {
+            "code": meaning.code,
+            "name": meaning.name,
+            "meaning": meaning.meaning,
+            "fix": meaning.fix,
+            "exit_code": meaning.exit_code,
+        }
+        output.answer_json(facts)
         return ExitCode.OK
     output.answer(f"{output.style(meaning.code, 'accent')}  {meaning.name}")
     output.answer(output.wrapped(meaning.meaning, indent="  "))
@@ -396,8 +404,9 @@ def _reason(name: str, rule: Rule, call: Call) -> str:
     return _REASONS.get(name, name)
 
 
-def _facts(opened: Project, call: Call, explanation: Explanation) -> dict[str, Any]:
+def _facts(opened: Project, call: Call, explanation: Explanation) -> ExplainAnswer:
     decision = explanation.decision
+    patch, no_patch = _patch_facts(opened, call, explanation)
     return {
         "action_id": call.action_id,
         "agent": call.agent,
@@ -426,15 +435,25 @@ def _facts(opened: Project, call: Call, explanation: Explanation) -> dict[str, A
         ],
         "alternatives": list(_alternatives(opened, call, explanation)),
         "changes": [change.words for change in explanation.changes],
-        **_patch_facts(opened, call, explanation),
+        "patch": patch,
+        "no_patch": no_patch,
     }
 
 
-def _patch_facts(opened: Project, call: Call, explanation: Explanation) -> dict[str, Any]:
+def _patch_facts(
+    opened: Project, call: Call, explanation: Explanation
+) -> tuple[PatchFacts | None, str | None]:
     """The patch and the decision that it leads to, or why there is none."""
     found = _patch_or_why_not(opened, call, explanation) if explanation.changes else None
     if found is None or isinstance(found, str):
-        return {"patch": None, "no_patch": found}
+        return None, found
     ruling = found.leads_to
-    leads_to = {"type": ruling.outcome, "policy_id": ruling.policy_id, "reason": ruling.reason}
-    return {"patch": {"diff": found.diff, "leads_to": leads_to}, "no_patch": None}
+    patch: PatchFacts = {
+        "diff": found.diff,
+        "leads_to": {
+            "type": ruling.outcome,
+            "policy_id": ruling.policy_id,
+            "reason": ruling.reason,
+        },
+    }
+    return patch, None

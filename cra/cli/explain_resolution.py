@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.policy import place_now, places_by_id
-from cra.cli.select import find_session
+from cra.cli.select import find_session, sessions_of
 from cra.errors import NotFound, UsageError
 from cra.ledger.blobs import read_member
 from cra.ledger.filter import containing
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import readable
 from cra.ledger.source import Source
 from cra.policy.call import Call
 from cra.policy.engine import decide
 from cra.runtime.project import Project
 from cra.runtime.state import Held, SessionState, folded
+
+if TYPE_CHECKING:
+    from cra.cli.answers.explain import PlacedRule, ResolutionAnswer, ResolvedAction
+    from cra.policy.ladder import Outcome
+    from cra.protocol.carp import AllowedAction, BlockFacts, ContextBlock, ResolutionDocument
+    from cra.protocol.events import Decision
 
 _TYPES: Final = frozenset(["carp.resolution.completed", "carp.resolution.cached"])
 _STYLES: Final = {"allow": "good", "requires_approval": "warn", "deny": "bad"}
@@ -51,7 +57,7 @@ def find_resolution(directory: Path, name: str, session_id: str | None = None) -
     fitting: list[tuple[str, FoundResolution]] = []
     within = "the ledger" if session_id is None else f"the session {session_id}"
     one_session = [] if session_id is None else [find_session(directory, session_id)]
-    for path in one_session or session_files(directory):
+    for path in one_session or sessions_of(directory):
         with LedgerFile(path) as session:
             for _, line in session.search(containing(b'"event_type":"carp.resolution.')):
                 event = readable(line)
@@ -74,7 +80,7 @@ def find_resolution(directory: Path, name: str, session_id: str | None = None) -
     return max(fitting)[1]
 
 
-def _facts(opened: Project, found: FoundResolution) -> dict[str, Any]:
+def _facts(opened: Project, found: FoundResolution) -> ResolutionAnswer:
     with LedgerFile(found.path) as session:
         state = folded(session)
         held = state.resolutions.get(found.resolution_id)
@@ -86,10 +92,9 @@ def _facts(opened: Project, found: FoundResolution) -> dict[str, Any]:
         (line,) = session.lines(held.rests_on, held.rests_on + 1)
         (own,) = session.lines(held.sequence, held.sequence + 1)
     answer, blobs = orjson.loads(line), opened.config.trace_directory / "blobs"
-    document, decision = (
-        read_member(answer["payload"][name], answer["salt"], blobs)
-        for name in ("resolution", "decision")
-    )
+    payload, salt = answer["payload"], answer["salt"]
+    document: ResolutionDocument = read_member(payload["resolution"], salt, blobs)
+    decision: Decision = read_member(payload["decision"], salt, blobs)
     places = places_by_id(opened)
     return {
         "resolution_id": held.resolution_id,
@@ -120,18 +125,15 @@ def _facts(opened: Project, found: FoundResolution) -> dict[str, Any]:
         "constraints": [
             {**one, "where": place_now(places, one["policy_id"])} for one in document["constraints"]
         ],
-        "context_blocks": [
-            {name: value for name, value in block.items() if name != "content"}
-            for block in document["context_blocks"]
-        ],
+        "context_blocks": [_without_content(block) for block in document["context_blocks"]],
     }
 
 
 def _allowed(
-    opened: Project, state: SessionState, held: Held, shown: dict[str, Any], places: dict[str, str]
-) -> dict[str, Any]:
+    opened: Project, state: SessionState, held: Held, shown: AllowedAction, places: dict[str, str]
+) -> ResolvedAction:
     """An allowed action. Which rule allowed it is not recorded: the same rules say it again."""
-    outcome = "requires_approval" if shown["requires_approval"] else "allow"
+    outcome: Outcome = "requires_approval" if shown["requires_approval"] else "allow"
     policy_id, reason = None, _NOT_RECORDED
     if held.snapshot == opened.snapshot.digest:
         caller = opened.caller_of(state.started)
@@ -149,12 +151,12 @@ def _allowed(
         if ruling.outcome == outcome:
             policy_id, reason = ruling.policy_id, ruling.reason
     facts = _action(shown["action_id"], outcome, policy_id, reason, places)
-    return facts | {"risk_tier": shown["risk_tier"], "relevance": shown["relevance"]}
+    return {**facts, "risk_tier": shown["risk_tier"], "relevance": shown["relevance"]}
 
 
 def _action(
-    action_id: str, outcome: str, policy_id: str | None, reason: str, places: dict[str, str]
-) -> dict[str, Any]:
+    action_id: str, outcome: Outcome, policy_id: str | None, reason: str, places: dict[str, str]
+) -> ResolvedAction:
     return {
         "action_id": action_id,
         "outcome": outcome,
@@ -166,7 +168,20 @@ def _action(
     }
 
 
-def _print(facts: dict[str, Any]) -> None:
+def _without_content(block: ContextBlock) -> BlockFacts:
+    return {
+        "block_id": block["block_id"],
+        "content_type": block["content_type"],
+        "is_whole": block["is_whole"],
+        "priority": block["priority"],
+        "purpose": block["purpose"],
+        "source": block["source"],
+        "token_estimate": block["token_estimate"],
+        "ttl_seconds": block["ttl_seconds"],
+    }
+
+
+def _print(facts: ResolutionAnswer) -> None:
     decision = facts["decision"]
     output.answer(f"{output.style('resolution', 'accent')}  {facts['resolution_id']}")
     expired = ", which has passed" if facts["is_expired"] else ""
@@ -189,14 +204,14 @@ def _print(facts: dict[str, Any]) -> None:
     output.answer("\nactions, the most relevant first:")
     for action in facts["actions"]:
         _print_action(action)
-    left_out = sum(facts["omitted"].values())
+    left_out = facts["omitted"]["allowed"] + facts["omitted"]["denied"]
     if left_out:
         output.answer(f"  and {left_out} more that are less relevant")
     _print_constraints(facts["constraints"])
     _print_context(facts["context_blocks"])
 
 
-def _print_action(action: dict[str, Any]) -> None:
+def _print_action(action: ResolvedAction) -> None:
     outcome = output.style(action["outcome"].replace("_", " "), _STYLES[action["outcome"]])
     said = [f"risk {action['risk_tier']}"] if action["risk_tier"] else []
     said += [f"relevance {action['relevance']:.2f}"] if action["relevance"] is not None else []
@@ -209,7 +224,7 @@ def _print_action(action: dict[str, Any]) -> None:
     output.answer(output.wrapped(text, indent="    ", hang="  "))
 
 
-def _print_constraints(constraints: list[dict[str, Any]]) -> None:
+def _print_constraints(constraints: list[PlacedRule]) -> None:
     if not constraints:
         return
     output.answer("\ndecided at execute:")
@@ -228,7 +243,7 @@ def _print_constraints(constraints: list[dict[str, Any]]) -> None:
         output.answer(output.wrapped(text, indent="  ", hang="  "))
 
 
-def _print_context(blocks: list[dict[str, Any]]) -> None:
+def _print_context(blocks: list[BlockFacts]) -> None:
     if not blocks:
         return
     output.answer("\ncontext, by priority and among equals by relevance:")

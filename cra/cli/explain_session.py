@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
 from cra.cli.approvals import words_of_approver
@@ -24,6 +24,9 @@ from cra.runtime.history import OUTCOMES, call_of, events_of
 from cra.runtime.project import Project
 from cra.runtime.remedy import explaining, refused_by, resolving
 from cra.runtime.state import SessionState
+
+if TYPE_CHECKING:
+    from cra.cli.answers.explain import AskedFacts, CallFacts, SessionCallsAnswer
 
 _VERDICTS: Final = {
     "allow": ("ALLOWED", "good"),
@@ -43,11 +46,11 @@ def explain_session(name: str, project: Path | None, *, as_json: bool) -> None:
         _print(facts)
 
 
-def _facts(opened: Project, path: Path) -> dict[str, Any]:
+def _facts(opened: Project, path: Path) -> SessionCallsAnswer:
     now, known = Source().now(), outline(path)
     places = places_by_id(opened)
-    calls: list[dict[str, Any]] = []
-    by_span: dict[str, dict[str, Any]] = {}
+    calls: list[CallFacts] = []
+    by_span: dict[str, CallFacts] = {}
     state = SessionState()
     for event, state in events_of(path):
         if event["event_type"] in OUTCOMES:
@@ -55,7 +58,9 @@ def _facts(opened: Project, path: Path) -> dict[str, Any]:
             calls.append(call)
             by_span[event["span_id"]] = call
         elif event["event_type"] in ("action.executed", "action.failed"):
-            _conclude(by_span.get(event["span_id"], {}), path, event)
+            begun = by_span.get(event["span_id"])
+            if begun is not None:
+                _conclude(begun, path, event)
     is_open = known.state(now) == "open"
     approvals = _approvals(path, state, now)
     for call in calls:
@@ -88,7 +93,7 @@ def _decided(
     event: Mapping[str, Any],
     state: SessionState,
     places: Mapping[str, str],
-) -> dict[str, Any]:
+) -> CallFacts:
     """A call by the event that tells what was decided of it."""
     payload = event.get("payload") or {}
     decision = payload.get("decision", payload)
@@ -116,7 +121,7 @@ def _decided(
     }
 
 
-def _conclude(call: dict[str, Any], path: Path, event: Mapping[str, Any]) -> None:
+def _conclude(call: CallFacts, path: Path, event: Mapping[str, Any]) -> None:
     call["status"] = "success" if event["event_type"] == "action.executed" else "error"
     error = (event.get("payload") or {}).get("error")
     if error is not None:
@@ -163,7 +168,7 @@ def _explaining(
     return explaining(rule, action, asked, known.scopes if known else ())
 
 
-def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, dict[str, Any]]:
+def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, AskedFacts]:
     """Each approval that was asked for: how it stands, and who decided on it."""
     with LedgerFile(path) as session:
         attests = coverage(session).covers
@@ -186,7 +191,7 @@ def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, di
     }
 
 
-def _after_question(call: Mapping[str, Any], *, is_open: bool) -> str | None:
+def _after_question(call: CallFacts, *, is_open: bool) -> str | None:
     """What can be done about a call that waited."""
     if call["approval"] is None:
         return None  # a dry run asks nobody
@@ -197,7 +202,7 @@ def _after_question(call: Mapping[str, Any], *, is_open: bool) -> str | None:
     return None
 
 
-def _print(facts: Mapping[str, Any]) -> None:
+def _print(facts: SessionCallsAnswer) -> None:
     output.answer(f"{output.style('session', 'accent')}  {facts['session_id']}")
     rows = {
         "agent": facts["agent_id"],
@@ -216,14 +221,14 @@ def _print(facts: Mapping[str, Any]) -> None:
         _print_call(call)
 
 
-def _counted(calls: list[dict[str, Any]]) -> str:
+def _counted(calls: list[CallFacts]) -> str:
     counts = Counter(_VERDICTS[call["outcome"]][0].lower() for call in calls)
     counts.update("failed" for call in calls if call["status"] == "error")
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     return f"{len(calls)}: {told}" if calls else "none"
 
 
-def _print_call(call: Mapping[str, Any]) -> None:
+def _print_call(call: CallFacts) -> None:
     verdict, style = _VERDICTS[call["outcome"]]
     dry = ", as a dry run" if call["simulated"] else ""
     name = output.safe(str(call["action_id"] or "?"))
@@ -243,7 +248,7 @@ def _print_call(call: Mapping[str, Any]) -> None:
         output.answer(f"      next:       {output.safe(call['next'])}")
 
 
-def _approval_rows(call: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _approval_rows(call: CallFacts) -> list[tuple[str, str]]:
     approval = call["approval"]
     if approval is None:
         return []
@@ -254,7 +259,7 @@ def _approval_rows(call: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _outcome(call: Mapping[str, Any]) -> str:
+def _outcome(call: CallFacts) -> str:
     if call["error"] is not None:
         return f"failed, {call['error']['code']}: {call['error']['message']}"
     told = {"success": "success", "error": "failed", "open": "nothing that was recorded"}

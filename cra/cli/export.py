@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -29,6 +28,7 @@ from cra.ledger.files import READ_SIZE
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, LedgerFile, session_id_of
 
 if TYPE_CHECKING:
+    from cra.cli.answers.trace import BundleExportAnswer, EventsExportAnswer
     from cra.ledger.filter import Filter
     from cra.ledger.verify import LedgerReport, Trust
 
@@ -192,16 +192,15 @@ def _tell_written(
 ) -> None:
     bad = report.decisive if report is not None and report.verdict.exit_code else None
     if as_json:
-        output.answer_json(
-            {
-                "output": str(target),
-                "format": form,
-                "session_id": session_id_of(path),
-                "events": events,
-                "verdict": report.verdict.name if report is not None else None,
-                "code": bad.code if bad is not None else None,
-            }
-        )
+        facts: EventsExportAnswer = {
+            "output": str(target),
+            "format": form,
+            "session_id": session_id_of(path),
+            "events": events,
+            "verdict": report.verdict.name if report is not None else None,
+            "code": bad.code if bad is not None else None,
+        }
+        output.answer_json(facts)
     elif target is not None:
         output.answer(output.safe(str(target)))
         output.tell(counted(events, "event"))
@@ -231,8 +230,18 @@ def _export_bundle(
         with naming(target), output.working("exporting"):
             contents = write(target)
     if as_json:
-        facts = {**asdict(contents), "verdict": contents.verdict.name}
-        output.answer_json({"output": str(target), "format": _BUNDLE, **facts})
+        facts: BundleExportAnswer = {
+            "output": str(target),
+            "format": "bundle",
+            "session_id": contents.session_id,
+            "events": contents.events,
+            "blobs": contents.blobs,
+            "redactions": contents.redactions,
+            "key": contents.key,
+            "verifier": contents.verifier,
+            "verdict": contents.verdict.name,
+        }
+        output.answer_json(facts)
         return
     if target is not None:
         output.answer(output.safe(str(target)))

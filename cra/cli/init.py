@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
 from cra.ledger.memory import BRING_BACK, LET_GO, Memory, gone_ledger
+
+if TYPE_CHECKING:
+    from cra.cli.answers.project import InitAnswer
 
 
 def init(
@@ -68,8 +71,14 @@ def init(
         'cra resolve --goal "…"',
     ]
     if as_json:
-        facts = {"created": list(map(str, created)), "updated": list(map(str, updated))}
-        output.answer_json({**facts, "gone_ledger": gone, "dry_run": dry_run, "next": steps})
+        facts: InitAnswer = {
+            "created": list(map(str, created)),
+            "updated": list(map(str, updated)),
+            "gone_ledger": gone,
+            "dry_run": dry_run,
+            "next": steps,
+        }
+        output.answer_json(facts)
         return
     _print("Would create" if dry_run else "Created", created)
     _print("Would update" if dry_run else "Updated", updated)

@@ -11,9 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra.errors import CraError, UsageError
+
+if TYPE_CHECKING:
+    from cra.cli.answers.project import ErrorAnswer
 
 # Escape sequences by what they mean; a cell with any other style is printed plainly.
 STYLES: Final = {"accent": "36", "good": "32", "warn": "33", "bad": "31"}
@@ -79,6 +82,10 @@ def set_verbose(value: bool) -> None:
     _volume.verbose = value
 
 
+def is_verbose() -> bool:
+    return _volume.verbose
+
+
 def answer(text: str = "") -> None:
     """Print the answer or a line of it. Recorded data in it has been through `safe`."""
     _write(text + "\n")
@@ -138,17 +145,23 @@ def tell(text: str, *, detail: bool = False) -> None:
 
 def report(error: CraError, *, as_json: bool) -> None:
     """Print an error: what is wrong, where, and what mends it; with --verbose also how it came."""
-    facts = {"message": error.message, "where": error.where, "fix": error.fix}
     if as_json:
-        _say(_json({"error": {"code": error.code, **facts}}) + "\n")
+        facts: ErrorAnswer = {
+            "error": {
+                "code": error.code,
+                "message": error.message,
+                "where": error.where,
+                "fix": error.fix,
+            }
+        }
+        _say(_json(facts) + "\n")
     else:
         first, *others = error.message.split("\n")
         label = f"error[{error.code}]:"
         lines = [f"{label} {safe(first)}"]
         lines += [f"  {safe(line)}" for line in others]
-        lines += [
-            f"  {name}: {safe(facts[name] or '')}" for name in ("where", "fix") if facts[name]
-        ]
+        ways = (("where", error.where), ("fix", error.fix))
+        lines += [f"  {name}: {safe(text)}" for name, text in ways if text]
         told = _told("\n".join(lines)).removeprefix(label)
         _say(style(label, "bad", sys.stderr) + told + "\n")
     if _volume.verbose:

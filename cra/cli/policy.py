@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +17,12 @@ from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, Fault, NotFound
 
 if TYPE_CHECKING:
+    from cra.cli.answers.policy import (
+        PlacedRemark,
+        PolicyCaseFacts,
+        PolicyCheckAnswer,
+        PolicyTestAnswer,
+    )
     from cra.policy.fixture import Case, Result
     from cra.policy.lint import Remark
     from cra.policy.rule import RuleOrigin
@@ -30,11 +36,9 @@ _MAX_BYTES: Final = 1 << 20
 
 def place_of(project: Project, origin: RuleOrigin) -> str:
     """Where a rule is written, from the project's directory."""
-    pin = project.snapshot.pins.get(origin.atlas_id or "")
-    if pin is None:
-        return str(origin)
-    # What an action declares of itself is in no place of its own.
-    return f"{pin.source}/{origin}" if origin.line else pin.source
+    from cra.atlas.snapshot import where_written
+
+    return where_written(project.snapshot, origin)
 
 
 def places_by_id(project: Project) -> dict[str, str]:
@@ -72,7 +76,8 @@ def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
         notes = [_remark_facts(opened, remark) for remark in remarks if remark.is_note]
         found = [_remark_facts(opened, remark) for remark in remarks if not remark.is_note]
     if as_json:
-        output.answer_json({"rules": rules, "findings": found, "notes": notes})
+        answer: PolicyCheckAnswer = {"rules": rules, "findings": found, "notes": notes}
+        output.answer_json(answer)
     else:
         for facts in [*notes, *found]:
             place = output.style(output.safe(facts["where"]), "accent")
@@ -125,8 +130,11 @@ def run_tests(
         ]
     failed = sum(result.problem is not None for _, result in results)
     if as_json:
-        tests = [_result_facts(file, result) for file, result in results]
-        facts = {"tests": tests, "passed": len(results) - failed, "failed": failed}
+        facts: PolicyTestAnswer = {
+            "tests": [_result_facts(file, result) for file, result in results],
+            "passed": len(results) - failed,
+            "failed": failed,
+        }
         output.answer_json(facts)
     else:
         show_tested(
@@ -176,7 +184,7 @@ def _read_files(paths: list[Path]) -> list[tuple[str, tuple[Case, ...]]]:
     return found
 
 
-def _remark_facts(opened: Project, remark: Remark) -> dict[str, Any]:
+def _remark_facts(opened: Project, remark: Remark) -> PlacedRemark:
     return {
         "kind": remark.kind,
         "message": remark.message,
@@ -186,7 +194,7 @@ def _remark_facts(opened: Project, remark: Remark) -> dict[str, Any]:
     }
 
 
-def _result_facts(file: str, result: Result) -> dict[str, Any]:
+def _result_facts(file: str, result: Result) -> PolicyCaseFacts:
     return {
         "file": file,
         "name": result.case.name,

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from cra.amount import counted, duration
 from cra.cli import output
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, at_least
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir
-from cra.cli.select import SessionName, open_session, short_length
+from cra.cli.select import SessionName, open_session, sessions_of, short_length
 from cra.cli.trace_read import (
     Limit,
     Offset,
     moment,
-    paged,
+    page_facts,
     read_totals,
     state_cell,
     tell_none,
     tell_rest,
 )
 from cra.errors import AtlasError
-from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
+from cra.ledger.index import JOURNAL_FILE, LedgerFile
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
+    from cra.cli.answers.session import (
+        LimitFacts,
+        SessionAnswer,
+        SessionFacts,
+        SessionListAnswer,
+    )
     from cra.runtime.limits import LimitUse
 
 # How many open intents are printed; `--json` has all.
@@ -48,12 +56,15 @@ def list_sessions(
     cra session list --json
     """
     directory = open_config(project, trace_dir).trace_directory
-    paths = session_files(directory)
+    paths = sessions_of(directory)
     sessions = [outline(path) for path in paths[offset : offset + limit]]
     now = Source().now()
     if as_json:
-        rows = [_facts(session, now) for session in sessions]
-        output.answer_json(paged("sessions", rows, len(paths), offset))
+        page: SessionListAnswer = {
+            "sessions": [_facts(session, now) for session in sessions],
+            **page_facts(len(sessions), len(paths), offset),
+        }
+        output.answer_json(page)
         return
     if not sessions:
         tell_none(directory, paths)
@@ -70,27 +81,48 @@ def show(
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     *,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            "--at",
+            metavar="SEQ",
+            parser=at_least(0),
+            help="What it was at that event: resolutions, approvals, limits, open intents.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a session: its agent, principal, scopes, times and totals, and what is left open in it.
 
     cra session show last
+    cra session show last --at 7
     cra session show last --json
     """
     path = open_session(session, project, trace_dir)
+    if at is not None:
+        from cra.cli.session_at import show_at
+
+        show_at(path, at, as_json=as_json)
+        return
     found, totals = outline(path), read_totals([path])
     facts = _facts(found, Source().now())
     intents = totals.open_intents
     limits = _limits(found, project, trace_dir)
     if as_json:
-        opened = [intent._asdict() for intent in intents]
-        rows = [_limit_facts(one) for one in limits]
-        output.answer_json(facts | {"totals": totals.types, "open_intents": opened, "limits": rows})
+        answer: SessionAnswer = {
+            **facts,
+            "totals": totals.types,
+            "open_intents": [intent.facts() for intent in intents],
+            "limits": [_limit_facts(one) for one in limits],
+        }
+        output.answer_json(answer)
         return
     for name, value in facts.items():
         if value is not None:
-            is_time = name == "ttl_seconds" and isinstance(value, int)
-            words = (duration(value * 1e6) if is_time else _words(value)) or "none"
+            if name == "ttl_seconds" and isinstance(value, int):
+                words = duration(value * 1e6)
+            else:
+                words = _words(value) or "none"
             label = f"{_LABELS.get(name, name.replace('_', ' ')):<17}  "
             # A path and a hash stay on the line of their name, however long they are.
             is_prose = " " in words
@@ -133,10 +165,10 @@ def _limits(session: Outline, project: Path | None, trace_dir: Path | None) -> l
         return []
 
 
-def _limit_facts(one: LimitUse) -> dict[str, Any]:
+def _limit_facts(one: LimitUse) -> LimitFacts:
     return {
         "policy_id": one.rule.policy_id,
-        "type": one.rule.type,
+        "type": "budget" if one.rule.type == "budget" else "rate_limit",
         "per": one.limit.per,
         "maximum": one.limit.maximum,
         "window_seconds": one.limit.window_seconds,
@@ -146,7 +178,7 @@ def _limit_facts(one: LimitUse) -> dict[str, Any]:
     }
 
 
-def _facts(session: Outline, now: str) -> dict[str, Any]:
+def _facts(session: Outline, now: str) -> SessionFacts:
     """What event 0 says of a session, beside what a list says of it."""
     opening = session.opening
     return {

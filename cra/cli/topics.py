@@ -83,6 +83,47 @@ carp.request.received, and carp.resolve.returned is carp.resolution.completed.
 --event-type, --severity, --actor and --span stand for a term each, and a
 --filter beside them has to hold as well."""
 
+_REPLAY = """\
+Replay
+
+A golden is a recorded session with a manifest (cra golden record). cra replay
+does it again and compares; the mode is named in the output:
+
+  decide   the recorded requests, calls, approvals and outcomes, decided by
+           today's atlases and rules. Nothing runs. This is the default.
+  compare  another trace (--trace SESSION) with the golden. Nothing runs.
+  execute  as decide, but the actions run, in a temporary copy of the project.
+           What they reach outside of it, they reach.
+  verify   the golden's files and chain alone.
+
+  breaking   decisions, called actions, arguments, results, context, and the
+             order of effects
+  minor      the deciding rule, reasons, relevance, and an implementation that
+             has changed and was not run
+  semantically equivalent   another order of what ran at the same time, or what
+             a rule of the manifest allows
+
+  partial    the order of two steps counts where one had ended before the other
+             began; within a step it always counts
+  strict     event by event
+  unordered  the same steps in any order
+  subset     no step that the golden has not, in any order
+  superset   every step of the golden, in any order
+
+What may differ is in the manifest's nondeterminism, by field and rule:
+
+  {"field": "payload.result.items[*].id", "rule": "normalize"}
+
+  ignore     it may be anything, or not be there
+  normalize  it may have another value of the same shape, the same one wherever
+             it stands
+  tolerance  a number may be as far off as "tolerance" says
+  pattern    a text has to match "pattern" (RE2)
+  set        an array whose order does not count
+
+[*] is any item, * any member, and at the beginning any depth. Ids, times,
+hashes and durations need no rule."""
+
 _ENVIRONMENT = """\
 Environment
 
@@ -125,4 +166,6 @@ def topic(name: str) -> str:
         return _FORMATS
     if name == "filters":
         return _FILTERS
+    if name == "replay":
+        return _REPLAY
     return _ENVIRONMENT + "\n".join(f"  {variable}" for variable in VARIABLES)

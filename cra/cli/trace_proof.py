@@ -21,6 +21,7 @@ from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger import files
 
 if TYPE_CHECKING:
+    from cra.cli.answers.trace import AnchorAnswer, ProofAnswer
     from cra.config import Config
     from cra.ledger.verify import LedgerReport, Trust
     from cra.runtime.leaks import Leak
@@ -167,7 +168,8 @@ def prove(
         save(target, [proof])
     if as_json:
         where = str(target) if target is not None else None
-        output.answer_json({"proof": proof.decode(), "output": where})
+        facts: ProofAnswer = {"proof": proof.decode(), "output": where}
+        output.answer_json(facts)
     elif target is None:
         output.answer(proof.decode().removesuffix("\n"))
     else:
@@ -241,8 +243,14 @@ def anchor(
     line = format_anchor(head)
     commit = add_note(config.project or directory.parent, line, os.environ) if git else None
     if as_json:
-        facts = {"ledger_id": head.ledger_id, "size": head.size, "root": head.root.hex()}
-        output.answer_json({"anchor": line, **facts, "commit": commit})
+        facts: AnchorAnswer = {
+            "anchor": line,
+            "ledger_id": head.ledger_id,
+            "size": head.size,
+            "root": head.root.hex(),
+            "commit": commit,
+        }
+        output.answer_json(facts)
         return
     output.answer(line)
     if commit is not None:

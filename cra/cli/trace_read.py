@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -24,16 +24,25 @@ from cra.cli.select import (
     NamedSession,
     find_session,
     open_log,
+    sessions_of,
     short_length,
     stated,
     the_one,
 )
 from cra.errors import ExitCode, IntegrityError, UsageError
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import Coverage, Outline, coverage, outline
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
+    from cra.cli.answers.trace import (
+        AnomalousSession,
+        EventsAnswer,
+        PageFacts,
+        StatsAnswer,
+        TraceListAnswer,
+    )
+    from cra.ledger.facts import Anomalies, Metrics, OutlineFacts
     from cra.ledger.filter import Filter
     from cra.ledger.fold import Totals
 
@@ -81,7 +90,7 @@ def list_traces(
       cra trace list --anomalies --agent reviewer
     """
     directory = open_config(project, trace_dir).trace_directory
-    paths = session_files(directory)
+    paths = sessions_of(directory)
     if trace == "last":
         trace = session_id_of(find_session(directory, trace))
     chosen = [path for path in paths if _is_wanted(path, agent, trace)]
@@ -91,10 +100,12 @@ def list_traces(
     page = [outline(path) for path in chosen[offset : offset + limit]]
     now = Source().now()
     if as_json:
-        rows = [session.facts(now) for session in page]
-        for row, session in zip(rows, page, strict=True):
-            row.update({"anomalies": found[session.path]} if anomalies else {})
-        output.answer_json(paged("sessions", rows, len(chosen), offset))
+        rows = [_traced(session, now, found) for session in page]
+        facts: TraceListAnswer = {
+            "sessions": rows,
+            **page_facts(len(rows), len(chosen), offset),
+        }
+        output.answer_json(facts)
         return
     length = None if full else short_length(paths)
     if anomalies:
@@ -146,7 +157,7 @@ def show(
       cra trace show last --filter 'type:action.* -severity:warn time:-15m..'
       cra trace show last --filter 'payload.arguments.amount>100 card' --json
     """
-    from cra.cli.events import coverage_json, judged, list_events, list_plainly, shown_json
+    from cra.cli.events import coverage_facts, judged, list_events, list_plainly, shown_facts
     from cra.ledger.shown import shown
 
     wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
@@ -164,8 +175,12 @@ def show(
         lines, total = _select(ledger, wanted, limit, offset)
         found = shown(ledger, lines)
     if as_json:
-        events = [shown_json(row, covered) for row in found]
-        output.answer_json(paged("events", events, total, offset) | coverage_json(covered))
+        facts: EventsAnswer = {
+            "events": [shown_facts(row, covered) for row in found],
+            **page_facts(len(found), total, offset),
+            **coverage_facts(covered),
+        }
+        output.answer_json(facts)
         return judged(found)
     if not found:
         output.tell("no event that fits" if wanted.terms else "no event there")
@@ -206,7 +221,7 @@ def tail(
       cra trace tail -f
       cra trace tail last -n 20 --severity warn
     """
-    from cra.cli.events import event_json, event_line
+    from cra.cli.events import event_line, line_facts
     from cra.ledger.outline import readable
     from cra.ledger.tail import Notice, Tail, follow
 
@@ -216,7 +231,7 @@ def tail(
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
     wanted = filter_of(filter_text, type=event_type, severity=severity)
     tailed = Tail(directory, path, wanted=wanted, last=lines)
-    sessions = [] if path else session_files(directory)
+    sessions = [] if path else sessions_of(directory)
     length = short_length(sessions) if path is None else 0
     if path is None and not sessions:
         tell_none(directory, sessions)
@@ -229,7 +244,7 @@ def tail(
             if readable(update) is None:
                 code = ExitCode.INTEGRITY
             if as_json:
-                output.answer_jsonl([event_json(update)])
+                output.answer_jsonl([line_facts(update)])
             else:
                 output.answer(event_line(update, id_length=length, columns=_columns()))
         output.flush()
@@ -257,13 +272,18 @@ def stats(
     """
     name = stated(session, named)
     if name is None:
-        paths = session_files(open_config(project, trace_dir).trace_directory)
+        paths = sessions_of(open_config(project, trace_dir).trace_directory)
     else:
         paths = [open_log(name, project, trace_dir)]
     totals = read_totals(paths)
     if as_json:
-        facts = {"sessions": totals.sessions, "first": totals.first, "last": totals.last}
-        output.answer_json(facts | totals.metrics())
+        facts: StatsAnswer = {
+            "sessions": totals.sessions,
+            "first": totals.first,
+            "last": totals.last,
+            **totals.metrics(),
+        }
+        output.answer_json(facts)
         return
     times = f", {moment(totals.first)} to {moment(totals.last)} (UTC)" if totals.first else ""
     sessions, events = counted(totals.sessions, "session"), counted(totals.events, "event")
@@ -304,8 +324,8 @@ def state_cell(session: Outline, now: str) -> Cell:
     return Cell(state, _STATES.get(state, ""))
 
 
-def paged(name: str, page: list[dict[str, Any]], total: int, offset: int) -> dict[str, Any]:
-    return {name: page, "total_count": total, "has_more": offset + len(page) < total}
+def page_facts(shown: int, total: int, offset: int) -> PageFacts:
+    return {"total_count": total, "has_more": offset + shown < total}
 
 
 def tell_rest(what: str, shown: int, total: int, offset: int) -> None:
@@ -344,7 +364,16 @@ def _row(session: Outline, length: int | None, now: str) -> list[str | int | Cel
     ]
 
 
-def _anomalies(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+def _traced(
+    session: Outline, now: str, found: Mapping[Path, Anomalies]
+) -> OutlineFacts | AnomalousSession:
+    facts = session.facts(now)
+    if session.path in found:
+        return {**facts, "anomalies": found[session.path]}
+    return facts
+
+
+def _anomalies(paths: Sequence[Path]) -> dict[Path, Anomalies]:
     """What is unusual in each session that has something unusual."""
     from cra.ledger.fold import Totals
 
@@ -358,9 +387,10 @@ def _anomalies(paths: Sequence[Path]) -> dict[Path, dict[str, Any]]:
     return found
 
 
-def _print_anomalies(session: Outline, name: str, found: dict[str, Any], now: str) -> None:
+def _print_anomalies(session: Outline, name: str, found: Anomalies, now: str) -> None:
     output.answer(output.safe(f"{name}  {session.agent or '?'}  {session.state(now)}"))
-    for kind, facts in found.items():
+    kinds: Mapping[str, Any] = {**found}
+    for kind, facts in kinds.items():
         label = output.style(f"{kind:<10}", "warn")
         items = facts.get("first", [])[:_MAX_EXAMPLES]
         for item in items:
@@ -392,12 +422,12 @@ def _coverage(ledger: LedgerFile) -> Coverage:
 
 
 def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool) -> ExitCode:
-    from cra.cli.events import coverage_json, judged, show_event, shown_json
+    from cra.cli.events import judged, show_event, shown_alone
     from cra.ledger.shown import shown
 
     [row] = shown(ledger, [(seq, ledger.line(seq))])
     if as_json:
-        output.answer_json(shown_json(row, covered) | coverage_json(covered))
+        output.answer_json(shown_alone(row, covered))
     else:
         show_event(row, covered, in_journal=session_id_of(ledger.path) == JOURNAL)
         _tell_unverified(ledger.path)
@@ -431,7 +461,7 @@ def _columns() -> int | None:
     return None
 
 
-def _metric_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _metric_rows(metrics: Metrics) -> Iterator[tuple[str, str, str]]:
     """Each value of the metrics with its labels."""
     for name, value in metrics.items():
         if isinstance(value, list):
@@ -442,5 +472,5 @@ def _metric_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                 if number is not None and value.get("count", 1):
                     is_time = name.endswith("_seconds") and label != "count"
                     yield name, label, duration(number * 1e6) if is_time else f"{number:,}"
-        elif value is not None:
+        elif isinstance(value, float):
             yield name, "", f"{value:,.3f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cra.amount import counted
 from cra.cli import output
@@ -14,6 +14,13 @@ from cra.ledger.verdict import Level, Verdict
 from cra.ledger.verify import Anchor, AnchorSource, ChainReport, LedgerReport
 
 if TYPE_CHECKING:
+    from cra.cli.answers.trace import (
+        ChainFacts,
+        LeakFacts,
+        ProvenAnswer,
+        ProvenFacts,
+        VerifyAnswer,
+    )
     from cra.ledger.proof import Proven
     from cra.runtime.leaks import Leak
 
@@ -49,8 +56,7 @@ def show_report(
     if secrets and code == ExitCode.OK:
         code = ExitCode.NO
     if as_json:
-        found = None if secrets is None else [one._asdict() for one in secrets]
-        output.answer_json(_report_facts(report, unmet, code) | {"secrets": found})
+        output.answer_json(_report_facts(report, unmet, code, secrets))
     else:
         _show(report, unmet)
         _show_secrets(secrets)
@@ -159,24 +165,34 @@ def _style(verdict: Verdict) -> str:
 
 
 def _report_facts(
-    report: LedgerReport, unmet: IntegrityError | None, code: ExitCode
-) -> dict[str, Any]:
+    report: LedgerReport, unmet: IntegrityError | None, code: ExitCode, secrets: list[Leak] | None
+) -> VerifyAnswer:
     decisive = report.decisive
     return {
         "directory": str(report.directory),
         "ledger_id": report.ledger_id,
         "verdict": report.verdict.name,
-        "code": unmet.code if unmet else decisive.code if decisive else None,
+        "code": unmet.finding if unmet else decisive.code if decisive else None,
         "level": str(report.level) if report.verdict.exit_code == ExitCode.OK else None,
         "anchor": report.anchored_in,
         "exit": int(unmet.exit_code if unmet else code),
         "journal": _chain_facts(report.journal) if report.journal else None,
         "sessions": [_chain_facts(part) for part in report.sessions],
         "notes": report.notes,
+        "secrets": None if secrets is None else [_leak_facts(one) for one in secrets],
     }
 
 
-def _chain_facts(part: ChainReport) -> dict[str, Any]:
+def _leak_facts(leak: Leak) -> LeakFacts:
+    return {
+        "session_id": leak.session_id,
+        "sequence": leak.sequence,
+        "event_type": leak.event_type,
+        "counts": leak.counts,
+    }
+
+
+def _chain_facts(part: ChainReport) -> ChainFacts:
     return {
         "name": part.name,
         "verdict": part.verdict.name,
@@ -193,11 +209,11 @@ def _chain_facts(part: ChainReport) -> dict[str, Any]:
     }
 
 
-def proven_facts(proven: Proven, old: Anchor | None) -> dict[str, Any]:
+def proven_facts(proven: Proven, old: Anchor | None) -> ProvenAnswer:
     from cra.ledger.anchor import format_anchor
 
     checkpoint, signer = proven.opened.checkpoint, proven.opened.signer
-    facts: dict[str, Any] = {
+    facts: ProvenFacts = {
         "valid": True,
         "level": str(proven.level),
         "ledger_id": proven.ledger_id,
@@ -208,15 +224,14 @@ def proven_facts(proven: Proven, old: Anchor | None) -> dict[str, Any]:
             "root": checkpoint.root.hex(),
         },
     }
-    if old is not None:
-        facts["anchor"] = format_anchor(old)
-    if proven.event is not None:
-        facts["event"] = {
-            **proven.event.header,
-            "event_hash": proven.event.event_hash,
-            "payload": proven.event.payload,
-        }
-    return facts
+    event = proven.event
+    if event is None:
+        assert old is not None
+        return {**facts, "anchor": format_anchor(old)}
+    return {
+        **facts,
+        "event": {**event.header, "event_hash": event.event_hash, "payload": event.payload},
+    }
 
 
 def show_proven(proven: Proven, old: Anchor | None) -> None:

@@ -30,6 +30,7 @@ from cra.errors import ConfigError
 FILE_NAME: Final = "cra.config.json"
 
 RiskTier: TypeAlias = Literal["low", "medium", "high", "critical"]
+SourceName: TypeAlias = Literal["default", "user", "project", "environment", "flag"]
 
 
 _Version: TypeAlias = Annotated[
@@ -123,7 +124,7 @@ class ConfigFile:
 class Origin(NamedTuple):
     """Which source a value has, and where in it."""
 
-    source: Literal["default", "user", "project", "environment", "flag"]
+    source: SourceName
     where: str = ""
 
     def __str__(self) -> str:

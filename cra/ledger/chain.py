@@ -10,10 +10,13 @@ import re
 from binascii import hexlify, unhexlify
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cra import canonical
 from cra.errors import Code, IntegrityError, ValueRefused
+
+if TYPE_CHECKING:
+    from cra.protocol.events import EventHeader
 
 MAX_HEADER: Final = 16_384
 MAX_PAYLOAD: Final = 65_536
@@ -99,20 +102,18 @@ class Event(NamedTuple):
     """A line, read: its header's members, its payload (None if redacted) and the bytes
     themselves."""
 
-    header: dict[str, Any]
+    header: EventHeader
     payload: dict[str, Any] | None
     event_hash: str
     line: bytes
 
     @property
     def sequence(self) -> int:
-        sequence: int = self.header["sequence"]
-        return sequence
+        return self.header["sequence"]
 
     @property
     def event_type(self) -> str:
-        event_type: str = self.header["event_type"]
-        return event_type
+        return self.header["event_type"]
 
 
 class Chain:
@@ -355,7 +356,7 @@ def _decode_object(text: bytes, what: str, limit: int) -> dict[str, Any]:
     return value
 
 
-def _decode_header(text: bytes) -> dict[str, Any]:
+def _decode_header(text: bytes) -> EventHeader:
     header = _decode_object(text, "header", MAX_HEADER)
     names = header.keys()
     if not names >= _REQUIRED or not names <= _REQUIRED | _OPTIONAL:
@@ -364,7 +365,7 @@ def _decode_header(text: bytes) -> dict[str, Any]:
     for name, is_valid in _MEMBERS.items():
         if name in header and not is_valid(header[name]):
             raise _malformed(f"a header whose {name} is {header[name]!r:.80}")
-    return header
+    return cast("EventHeader", header)
 
 
 def _malformed(found: str) -> IntegrityError:

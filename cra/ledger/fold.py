@@ -11,13 +11,23 @@ import re
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import orjson
 
 from cra.ledger import files
 from cra.ledger.index import end_of_lines, whole_lines
 from cra.ledger.source import milliseconds_between
+
+if TYPE_CHECKING:
+    from cra.ledger.facts import (
+        Anomalies,
+        CallStatus,
+        DurationMetric,
+        IncidentFacts,
+        IntentFacts,
+        Metrics,
+    )
 
 # How many failures and denials are kept as examples; all are counted.
 MAX_EXAMPLES: Final = 20
@@ -27,7 +37,6 @@ _MAX_INTENTS: Final = 20_000
 _MAX_RESOLUTIONS: Final = 65_536
 _MAX_TYPE: Final = 64
 
-_QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _REDACTED: Final = "(redacted)"
 _UNKNOWN: Final = "(unknown)"
 _OTHER: Final = "(other)"
@@ -57,6 +66,13 @@ class Intent(NamedTuple):
     sequence: int
     action_id: str
 
+    def facts(self) -> IntentFacts:
+        return {
+            "session_id": self.session_id,
+            "sequence": self.sequence,
+            "action_id": self.action_id,
+        }
+
 
 class Incident(NamedTuple):
     """An event that a person may want to look at."""
@@ -65,6 +81,14 @@ class Incident(NamedTuple):
     sequence: int
     action_id: str
     reason: str
+
+    def facts(self) -> IncidentFacts:
+        return {
+            "session_id": self.session_id,
+            "sequence": self.sequence,
+            "action_id": self.action_id,
+            "reason": self.reason,
+        }
 
 
 class Durations:
@@ -93,12 +117,20 @@ class Durations:
         found = next((us for us, count in reached if count >= share * self.count), None)
         return None if found is None else min(found, self.longest)
 
-    def metric(self) -> dict[str, float | None]:
+    def metric(self) -> DurationMetric:
         """How many there are, and in seconds their sum, quantiles and maximum."""
-        found = {name: self.quantile(share) for name, share in _QUANTILES.items()}
-        found["max"] = self.longest if self.count else None
-        seconds = {name: None if value is None else value / 1e6 for name, value in found.items()}
-        return {"count": self.count, "sum": self.total / 1e6, **seconds}
+        return {
+            "count": self.count,
+            "sum": self.total / 1e6,
+            "p50": _seconds(self.quantile(0.5)),
+            "p90": _seconds(self.quantile(0.9)),
+            "p99": _seconds(self.quantile(0.99)),
+            "max": _seconds(self.longest if self.count else None),
+        }
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / 1e6
 
 
 class _Parsed(NamedTuple):
@@ -142,7 +174,7 @@ class Totals:
         self.durations = Durations()
         self.action_durations = Durations()
         self.milliseconds = 0
-        self.actions: dict[tuple[str, str], int] = {}
+        self.actions: dict[tuple[str, CallStatus], int] = {}
         self.failures: list[Incident] = []
         self.denials: list[Incident] = []
         # Open intents by their execution, each with its action and its header's bytes.
@@ -181,21 +213,23 @@ class Totals:
         total = sum(self.resolutions.values())
         return self.cached / total if total else None
 
-    def anomalies(self) -> dict[str, Any]:
+    def anomalies(self) -> Anomalies:
         """What a person may want to look at: examples of each kind, and how many there are."""
-        kinds = (
-            ("open", self.open_intents[:MAX_EXAMPLES], self.open_count),
-            ("failed", self.failures, self.failed),
-            ("denied", self.denials, self.denied),
-        )
-        found: dict[str, Any] = {
-            kind: {"count": count, "first": [item._asdict() for item in items]}
-            for kind, items, count in kinds
-            if count
-        }
-        return found | ({"unreadable": {"count": self.unreadable}} if self.unreadable else {})
+        found: Anomalies = {}
+        if self.open_count:
+            first = [intent.facts() for intent in self.open_intents[:MAX_EXAMPLES]]
+            found["open"] = {"count": self.open_count, "first": first}
+        if self.failed:
+            failures = [incident.facts() for incident in self.failures]
+            found["failed"] = {"count": self.failed, "first": failures}
+        if self.denied:
+            denials = [incident.facts() for incident in self.denials]
+            found["denied"] = {"count": self.denied, "first": denials}
+        if self.unreadable:
+            found["unreadable"] = {"count": self.unreadable}
+        return found
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Metrics:
         """The totals under the names that monitoring knows them by; durations in seconds."""
         calls = sum(self.actions.values())
         return {
@@ -403,7 +437,7 @@ def _parse(line: bytes) -> _Parsed | None:
     return None
 
 
-_Label = TypeVar("_Label", str, tuple[str, str])
+_Label = TypeVar("_Label", str, "tuple[str, CallStatus]")
 
 
 def _count(counts: dict[_Label, int], label: _Label) -> None:

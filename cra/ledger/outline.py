@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cra.errors import IntegrityError
 from cra.ledger import files
@@ -20,6 +20,9 @@ from cra.ledger.index import (
     session_id_of,
     whole_lines,
 )
+
+if TYPE_CHECKING:
+    from cra.ledger.facts import OutlineFacts
 
 State: TypeAlias = Literal["open", "ended", "expired", "empty", "damaged"]
 
@@ -68,7 +71,7 @@ class Outline(NamedTuple):
         expires = self.opening.get("expires_at")
         return "expired" if isinstance(expires, str) and expires <= now else "open"
 
-    def facts(self, now: str) -> dict[str, Any]:
+    def facts(self, now: str) -> OutlineFacts:
         """What a list of sessions says of this one."""
         return {
             "session_id": self.id,
@@ -103,6 +106,20 @@ def outline(path: Path) -> Outline:
         return Outline(path, first, last, count and lines, is_ended, is_whole=lines == count)
     finally:
         os.close(fd)
+
+
+def naming(agent: str | None) -> str:
+    """What a command line has to say for an agent, if anything."""
+    from shlex import quote  # a list of sessions does without it
+
+    return "" if agent in (None, "cli") else f" --agent {quote(str(agent))}"
+
+
+def way_on(session_id: str, agent: str | None) -> str:
+    """The commands for a session that is not what was recorded: its verdict, and to go on
+    without it."""
+    start = f"cra session start{naming(agent)}"
+    return f"cra trace verify {session_id}; to go on without it: {start}"
 
 
 def readable(line: bytes) -> Event | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cra.errors import IntegrityError
 from cra.ledger import files
@@ -21,6 +21,9 @@ from cra.ledger.memory import Mark
 from cra.ledger.merkle import EMPTY_ROOT, Range
 from cra.ledger.place import OnLines, Place
 from cra.ledger.verdict import Reading
+
+if TYPE_CHECKING:
+    from cra.protocol.events import Artifact, EventHeader
 
 Advance: TypeAlias = Callable[[int], None]
 
@@ -144,7 +147,7 @@ def _watch(chain: Chain, directory: Path, reading: Reading) -> None:
     chain.on_unusual = look
 
 
-def _blob_problem(directory: Path, artifact: dict[str, str], line: bytes) -> str | None:
+def _blob_problem(directory: Path, artifact: Artifact, line: bytes) -> str | None:
     uri, expected = artifact["uri"], artifact["sha256"]
     if not uri.startswith("blobs/"):
         return None
@@ -274,7 +277,7 @@ def _read_part(job: dict[str, Any], advance: Advance | None = None) -> dict[str,
     }
 
 
-def _first_header(fd: int, offset: int) -> dict[str, Any]:
+def _first_header(fd: int, offset: int) -> EventHeader:
     window = os.pread(fd, MAX_LINE + 1, offset)
     return decode(window.partition(b"\n")[0]).header
 

@@ -22,17 +22,22 @@ class Conclusion(TypedDict):
     expires_at: str
 
 
-class ContextBlock(TypedDict):
+class BlockFacts(TypedDict):
+    """A block of context without its content."""
+
     block_id: str
     source: str
     purpose: str
     content_type: str
-    content: str
     # Whether it is the whole file; else it was cut to the budget.
     is_whole: bool
     priority: int
     token_estimate: int
     ttl_seconds: int
+
+
+class ContextBlock(BlockFacts):
+    content: str
 
 
 class CallLimit(TypedDict):

@@ -22,6 +22,44 @@ Severity = Literal["debug", "info", "warn", "error"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("debug", "info", "warn", "error")
 
 
+class Actor(TypedDict):
+    type: ActorType
+    id: str
+
+
+class AtlasName(TypedDict):
+    atlas_id: str
+    version: str
+
+
+class Artifact(TypedDict):
+    content_type: str
+    name: str
+    sha256: str
+    uri: str
+
+
+class EventHeader(TypedDict):
+    """The members of every event (specs/PROTOCOL.md section 2.1)."""
+
+    actor: Actor
+    artifacts: NotRequired[list[Artifact]]
+    atlas: NotRequired[AtlasName]
+    event_id: str
+    # One of the table's, or of a later version's.
+    event_type: str
+    parent_span_id: str | None
+    payload_hash: str
+    previous_event_hash: str
+    sequence: int
+    session_id: str
+    severity: Severity
+    span_id: str
+    timestamp: str
+    trace_id: str
+    trace_version: Literal["1.1"]
+
+
 class Principal(TypedDict):
     type: Literal["user", "service", "agent"]
     id: str

@@ -52,8 +52,9 @@ def trace_event() -> dict[str, Any]:
     }
 
 
-def document(kind: type, name: str, title: str) -> dict[str, Any]:
-    """The schema of a closed document that a dataclass describes."""
+def document(kind: Any, name: str, title: str) -> dict[str, Any]:
+    """The schema of a closed document that a dataclass describes, a typed dictionary, a list or a
+    union of them."""
     from pydantic import TypeAdapter  # takes 100 ms, for this command alone
 
     body: dict[str, Any] = _tidied(TypeAdapter(kind).json_schema())

@@ -78,6 +78,8 @@ class Approvals:
         self._state = state
         self._agent = agent
         self._source = project.ledger.source
+        # The events of decisions that another ledger has, and whose signatures hold there.
+        self._repeated: set[int] = set()
 
     def find(self, approval_id: str) -> Approval:
         """The approval with an id, its arguments whole. Raises NotFound."""
@@ -161,6 +163,26 @@ class Approvals:
             }
             signed = self._signed("denied", payload, signer, asked)
             writer.append("approval.denied", payload | signed, actor_id=by["name"])
+
+    def repeat(self, approval_id: str, given: Mapping[str, Any]) -> None:
+        """Record the decision that another ledger has on the same call, for a replay of it.
+
+        Whoever replays has verified that ledger: a signature there binds to that ledger, so that
+        none can be here. Raises UsageError if it is decided or has expired.
+        """
+        with self._record.batch(barrier=True) as writer:
+            asked = self._undecided(approval_id).asked
+            payload = {key: value for key, value in given.items() if key != "signature"}
+            payload |= {"approval_id": approval_id, "action_id": asked["action_id"]}
+            event_type = "approval.denied"
+            if "binding" in given:
+                event_type = "approval.granted"
+                binding = dict(asked["binding"])
+                if given["any_arguments"]:
+                    binding["arguments_digest"] = None
+                payload["binding"] = binding_digest(binding)
+            recorded = writer.append(event_type, payload, actor_id=given["approver"]["name"])
+            self._repeated.add(recorded.sequence)
 
     # For a call, under the session's lock.
 
@@ -338,13 +360,15 @@ class Approvals:
         key = approver.get("key")
         if key is None:
             return approver["how"] != "key"
+        is_listed = key in self._listed_keys() - self._ledger_keys()
+        if given.sequence in self._repeated:
+            return is_listed
         try:
             public = parse_key(key).public
             signature = base64.b64decode(given.payload["signature"], validate=True)
         except (SignerRefused, KeyError, binascii.Error):
             return False
         statement = _statement("granted", given.payload)
-        is_listed = key in self._listed_keys() - self._ledger_keys()
         return is_listed and is_signature(public, statement, signature)
 
     def _listed_keys(self) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -84,6 +84,15 @@ _MARKER: Final = b'"$'
 _MAX_NAME: Final = 256
 
 
+@dataclass(frozen=True)
+class IntendedCall:
+    """A call that is allowed, whose intent is recorded, and which has not run."""
+
+    call: FrozenCall
+    decided: Decided
+    found: ExecutionResult
+
+
 class GovernedSession:
     """A session of a project. Threads and tasks may share it; each call has its own span."""
 
@@ -130,6 +139,10 @@ class GovernedSession:
             context=context,
         )
         return self.resolve_task(task, self._source.new_id())
+
+    def forget_resolved(self) -> None:
+        """Resolve anew what was resolved before."""
+        self._resolved.clear()
 
     async def resolve_async(self, goal: str, **narrowed: Any) -> Resolution:
         """`resolve` for a task, with the same arguments: the event loop runs on meanwhile."""
@@ -232,7 +245,7 @@ class GovernedSession:
         ArgumentsRefused, which are recorded as denials, and UsageError for an idempotency key that
         stands for another call or a request id that the session has seen.
         """
-        call = self._call(action_id, arguments, idempotency_key, request_id)
+        call = self.freeze(action_id, arguments, idempotency_key, request_id)
         found = self._attempt(call, resolution_id, approval_id)
         if approver is None or found.approval_id is None or found.status != "pending_approval":
             return found
@@ -252,7 +265,7 @@ class GovernedSession:
 
         Nothing runs, no limit and no grant is consumed, and nobody is asked.
         """
-        call = self._call(action_id, arguments, None, request_id)
+        call = self.freeze(action_id, arguments, None, request_id)
         return self._attempt(replace(call, is_dry_run=True), resolution_id, approval_id)
 
     async def execute_async(  # what a call may state
@@ -269,7 +282,7 @@ class GovernedSession:
         be a coroutine function."""
         import asyncio  # 50 ms that only a program with a loop pays, and it has paid them
 
-        call = await asyncio.to_thread(self._call, action_id, arguments, idempotency_key, None)
+        call = await asyncio.to_thread(self.freeze, action_id, arguments, idempotency_key, None)
         found = await asyncio.to_thread(self._attempt, call, resolution_id, approval_id)
         if approver is None or found.approval_id is None or found.status != "pending_approval":
             return found
@@ -278,13 +291,15 @@ class GovernedSession:
             answer = await answer
         return await asyncio.to_thread(self._follow, call, found, answer, approver)
 
-    def _call(
+    def freeze(
         self,
         action_id: str,
         arguments: Mapping[str, Any] | None,
-        idempotency_key: str | None,
-        request_id: str | None,
+        idempotency_key: str | None = None,
+        request_id: str | None = None,
     ) -> FrozenCall:
+        """A call that nobody else can change. Raises UnknownAction or ArgumentsRefused, which are
+        recorded."""
         _check_key(idempotency_key)
         frozen = self._freeze(action_id, arguments or {}, request_id)
         return replace(frozen, idempotency_key=idempotency_key, request_id=request_id)
@@ -297,6 +312,23 @@ class GovernedSession:
         *,
         is_new: bool = True,
     ) -> ExecutionResult:
+        found = self.intend(call, resolution_id, approval_id, is_new=is_new)
+        if isinstance(found, ExecutionResult):
+            return found
+        began = time.perf_counter_ns()
+        outcome = self.run(call)
+        return self.conclude(found, outcome, (time.perf_counter_ns() - began) // 1000)
+
+    def intend(
+        self,
+        call: FrozenCall,
+        resolution_id: str | None,
+        approval_id: str | None,
+        *,
+        is_new: bool = True,
+    ) -> IntendedCall | ExecutionResult:
+        """Decide on a call and record the decision; one that is allowed still has to run and be
+        concluded."""
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
@@ -330,7 +362,24 @@ class GovernedSession:
         )
         if ruling.outcome != "allow" or call.is_dry_run:
             return found
-        return self._carry_out(call, decided, found)
+        return IntendedCall(call, decided, found)
+
+    def conclude(self, intent: IntendedCall, outcome: Outcome, duration_us: int) -> ExecutionResult:
+        """Record what came of a call. Raises OutcomeLost if that fails."""
+        call, decided, found = intent.call, intent.decided, intent.found
+        outcome = _checked(call.action, outcome)
+        try:
+            record_outcome(self._record, call, decided, outcome, duration_us)
+        except CraError as error:
+            raise OutcomeLost(
+                f"expected to record what came of {call.action.action_id}, which has run, "
+                f"found: {error.message}",
+                where=f"execution {decided.span_id}",
+                fix=f"look what it did; cra session show {self.id} lists it as an open intent",
+            ) from error
+        if isinstance(outcome, Done):
+            return replace(found, value=outcome.result, simulated=outcome.simulated)
+        return replace(found, status="error", error=error_of(outcome))
 
     def _remedy(self, call: FrozenCall, decided: Decided) -> str:
         known = self.project.config.agents.get(self.caller.agent)
@@ -409,11 +458,15 @@ class GovernedSession:
         return FrozenCall(atlas, action, frozen, recorded, digest, redactor)
 
     def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
+        self.refuse(action_id, error.message, request_id)
+        return error
+
+    def refuse(self, action_id: str, reason: str, request_id: str | None) -> None:
+        """Record a call that is none: no such action, or arguments that do not fit."""
         with self._record.batch() as writer:
             self._check_open(self._source.now())
             self._check_new(request_id)
-            record_refusal(writer, action_id, error.message, request_id)
-        return error
+            record_refusal(writer, action_id, reason, request_id)
 
     def _record_request(self, writer: ChainWriter, call: FrozenCall, decided: Decided) -> None:
         record_request(writer, call, decided)
@@ -498,26 +551,8 @@ class GovernedSession:
 
     # Carrying out, without the lock.
 
-    def _carry_out(
-        self, call: FrozenCall, decided: Decided, found: ExecutionResult
-    ) -> ExecutionResult:
-        began = time.perf_counter_ns()
-        outcome = _checked(call.action, self._run(call))
-        duration = (time.perf_counter_ns() - began) // 1000
-        try:
-            record_outcome(self._record, call, decided, outcome, duration)
-        except CraError as error:
-            raise OutcomeLost(
-                f"expected to record what came of {call.action.action_id}, which has run, "
-                f"found: {error.message}",
-                where=f"execution {decided.span_id}",
-                fix=f"look what it did; cra session show {self.id} lists it as an open intent",
-            ) from error
-        if isinstance(outcome, Done):
-            return replace(found, value=outcome.result, simulated=outcome.simulated)
-        return replace(found, status="error", error=error_of(outcome))
-
-    def _run(self, call: FrozenCall) -> Outcome:
+    def run(self, call: FrozenCall) -> Outcome:
+        """Carry out a call that is allowed."""
         action, atlas = call.action, call.atlas
         assert action.executor is not None  # what has none is in no resolution
         work = Work(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import orjson
 
@@ -18,9 +18,13 @@ from cra.errors import Code, IntegrityError
 from cra.ledger.index import LedgerFile
 from cra.ledger.verdict import doubted_ranges, unattested_bounds
 
+if TYPE_CHECKING:
+    from cra.protocol.events import ApprovalRequested
+
 _Payload = Mapping[str, Any]
 
 Standing: TypeAlias = Literal["pending", "granted", "denied", "expired", "used up"]
+Progress: TypeAlias = Literal["open", "success", "error"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Execution:
     idempotency_key: str | None
     sequence: int
     timestamp: str
-    status: Literal["open", "success", "error"] = "open"
+    status: Progress = "open"
     # The outcome's payload and salt, for whoever asks again with the same key.
     outcome: tuple[_Payload, str] | None = None
     concluded_at: int = -1
@@ -81,19 +85,18 @@ class Approval:
 
     approval_id: str
     sequence: int
-    asked: Mapping[str, Any]
+    asked: ApprovalRequested
     salt: str
     decisions: list[Given] = field(default_factory=list)
     uses: int = 0
 
     @property
     def action_id(self) -> str:
-        return str(self.asked["action_id"])
+        return self.asked["action_id"]
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.asked["arguments"]
-        return found
+        return self.asked["arguments"]
 
     def decision(self, attested: Callable[[int], bool]) -> Given | None:
         """The first one that somebody vouches for: later ones change nothing."""

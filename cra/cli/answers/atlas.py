@@ -1,0 +1,219 @@
+"""What `cra atlas` prints."""
+
+# No `from __future__ import annotations` here: it would hide NotRequired from `__optional_keys__`.
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias, get_args
+
+from typing_extensions import TypedDict
+
+from cra.atlas.acceptance import State
+from cra.atlas.model import Executor
+from cra.cli.answers.policy import RemarkFacts
+from cra.cli.answers.project import ProblemFacts
+from cra.cli.answers.words import OneOf
+from cra.config import RiskTier
+from cra.errors import Fault
+from cra.policy.rule import RuleType
+
+ExecutorName: TypeAlias = Annotated[str, OneOf(tuple(kind.TYPE for kind in get_args(Executor)))]
+
+
+class AtlasCreateAnswer(TypedDict):
+    """What `cra atlas create` wrote, or with --dry-run would write."""
+
+    atlas_id: str
+    created: list[str]
+    dry_run: bool
+    # Commands to go on with.
+    next: list[str]
+
+
+class AtlasProblemFacts(ProblemFacts):
+    code: Fault
+
+
+class AtlasValidateAnswer(TypedDict):
+    valid: bool
+    path: str
+    # None: not to be read, as are the version and the digest.
+    atlas_id: str | None
+    version: str | None
+    digest: str | None
+    problems: list[AtlasProblemFacts]
+    warnings: list[AtlasProblemFacts]
+    remarks: list[RemarkFacts]
+
+
+class ScenarioFacts(TypedDict):
+    atlas_id: str
+    name: str
+    where: str
+    passed: bool
+    problems: list[str]
+
+
+class AtlasTestAnswer(TypedDict):
+    passed: int
+    failed: int
+    scenarios: list[ScenarioFacts]
+
+
+class ListedAtlas(TypedDict):
+    atlas_id: str
+    version: str
+    name: str
+    source: str
+    digest: str
+    # Whether it takes part where it is not named.
+    auto_load: bool
+    # How many it has.
+    actions: int
+    policies: int
+    context_packs: int
+
+
+class AtlasListAnswer(TypedDict):
+    # The digest of all that the project's atlases say.
+    snapshot: str
+    atlases: list[ListedAtlas]
+
+
+class CapabilityFacts(TypedDict):
+    capability_id: str
+    name: str
+    actions: list[str]
+    context_packs: list[str]
+
+
+class AtlasActionFacts(TypedDict):
+    action_id: str
+    atlas_id: str
+    name: str
+    description: str
+    # None: not stated, so the project's default holds.
+    risk_tier: RiskTier | None
+    # None: declared, not executable.
+    executor: ExecutorName | None
+    # The programs, hosts, files and secrets that it reaches.
+    reach: list[str]
+    idempotent: bool
+    timeout_ms: int | None
+    cost: int
+    parameters_schema: Mapping[str, Any]
+    returns_schema: Mapping[str, Any] | None
+
+
+class RuleFacts(TypedDict):
+    policy_id: str
+    type: RuleType
+    # None: all actions of the atlas.
+    actions: list[str] | None
+    # In words.
+    conditions: list[str]
+    reason: str
+    where: str
+
+
+class PackFacts(TypedDict):
+    pack_id: str
+    atlas_id: str
+    name: str
+    purpose: str
+    priority: int
+    files: list[str]
+    # By a key of the context, the values with which it counts.
+    conditions: dict[str, list[Any]]
+    max_tokens: int | None
+    token_estimate: int
+    ttl_seconds: int | None
+
+
+class AtlasAnswer(TypedDict):
+    """What an atlas holds, what its own rules may allow, and what its executors reach."""
+
+    atlas_id: str
+    version: str
+    name: str
+    description: str
+    source: str
+    digest: str
+    authors: list[str]
+    license: str
+    homepage: str
+    repository: str
+    domains: list[str]
+    # What it says of itself, which nothing checks.
+    certification: Mapping[str, Any] | None
+    capabilities: list[CapabilityFacts]
+    # By the id of an atlas, which versions of it will do.
+    dependencies: dict[str, str]
+    actions: list[AtlasActionFacts]
+    policies: list[RuleFacts]
+    context_packs: list[PackFacts]
+    # The files of its scenarios.
+    tests: list[str]
+    grants: list[str]
+    reach: list[str]
+
+
+class AtlasAddAnswer(AtlasAnswer):
+    dry_run: bool
+    # Whether it was not in the project as it is.
+    added: bool
+
+
+class AtlasActionsAnswer(TypedDict):
+    actions: list[AtlasActionFacts]
+
+
+class AtlasContextAnswer(TypedDict):
+    context_packs: list[PackFacts]
+
+
+class ChangeFacts(TypedDict):
+    """How an atlas differs from what was accepted of it; empty members mean no difference."""
+
+    version: tuple[str, str] | None
+    files_added: Sequence[str]
+    files_removed: Sequence[str]
+    files_changed: Sequence[str]
+    # Actions that its rules allow and the accepted grants do not; grants that nothing uses now.
+    grants_wider: Sequence[str]
+    grants_unused: Sequence[str]
+    reach_added: Sequence[str]
+    reach_removed: Sequence[str]
+    # By policy_id: the rule in words, or how it read and how it reads now.
+    rules_added: Mapping[str, str]
+    rules_removed: Mapping[str, str]
+    rules_changed: Mapping[str, tuple[str, str]]
+    # By action: what holds for it, or each fact that is another one, null where none is stated.
+    actions_added: Mapping[str, Mapping[str, str]]
+    actions_removed: Sequence[str]
+    actions_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    # The lock does not say which rules and actions were accepted, so that none is told.
+    is_partly_unknown: bool
+
+
+class AcceptanceFacts(TypedDict):
+    atlas_id: str
+    source: str
+    state: State
+    grants: list[str]
+    reach: list[str]
+    # None: as it was accepted, or in the project for the first time or no more.
+    change: ChangeFacts | None
+
+
+class AtlasLockAnswer(TypedDict):
+    changed: bool
+    accepted: bool
+    atlases: list[AcceptanceFacts]
+
+
+class AtlasRemoveAnswer(TypedDict):
+    dry_run: bool
+    removed: bool
+    atlas_id: str
+    version: str
+    source: str

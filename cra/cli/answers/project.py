@@ -1,0 +1,98 @@
+"""What `cra init`, `doctor`, `config` and `schema` print, and any command that fails."""
+
+# No `from __future__ import annotations` here: it would hide NotRequired from `__optional_keys__`.
+
+from typing import Any, TypeAlias
+
+from typing_extensions import TypedDict
+
+from cra.config import SourceName
+from cra.runtime.health import Health
+
+
+class ErrorFacts(TypedDict):
+    code: str
+    message: str
+    # The file, the address or the setting that is meant.
+    where: str | None
+    # What mends it, often a command.
+    fix: str | None
+
+
+class ErrorAnswer(TypedDict):
+    """What stands on stderr when a command fails."""
+
+    error: ErrorFacts
+
+
+class InitAnswer(TypedDict):
+    """What `cra init` made, or with --dry-run would make."""
+
+    created: list[str]
+    updated: list[str]
+    # The ledger that was recorded here before, and is not here now.
+    gone_ledger: str | None
+    dry_run: bool
+    # Commands to go on with.
+    next: list[str]
+
+
+class CheckFacts(TypedDict):
+    name: str
+    state: Health
+    message: str
+    fix: str | None
+    can_fix: bool
+
+
+class DoctorAnswer(TypedDict):
+    checks: list[CheckFacts]
+    # What --fix did, in words.
+    mended: list[str]
+    healthy: bool
+
+
+class SettingFacts(TypedDict):
+    # What the setting may be, the schema cra-config says.
+    value: Any
+    source: SourceName
+    # A file and a line, or a variable.
+    where: str | None
+
+
+class ConfigAnswer(TypedDict):
+    project: str | None
+    # By the setting's name, such as trace.directory.
+    settings: dict[str, SettingFacts]
+
+
+class ProblemFacts(TypedDict):
+    """A mistake in a file. Line and column count from 1; a variable has 0."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    expected: str
+    found: str
+    nearest: str | None
+
+
+class ConfigCheckAnswer(TypedDict):
+    valid: bool
+    files: list[str]
+    problems: list[ProblemFacts]
+    warnings: list[str]
+
+
+class SchemaFacts(TypedDict):
+    name: str
+    about: str
+    file: str
+
+
+SchemasAnswer: TypeAlias = list[SchemaFacts]
+
+
+class SchemaWriteAnswer(TypedDict):
+    written: list[str]

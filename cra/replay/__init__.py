@@ -1,0 +1,1 @@
+"""Golden traces: recorded once, replayed against today's atlases and rules, and compared."""

@@ -1,0 +1,664 @@
+"""Two traces, compared: what is gone, what is new, what has moved, and what is another.
+
+The steps of a trace are its spans. They are matched by what they are about, whatever their ids; the
+order of two steps counts only where one had ended before the other began. What follows from another
+difference comes after it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+from cra.replay.normal import Detail, Event, Normal, Normaliser, is_within, shown
+from cra.replay.rule import FieldRule
+from cra.replay.value import Item, ValueChange, changes, is_lesser, text_of
+
+Compatibility: TypeAlias = Literal["identical", "semantically_equivalent", "minor", "breaking"]
+COMPATIBILITIES: Final[tuple[Compatibility, ...]] = (
+    "identical",
+    "semantically_equivalent",
+    "minor",
+    "breaking",
+)
+DifferenceType: TypeAlias = Literal["changed", "inserted", "removed", "moved", "unverifiable"]
+Significance: TypeAlias = Literal["minor", "breaking"]
+# `partial`: as the module says. `strict`: event by event. The others ask for no order: the same
+# steps, none but those of the golden, or at least those.
+Order: TypeAlias = Literal["partial", "strict", "unordered", "subset", "superset"]
+
+# What the machine was up to, which is no behaviour.
+_PASSED_OVER: Final = frozenset({"ledger.recovered", "project.changed"})
+# Written in full detail alone: what is decided by it shows elsewhere.
+_DETAILS: Final = frozenset(
+    {"action.requested", "context.injected", "policy.evaluated", "policy.violated"}
+)
+_DECISIONS: Final[Mapping[str, str]] = {
+    "action.approved": "allowed",
+    "action.denied": "denied",
+    "approval.requested": "to be approved",
+}
+_OUTCOMES: Final = frozenset({"action.executed", "action.failed"})
+
+
+class Events(Protocol):
+    """The events of a trace; each reading of one gives an object of its own."""
+
+    def __iter__(self) -> Iterator[Event]: ...
+    def event(self, sequence: int) -> Event: ...
+
+
+@dataclass(frozen=True)
+class TraceDifference:
+    """One difference between a golden trace and another, and where it is in both."""
+
+    path: str
+    type: DifferenceType
+    significance: Significance
+    reason: str
+    before: Any
+    after: Any
+    event_type: str
+    action_id: str | None
+    golden: int | None
+    found: int | None
+    # Whether it follows from one before it.
+    follows: bool = False
+    # The rule that decides otherwise now.
+    policy_id: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The reason, with the action that it is about."""
+        is_named = self.action_id is None or self.action_id in self.reason
+        return self.reason if is_named else f"{self.action_id}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two traces are, and the differences, the first divergence first."""
+
+    compatibility: Compatibility
+    differences: tuple[TraceDifference, ...]
+    golden_events: int
+    found_events: int
+    # Fields of rules that were about nothing in either trace.
+    idle_rules: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class _Step:
+    """The events of one span, in order. In the session's own span, each event is a step."""
+
+    span: int
+    name: str
+    events: list[tuple[int, Normal]] = field(default_factory=list)
+
+    @property
+    def first(self) -> int:
+        return self.events[0][0]
+
+    @property
+    def last(self) -> int:
+        return self.events[-1][0]
+
+    @property
+    def parent(self) -> int | None:
+        return next((one.parent for _, one in self.events if one.parent is not None), None)
+
+    @property
+    def action_id(self) -> str | None:
+        return next((one.action_id for _, one in self.events if one.action_id), None)
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        return tuple(one.digest for _, one in self.events)
+
+    @property
+    def about(self) -> Hashable:
+        """What it is about: the same call, or the same task."""
+        subject = next((one.subject for _, one in self.events if one.subject), None)
+        return (self.kind, subject) if subject else None
+
+    @property
+    def kind(self) -> Hashable:
+        if any(
+            one.event_type in _DECISIONS or one.event_type in _OUTCOMES for _, one in self.events
+        ):
+            return "call", self.action_id
+        return self.events[0][1].event_type, self.action_id
+
+    @property
+    def decision(self) -> tuple[int, Normal] | None:
+        return next((one for one in self.events if one[1].event_type in _DECISIONS), None)
+
+
+class _Side:
+    """One of the two traces."""
+
+    def __init__(self, events: Events, rules: Sequence[FieldRule]) -> None:
+        self._events = events
+        self._normaliser = Normaliser(rules)
+        self._rules = rules
+        self.count = 0
+        steps: dict[tuple[int, int], _Step] = {}
+        own = -1
+        self.normals: list[Normal] = []
+        for event in events:
+            sequence = self.count
+            self.count += 1
+            if event["event_type"] in _PASSED_OVER:
+                continue
+            normal = self._normaliser.take(event)
+            self.normals.append(normal)
+            own = normal.span if own < 0 else own
+            is_own = normal.span == own
+            key = (own, sequence) if is_own else (normal.span, -1)
+            step = steps.get(key)
+            if step is None:
+                name = f"event {sequence}" if is_own else self._normaliser.name(normal.span)
+                step = steps[key] = _Step(normal.span, name)
+            step.events.append((sequence, normal))
+        self.steps = list(steps.values())
+        self.hits = list(self._normaliser.hits)
+
+    def detail(self, sequence: int) -> Detail:
+        return self._normaliser.detail(self._events.event(sequence))
+
+    def name(self, number: int) -> str:
+        return self._normaliser.name(number)
+
+
+def compare(
+    golden: Events, found: Events, rules: Sequence[FieldRule] = (), order: Order = "partial"
+) -> Comparison:
+    """How alike a trace is to a golden one."""
+    sides = _Side(golden, rules), _Side(found, rules)
+    one, other = sides
+    idle = tuple(
+        rule.field for at, rule in enumerate(rules) if not any(side.hits[at] for side in sides)
+    )
+    # Ids are numbered as they appear, so those of equal traces are equal.
+    if one.normals == other.normals:
+        return Comparison("identical", (), one.count, other.count, idle)
+    found_differences = _Comparer(one, other, order).differences()
+    significances = {difference.significance for difference in found_differences}
+    if "breaking" in significances:
+        compatibility: Compatibility = "breaking"
+    else:
+        compatibility = "minor" if significances else "semantically_equivalent"
+    return Comparison(compatibility, found_differences, one.count, other.count, idle)
+
+
+class _Comparer:
+    def __init__(self, golden: _Side, found: _Side, order: Order) -> None:
+        self._golden = golden
+        self._found = found
+        self._order = order
+        self._pairs = _matched(golden.steps, found.steps)
+        self._called = {
+            one.action_id
+            for side in (golden, found)
+            for one in side.normals
+            if one.event_type == "action.approved"
+        }
+        # Ids of the golden and those that stand for them; steps that match are the same.
+        self._ids = {one.span: other.span for one, other in self._pairs}
+        self._ids_back = {other.span: one.span for one, other in self._pairs}
+
+    def differences(self) -> tuple[TraceDifference, ...]:
+        """Those that stand for themselves first, each in the order of the golden."""
+        placed = [*self._of_steps(), *self._of_order()]
+        placed.sort(key=lambda one: one[0])
+        found = _with_causes([difference for _, difference in placed], self._parents())
+        return tuple(sorted(found, key=lambda one: one.follows))
+
+    def _parents(self) -> Callable[[TraceDifference], str | None]:
+        named = {step.name: step for step in self._golden.steps}
+
+        def parent_of(difference: TraceDifference) -> str | None:
+            step = named.get(difference.path.partition("/")[0])
+            return None if step is None or step.parent is None else self._golden.name(step.parent)
+
+        return parent_of
+
+    def _of_steps(self) -> Iterator[tuple[float, TraceDifference]]:
+        twins = {id(one): other for one, other in self._pairs}
+        for step in self._golden.steps:
+            twin = twins.get(id(step))
+            if twin is None:
+                if self._order != "subset":
+                    yield step.first, self._lone(step, self._golden, "removed")
+                continue
+            for difference in self._of_pair(step, twin):
+                yield step.first, difference
+        if self._order == "superset":
+            return
+        known = {id(other): one for one, other in self._pairs}
+        before = -1.0
+        for step in self._found.steps:
+            twin = known.get(id(step))
+            if twin is not None:
+                before = float(twin.first)
+                continue
+            yield before + 0.5, self._lone(step, self._found, "inserted")
+
+    def _lone(
+        self, step: _Step, side: _Side, kind: Literal["inserted", "removed"]
+    ) -> TraceDifference:
+        """A step that only one of the two has."""
+        decided = step.decision
+        sequence, normal = decided or step.events[0]
+        payload = shown(side.detail(sequence).event.get("payload"))
+        said = _said(normal.event_type, payload)
+        is_removed = kind == "removed"
+        return TraceDifference(
+            step.name if is_removed else f"+{step.name}",
+            kind,
+            "minor" if normal.event_type in _DETAILS else "breaking",
+            f"{'missing' if is_removed else 'new'}: {said}",
+            payload if is_removed else None,
+            None if is_removed else payload,
+            normal.event_type,
+            step.action_id,
+            sequence if is_removed else None,
+            None if is_removed else sequence,
+        )
+
+    # A step that both have.
+
+    def _of_pair(self, step: _Step, twin: _Step) -> Iterator[TraceDifference]:
+        if step.digests == twin.digests:
+            for pair in zip(step.events, twin.events, strict=True):
+                yield from self._of_same(*pair, step)
+            return
+        decisions = step.decision, twin.decision
+        flip = self._flip(step, *decisions)
+        if flip is not None:
+            yield flip
+        for one, other in _aligned(step.events, twin.events):
+            if flip is not None and (one in decisions or other in decisions):
+                continue
+            if one is None or other is None:
+                yield self._lone_event(one, other, step)
+            else:
+                yield from self._of_events(one, other, step)
+
+    def _flip(
+        self, step: _Step, one: tuple[int, Normal] | None, other: tuple[int, Normal] | None
+    ) -> TraceDifference | None:
+        if one is None or other is None or one[1].event_type == other[1].event_type:
+            return None
+        payloads: list[dict[str, Any]] = [
+            side.detail(sequence).event.get("payload") or {}
+            for side, (sequence, _) in ((self._golden, one), (self._found, other))
+        ]
+        before = _said(one[1].event_type, payloads[0], full=True)
+        after = _said(other[1].event_type, payloads[1], full=True)
+        return TraceDifference(
+            f"{step.name}/decision",
+            "changed",
+            "breaking",
+            f"the decision flipped: {before}, now {after}",
+            before,
+            after,
+            other[1].event_type,
+            step.action_id,
+            one[0],
+            other[0],
+            policy_id=payloads[1].get("decision", payloads[1]).get("policy_id"),
+        )
+
+    def _lone_event(
+        self, one: tuple[int, Normal] | None, other: tuple[int, Normal] | None, step: _Step
+    ) -> TraceDifference:
+        """An event that only one of the two has, in a step that both have."""
+        side, alone = (self._golden, one) if one is not None else (self._found, other)
+        assert alone is not None
+        sequence, normal = alone
+        payload = shown(side.detail(sequence).event.get("payload") or {})
+        said = _said(normal.event_type, payload)
+        return TraceDifference(
+            f"{step.name}/{normal.event_type}",
+            "removed" if one is not None else "inserted",
+            "minor" if normal.event_type in _DETAILS else "breaking",
+            f"{'missing' if one is not None else 'new'}: {said}",
+            payload if one is not None else None,
+            None if one is not None else payload,
+            normal.event_type,
+            step.action_id,
+            sequence if one is not None else None,
+            None if one is not None else sequence,
+        )
+
+    def _of_same(
+        self, one: tuple[int, Normal], other: tuple[int, Normal], step: _Step
+    ) -> Iterator[TraceDifference]:
+        """Two events that are equal as far as they have to be, but for what they refer to."""
+        (_, before), (_, after) = one, other
+        are_same = all(self._same_id(*pair) for pair in zip(before.ids, after.ids, strict=True))
+        if are_same and is_within(before.numbers, after.numbers):
+            return
+        yield from self._of_events(one, other, step)
+
+    def _of_events(
+        self, one: tuple[int, Normal], other: tuple[int, Normal], step: _Step
+    ) -> Iterator[TraceDifference]:
+        (golden, normal), (found, _) = one, other
+        before, after = self._golden.detail(golden), self._found.detail(found)
+        place = f"{step.name}/{normal.event_type}"
+
+        def difference(
+            path: str, change: ValueChange, reason: str, *, lesser: bool
+        ) -> TraceDifference:
+            return TraceDifference(
+                f"{place}/{path}",
+                change.type,
+                "minor" if lesser else "breaking",
+                reason,
+                shown(change.before),
+                shown(change.after),
+                normal.event_type,
+                step.action_id or _action_in(change),
+                golden,
+                found,
+            )
+
+        is_detail = normal.event_type in _DETAILS
+        found_changes = list(changes(before.event, after.event))
+        flips, rest = _flips(before.event, after.event, found_changes)
+        for path, change in flips:
+            reason = f"the decision flipped: {change.before}, now {change.after}"
+            found_one = difference(path, change, reason, lesser=False)
+            yield replace(found_one, policy_id=_rule_of(after.event, found_one.action_id))
+        for change in rest:
+            lesser = is_detail or is_lesser(change) or self._is_only_offered(change)
+            yield difference(text_of(change.path), change, _reason(change), lesser=lesser)
+        for path in before.ids.keys() & after.ids.keys():
+            if not self._same_id(before.ids[path], after.ids[path]):
+                change = ValueChange((), "changed", *self._named(before.ids[path], after.ids[path]))
+                reason = "it refers to another: {change.before}, now {change.after}"
+                yield difference(path, change, reason.format(change=change), lesser=False)
+        for path in before.numbers.keys() & after.numbers.keys():
+            (old, far), (new, _) = before.numbers[path], after.numbers[path]
+            if abs(old - new) > far:
+                change = ValueChange((), "changed", old, new)
+                reason = f"beyond its tolerance of {far:g}"
+                yield difference(path.partition(" ")[0], change, reason, lesser=False)
+
+    def _same_id(self, one: int, other: int) -> bool:
+        """Whether two ids stand for each other; those that are new do from now on."""
+        known = self._ids.setdefault(one, other)
+        back = self._ids_back.setdefault(other, one)
+        return known == other and back == one
+
+    def _named(self, one: int, other: int) -> tuple[str, str]:
+        """The two ids, by the golden's names where they have one."""
+        back = self._ids_back.get(other)
+        after = self._golden.name(back) if back is not None else f"+{self._found.name(other)}"
+        return self._golden.name(one), after
+
+    def _is_only_offered(self, change: ValueChange) -> bool:
+        """Whether a change is of an action that a resolution offers, and that nobody called."""
+        action_id = _action_in(change)
+        is_whole = len(change.path) <= 4
+        return action_id is not None and not is_whole and action_id not in self._called
+
+    # Order.
+
+    def _of_order(self) -> Iterator[tuple[float, TraceDifference]]:
+        if self._order not in ("partial", "strict"):
+            return
+        is_strict = self._order == "strict"
+        for one, found, step in self._moved_events() if is_strict else self._moved_steps():
+            golden, normal = one
+            said = f"{normal.event_type} {normal.action_id or ''}".strip()
+            difference = TraceDifference(
+                step.name,
+                "moved",
+                "breaking",
+                f"another order: {said} comes {'later' if found > golden else 'earlier'}",
+                golden,
+                found,
+                normal.event_type,
+                step.action_id,
+                golden,
+                found,
+            )
+            yield golden, difference
+
+    def _moved_steps(self) -> Iterator[tuple[tuple[int, Normal], int, _Step]]:
+        """Steps that are on the other side of a step that they did not overlap."""
+        kept = _longest_rising([twin.first for _, twin in self._pairs])
+        staying = [self._pairs[at] for at in kept]
+        firsts = [one.first for one, _ in staying]
+        ends, starts = _bounds(staying)
+        for at in sorted(set(range(len(self._pairs))) - set(kept)):
+            step, twin = self._pairs[at]
+            # Of those that began after it had ended, one has ended before it begins; or the other
+            # way round.
+            later = bisect_left(firsts, step.last + 1)
+            is_behind = later < len(staying) and ends[later] < twin.first
+            earlier = bisect_left(firsts, step.first)
+            while earlier and staying[earlier - 1][0].last >= step.first:
+                earlier -= 1
+            is_ahead = earlier > 0 and starts[earlier - 1] > twin.last
+            if is_behind or is_ahead:
+                yield step.events[0], twin.first, step
+
+    def _moved_events(self) -> Iterator[tuple[tuple[int, Normal], int, _Step]]:
+        aligned = [
+            (one, other[0], step)
+            for step, twin in self._pairs
+            for one, other in _aligned(step.events, twin.events)
+            if one is not None and other is not None
+        ]
+        aligned.sort(key=lambda each: each[0][0])
+        kept = set(_longest_rising([found for _, found, _ in aligned]))
+        yield from (each for at, each in enumerate(aligned) if at not in kept)
+
+
+def _matched(golden: Sequence[_Step], found: Sequence[_Step]) -> list[tuple[_Step, _Step]]:
+    """The steps that stand for each other: equal ones first, then those about the same, then those
+    of one kind; among several, in order."""
+    pairs: list[tuple[_Step, _Step]] = []
+    left, right = list(golden), list(found)
+    keys: tuple[Callable[[_Step], Hashable], ...] = (
+        lambda step: step.digests,
+        lambda step: step.about,
+        lambda step: step.kind,
+    )
+    for key in keys:
+        waiting: defaultdict[Hashable, list[_Step]] = defaultdict(list)
+        for step in reversed(right):
+            waiting[key(step)].append(step)
+        taken: set[int] = set()
+        rest = []
+        for step in left:
+            known = key(step)
+            if known is not None and waiting.get(known):
+                twin = waiting[known].pop()
+                taken.add(id(twin))
+                pairs.append((step, twin))
+            else:
+                rest.append(step)
+        left, right = rest, [step for step in right if id(step) not in taken]
+    pairs.sort(key=lambda pair: pair[0].first)
+    return pairs
+
+
+def _aligned(
+    golden: Sequence[tuple[int, Normal]], found: Sequence[tuple[int, Normal]]
+) -> Iterator[tuple[tuple[int, Normal] | None, tuple[int, Normal] | None]]:
+    """The events of two steps that stand for each other, in the order of the golden; what only the
+    other has comes last."""
+    pairs: dict[int, tuple[int, Normal]] = {}
+    keys: tuple[Callable[[Normal], Hashable], ...] = (
+        lambda one: one.digest,
+        lambda one: (one.event_type, one.action_id),
+    )
+    left, right = list(range(len(golden))), list(found)
+    for key in keys:
+        for at in list(left):
+            wanted = key(golden[at][1])
+            twin = next((one for one in right if key(one[1]) == wanted), None)
+            if twin is not None:
+                pairs[at] = twin
+                left.remove(at)
+                right.remove(twin)
+    for at, one in enumerate(golden):
+        yield one, pairs.get(at)
+    for twin in right:
+        yield None, twin
+
+
+def _with_causes(
+    differences: Iterable[TraceDifference], parent_of: Callable[[TraceDifference], str | None]
+) -> Iterator[TraceDifference]:
+    """Each difference, and whether it follows from one before it: of the same step, of the step
+    that it stands on, of the same action, or, for a summary, from any. That another action is
+    decided otherwise follows from none."""
+    broken: set[str] = set()
+    flipped: set[str | None] = set()
+    for difference in differences:
+        span = difference.path.partition("/")[0]
+        follows = difference.action_id is not None and difference.action_id in flipped
+        if not is_flip(difference):
+            follows = (
+                follows
+                or span in broken
+                or parent_of(difference) in broken
+                or (difference.event_type == "session.ended" and bool(broken))
+            )
+        if difference.significance == "breaking":
+            broken.add(span)
+            flipped.add(difference.action_id)
+        yield replace(difference, follows=follows)
+
+
+def is_flip(difference: TraceDifference) -> bool:
+    """Whether an action is decided otherwise."""
+    _, _, place = difference.path.partition("/")
+    return place == "decision" or "resolution.decisions[" in place
+
+
+def _flips(
+    before: Event, after: Event, found: Sequence[ValueChange]
+) -> tuple[list[tuple[str, ValueChange]], list[ValueChange]]:
+    """Actions that a resolution allows and the other denies, and the changes that are not of
+    these."""
+    old, new = _decisions(before), _decisions(after)
+    flips = []
+    for action_id, said in old.items():
+        now = new.get(action_id)
+        if now is not None and now.partition(" ")[0] != said.partition(" ")[0]:
+            path = ("payload", "resolution", "decisions", Item(action_id))
+            flips.append((text_of(path), ValueChange(path, "changed", said, now)))
+    flipped = {change.path[3] for _, change in flips}
+    return flips, [change for change in found if not _tells_flip(change, flipped)]
+
+
+def _tells_flip(change: ValueChange, flipped: Collection[str | int]) -> bool:
+    """Whether a change says only that an action is decided otherwise."""
+    path = change.path
+    if len(path) < 4 or path[2] not in ("allowed_actions", "denied_actions"):
+        return False
+    return path[3] in flipped and (len(path) == 4 or path[4] == "requires_approval")
+
+
+def _decisions(event: Event) -> dict[str, str]:
+    """By action: what a resolution decides of it."""
+    resolution = (event.get("payload") or {}).get("resolution")
+    if not isinstance(resolution, dict):
+        return {}
+    found = {}
+    for action in resolution.get("allowed_actions", ()):
+        asks = action.get("requires_approval")
+        found[action.get("action_id")] = "allowed, once approved" if asks else "allowed"
+    for action in resolution.get("denied_actions", ()):
+        said = f"denied by {action.get('policy_id')}: {action.get('reason')}"
+        found[action.get("action_id")] = said
+    return found
+
+
+def _rule_of(event: Event, action_id: str | None) -> str | None:
+    """The rule by which a resolution denies an action."""
+    denied = event["payload"]["resolution"].get("denied_actions", ())
+    found = (one.get("policy_id") for one in denied if one.get("action_id") == action_id)
+    return next(found, None)
+
+
+def _said(event_type: str, payload: Mapping[str, Any] | None, *, full: bool = False) -> str:
+    """What an event says, in a few words."""
+    payload = payload or {}
+    word = _DECISIONS.get(event_type)
+    if word is None:
+        return f"{event_type} {payload.get('action_id', '')}".strip()
+    told = payload.get("decision", payload)
+    rule = told.get("policy_id")
+    by = f"{word} by {rule}" if rule else word
+    if full:
+        reason = told.get("reason")
+        return f"{by}: {reason}" if reason and event_type != "action.approved" else by
+    return f"{payload.get('action_id', '')} {by}".strip()
+
+
+def _reason(change: ValueChange) -> str:
+    name = next(
+        (str(step) for step in reversed(change.path) if not isinstance(step, int | Item)), "it"
+    )
+    words = {
+        "changed": "is another",
+        "inserted": "is new",
+        "removed": "is gone",
+        "moved": "is in another order",
+    }
+    return f"{name} {words[change.type]}"
+
+
+def _action_in(change: ValueChange) -> str | None:
+    """The action that a change of a resolution is about."""
+    path = change.path
+    is_of_action = path[:2] == ("payload", "resolution") and len(path) > 3
+    return (
+        str(path[3])
+        if is_of_action and path[2] in ("allowed_actions", "decisions", "denied_actions")
+        else None
+    )
+
+
+def _longest_rising(values: Sequence[int]) -> list[int]:
+    """The places of a longest rising run of values."""
+    tails: list[int] = []
+    places: list[int] = []
+    before: list[int] = []
+    for at, value in enumerate(values):
+        length = bisect_left(tails, value)
+        if length == len(tails):
+            tails.append(value)
+            places.append(at)
+        else:
+            tails[length] = value
+            places[length] = at
+        before.append(places[length - 1] if length else -1)
+    kept = []
+    at = places[-1] if places else -1
+    while at >= 0:
+        kept.append(at)
+        at = before[at]
+    return kept[::-1]
+
+
+def _bounds(staying: Sequence[tuple[_Step, _Step]]) -> tuple[list[int], list[int]]:
+    """For each pair: the earliest end of it and those after it, and the latest start of it and
+    those before it, in the other trace."""
+    ends = [twin.last for _, twin in staying]
+    for at in range(len(ends) - 2, -1, -1):
+        ends[at] = min(ends[at], ends[at + 1])
+    starts = [twin.first for _, twin in staying]
+    for at in range(1, len(starts)):
+        starts[at] = max(starts[at], starts[at - 1])
+    return ends, starts

@@ -1,0 +1,44 @@
+"""A trace in a few words for each step, for whoever reads a manifest or a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from cra.replay.normal import Event
+
+_MAX_GOAL = 120
+
+
+def told(events: Iterable[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The steps of a trace in words, and the actions that were called."""
+    steps, called = [], []
+    for event in events:
+        words = words_of(event)
+        if words is not None:
+            steps.append(words)
+            action_id = (event.get("payload") or {}).get("action_id")
+            if action_id is not None:
+                called.append(action_id)
+    return tuple(steps), tuple(sorted(set(called)))
+
+
+def words_of(event: Event) -> str | None:
+    """What an event is as a step; None for one that only belongs to a step."""
+    payload = event.get("payload") or {}
+    said = _SAID.get(event["event_type"])
+    if said is not None:
+        return f"{payload.get('action_id')}: {said(payload)}"
+    if event["event_type"] == "carp.request.received":
+        goal = payload.get("request", {}).get("task", {}).get("goal", "")
+        return f"resolve: {goal[:_MAX_GOAL]}"
+    return None
+
+
+_SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "action.approved": lambda payload: f"allowed by {payload['decision'].get('policy_id')}",
+    "action.denied": lambda payload: f"denied by {payload['policy_id'] or 'no rule: no such call'}",
+    "approval.requested": lambda payload: f"to be approved, by {payload['policy_id']}",
+    "approval.granted": lambda _: "granted by a person",
+    "approval.denied": lambda _: "refused by a person",
+}
