@@ -96,6 +96,7 @@ LOOKING = [
     "session end",
     "explain --session last",
     "explain --resolution last",
+    "approvals list",
     "policy backtest",
     "execute ticket.close",
 ]

@@ -16,9 +16,9 @@ from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
-from cra.cli.select import short_length
+from cra.cli.select import sessions_of, short_length
 from cra.errors import ExitCode, NotFound, UsageError
-from cra.ledger.index import session_files, session_id_of
+from cra.ledger.index import session_id_of
 from cra.ledger.outline import outline
 from cra.ledger.source import Source, later
 
@@ -234,10 +234,8 @@ def _approvals(config: Config) -> Iterator[FoundApproval]:
     from cra.ledger.outline import coverage
     from cra.runtime.state import folded
 
-    if not config.trace_directory.is_dir():
-        return
     now = Source().now()
-    for path in session_files(config.trace_directory):
+    for path in sessions_of(config.trace_directory):
         if outline(path).state(now) != "open":
             continue
         with LedgerFile(path) as session:
