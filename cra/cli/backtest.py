@@ -14,7 +14,7 @@ from cra.cli import output
 from cra.cli.arguments import seconds
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
-from cra.cli.select import find_session
+from cra.cli.select import find_session, refuse_gone
 from cra.errors import ExitCode
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source, later
@@ -134,7 +134,10 @@ def _history(
     begin = later(Source().now(), -seconds(since)) if since is not None else ""
     directory = opened.config.trace_directory
     session_id = session_id_of(find_session(directory, session)) if session is not None else None
-    return past_calls(opened, since=begin, agent=agent, session_id=session_id)
+    history = past_calls(opened, since=begin, agent=agent, session_id=session_id)
+    if not history.calls:
+        refuse_gone(directory)
+    return history
 
 
 def _with_others(opened: Project, rules: list[SuggestedRule]) -> tuple[Any, ...]:

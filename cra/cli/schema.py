@@ -15,6 +15,7 @@ from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
+from cra.policy.document_schema import policy_schema
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
@@ -97,6 +98,7 @@ SCHEMAS: Final[dict[str, Row]] = {
         asked="explain --session ID",
     ),
     **_answer("init", "InitAnswer", "The files of a new project"),
+    "policy": ("a file in policies/", policy_schema),
     **_answer("policy backtest", "BacktestAnswer", "Recorded calls under other rules"),
     **_answer("policy check", "PolicyCheckAnswer", "Rules that are probably not meant so"),
     **_answer("policy suggest", "SuggestAnswer", "The narrowest rules that cover what was done"),

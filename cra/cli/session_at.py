@@ -12,7 +12,7 @@ from cra.ledger.index import LedgerFile, session_id_of
 from cra.runtime.state import SessionState, event_of
 
 if TYPE_CHECKING:
-    from cra.cli.answers.session import HeldFacts, SessionAtAnswer, StandingFacts
+    from cra.cli.answers.session import HeldAtFacts, SessionAtAnswer, StandingFacts
 
 _NARROWEST = 12
 
@@ -39,7 +39,7 @@ def show_at(path: Path, at: int, *, as_json: bool) -> None:
 def _answer(path: Path, state: SessionState, now: str, event_type: str) -> SessionAtAnswer:
     expires_at = state.started.get("expires_at", "")
     is_expired = bool(expires_at) and expires_at <= now
-    resolutions: list[HeldFacts] = [
+    resolutions: list[HeldAtFacts] = [
         {
             "resolution_id": held.resolution_id,
             "sequence": held.sequence,

@@ -12,7 +12,7 @@ from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir, at_least
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir
-from cra.cli.select import SessionName, open_session, short_length
+from cra.cli.select import SessionName, open_session, sessions_of, short_length
 from cra.cli.trace_read import (
     Limit,
     Offset,
@@ -24,7 +24,7 @@ from cra.cli.trace_read import (
     tell_rest,
 )
 from cra.errors import AtlasError
-from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
+from cra.ledger.index import JOURNAL_FILE, LedgerFile
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import Source
 
@@ -56,7 +56,7 @@ def list_sessions(
     cra session list --json
     """
     directory = open_config(project, trace_dir).trace_directory
-    paths = session_files(directory)
+    paths = sessions_of(directory)
     sessions = [outline(path) for path in paths[offset : offset + limit]]
     now = Source().now()
     if as_json:

@@ -59,7 +59,7 @@ class SessionAnswer(SessionFacts):
     limits: list[LimitFacts]
 
 
-class HeldFacts(TypedDict):
+class HeldAtFacts(TypedDict):
     resolution_id: str
     sequence: int
     goal: str
@@ -90,7 +90,7 @@ class SessionAtAnswer(TypedDict):
     event_type: str
     timestamp: str
     state: Literal["open", "ended", "expired"]
-    resolutions: list[HeldFacts]
+    resolutions: list[HeldAtFacts]
     approvals: list[StandingFacts]
     # By the limit: what was taken of it until then.
     used: dict[str, UsedFacts]
