@@ -62,6 +62,10 @@ def init(
         scaffold.write(files, values)
         if updated:
             scaffold.append_block(path, values)
+        if makes_key:
+            from cra.cli.ledger import tell_unlisted
+
+            tell_unlisted(current, str(key))
     gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),
