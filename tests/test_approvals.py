@@ -41,7 +41,7 @@ from tests.governed import (
 )
 
 ASK = rule("a-person-looks", "require_approval", "ticket.note", "ticket.pay")
-BY: Approver = {"how": "terminal", "name": "reviewer"}
+BY: Approver = {"how": "program", "name": "reviewer"}
 CONSUMED = ["approval.consumed", "action.approved", "action.executed"]
 
 
@@ -115,6 +115,16 @@ def test_whoever_asks_again_asks_for_the_same_approval(desk, note):
     assert len(events(desk, "approval.requested")) == 1
 
 
+@pytest.mark.parametrize("how", ["terminal", "key", "program"])
+def test_the_word_of_a_program_is_recorded_as_that_whatever_it_says(desk, note, how):
+    session = desk
+    session.approvals.grant(asked(session, note), {"how": how, "name": "reviewer"})
+
+    [granted] = events(session, "approval.granted")
+    assert payload_of(granted)["approver"] == {"how": "program", "name": "reviewer"}
+    assert session.execute(*note).status == "success"
+
+
 def test_a_grant_is_for_its_arguments_alone(desk, note):
     desk.approvals.grant(asked(desk, note), BY)
     other = desk.execute("ticket.note", {**note[1], "text": "more"})
@@ -127,6 +137,18 @@ def test_a_grant_is_for_its_action_alone(desk, note):
     desk.approvals.grant(asked(desk, note), BY)
 
     assert desk.execute("ticket.pay", note[1]).status == "pending_approval"
+
+
+def test_a_grant_for_another_call_is_refused_where_none_is_needed(desk, note):
+    approval_id = asked(desk, note)
+    desk.approvals.grant(approval_id, BY)
+
+    with pytest.raises(UsageError, match="was given for another call"):
+        desk.execute("ticket.read", {"id": 1}, approval_id=approval_id)
+    with pytest.raises(NotFound):
+        desk.execute("ticket.read", {"id": 1}, approval_id="none")
+    assert [one.event_type for one in events(desk)].count("action.executed") == 0
+    assert desk.execute(*note, approval_id=approval_id).status == "success"
 
 
 def test_a_grant_is_for_its_session_alone(desk, note):

@@ -21,7 +21,7 @@ from tests.program import answer, cra
 
 NO_NOTES = rule("no-notes", "deny", "ticket.note", reason="notes are closed")
 ASK = rule("a-person-looks", "require_approval", "ticket.note")
-BY: Any = {"how": "terminal", "name": "reviewer"}
+BY: Any = {"how": "program", "name": "reviewer"}
 
 
 @pytest.fixture

@@ -1029,7 +1029,7 @@ def test_a_dry_run_that_needs_an_approval_is_recorded_and_asks_nobody(desk, witn
     assert payload_of(second)["approval_id"] == meant.approval_id
 
 
-@pytest.mark.parametrize("arguments", ["ab", [1], [("a",)], 7])
+@pytest.mark.parametrize("arguments", ["ab", "", [], [1], [("a",)], [("id", 1)], 7])
 def test_arguments_that_are_no_object_are_refused(desk, arguments):
     session = begun(desk)
 

@@ -32,7 +32,7 @@ from tests.secrets_corpus import KEYS
 
 TOKEN = KEYS["github_token"][0](Random(1))
 OTHER = KEYS["github_token"][0](Random(2))
-BY: Any = {"how": "terminal", "name": "reviewer"}
+BY: Any = {"how": "program", "name": "reviewer"}
 
 CODE = (
     DESK[1]["desk.py"]

@@ -113,6 +113,9 @@ class Grounds:
         asking, moment = decided.ruling, decided.asked.moment
         assert moment is not None
         if asking.outcome != "requires_approval":
+            if approval_id is not None and asking.outcome == "allow":
+                # Nothing is used of it, and still it says what the caller means to do.
+                self.approvals.answer_to(call, asking, now, approval_id)
             return decided
         found = self.approvals.answer_to(call, asking, now, approval_id)
         if found is None:

@@ -302,7 +302,7 @@ class GovernedSession:
         """A call that nobody else can change. Raises UnknownAction or ArgumentsRefused, which are
         recorded."""
         _check_key(idempotency_key)
-        frozen = self._freeze(action_id, arguments or {}, request_id)
+        frozen = self._freeze(action_id, {} if arguments is None else arguments, request_id)
         return replace(frozen, idempotency_key=idempotency_key, request_id=request_id)
 
     def _attempt(
@@ -449,6 +449,8 @@ class GovernedSession:
         atlas, action = found
         redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         try:
+            if not isinstance(arguments, Mapping):
+                raise TypeError(f"expected arguments by name, found a {type(arguments).__name__}")
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
             flaws = list(self.project.schema_of(action).flaws(frozen))
