@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -595,6 +596,53 @@ def test_a_grant_is_consumed_by_one_of_many_processes(place, note):
 
     assert sorted(answers) == ["pending_approval"] * 3 + ["success"]
     assert runs(note) == 1
+
+
+DECIDE = """
+import os, time
+from cra.errors import UsageError
+approvals = project.session(session_id={session!r}).approvals
+decide = getattr(approvals, {way!r})
+open({ready!r}, "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.001)
+for approval_id in {asked!r}:
+    try:
+        decide(approval_id, {by!r})
+        print({way!r})
+    except UsageError:
+        print("late")
+"""
+
+
+def test_a_grant_and_a_denial_of_many_processes_have_one_winner(place, note):
+    action, arguments = note
+    calls = [(action, {**arguments, "text": str(number)}) for number in range(8)]
+    with opened(place) as project:
+        session = begun(project)
+        waiting = [asked(session, call) for call in calls]
+    ready = [place / f"ready-{number}" for number in range(4)]
+
+    def decide(number: int) -> list[str]:
+        way = ("grant", "deny")[number % 2]
+        facts = {"session": session.id, "asked": waiting, "by": BY}
+        program = DECIDE.format(way=way, ready=str(ready[number]), **facts)
+        return run(place, program).split()
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(decide, number) for number in range(4)]
+        while not all(path.exists() for path in ready):
+            time.sleep(0.01)
+        (place / "go").touch()
+        said = [one.result() for one in running]
+
+    won = [[way for way in each if way != "late"] for each in zip(*said, strict=True)]
+    assert [len(ways) for ways in won] == [1] * len(calls)
+    with opened(place) as project:
+        again = project.session(session_id=session.id)
+        done = [again.execute(*call).status for call in calls]
+    assert done == ["success" if ways == ["grant"] else "denied" for ways in won]
+    assert runs(note) == done.count("success")
 
 
 # A host program that asks in its own way
