@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar, get_args
 
 import typer
 
@@ -19,6 +19,8 @@ from cra.errors import ExitCode, NotFound, UsageError
 from cra.replay.golden import FOLDER
 
 if TYPE_CHECKING:
+    from cra.cli.answers.project import ErrorFacts
+    from cra.cli.answers.replay import ReplayAnswer
     from cra.config import Config
     from cra.replay.check import Report
 
@@ -232,7 +234,7 @@ def _changed_since(config: Config, base: str, manifests: Sequence[Path]) -> list
 
 def _facts(
     reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None
-) -> dict[str, Any]:
+) -> ReplayAnswer:
     from cra.cli.differences import difference_facts
 
     return {
@@ -252,15 +254,20 @@ def _facts(
                 "unverifiable": list(one.unverifiable),
                 "warnings": list(one.warnings),
                 "pending": None if one.pending is None else str(one.pending),
-                "error": None
-                if one.error is None
-                else dict(zip(("code", "message", "where", "fix"), one.error, strict=True)),
+                "error": _error(one),
             }
             for one in reports
         ],
         "left_over": list(stale),
         "changed_since_base": None if changed is None else list(changed),
     }
+
+
+def _error(one: Report) -> ErrorFacts | None:
+    if one.error is None:
+        return None
+    code, message, where, fix = one.error
+    return {"code": code, "message": message, "where": where, "fix": fix}
 
 
 def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None) -> None:

@@ -38,7 +38,7 @@ _Uri: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True)
-class Artifact:
+class ArtifactMark:
     """A file of the golden, by its path from the manifest."""
 
     name: _Name
@@ -75,7 +75,7 @@ class GoldenManifest:
 
     manifest_version: Literal["1.0"]
     trace_id: _Id
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[ArtifactMark, ...]
     nondeterminism: tuple[FieldRule, ...]
     # For whoever reads it: what the trace tells, step by step.
     steps: tuple[str, ...] = ()
