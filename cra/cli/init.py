@@ -14,6 +14,7 @@ from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
 from cra.ledger.memory import BRING_BACK, LET_GO, Memory, gone_ledger
+from cra.replay.line_ends import ATTRIBUTES_FILE, keep_line_ends, keeps_line_ends
 
 if TYPE_CHECKING:
     from cra.cli.answers.project import InitAnswer
@@ -33,8 +34,8 @@ def init(
 ) -> None:
     """Make a directory a cra project: its configuration, its ledger's place, and agents.md.
 
-    It also makes your signing key, if you have none. Nothing that is there is replaced, so it can
-    be run again at any time.
+    It also makes your signing key, if you have none, and has git leave goldens as they are. Nothing
+    that is there is replaced, so it can be run again at any time.
 
       cra init
       cra init my-agent --no-sign
@@ -49,6 +50,9 @@ def init(
     makes_key = not no_sign and not dirs.has_key()
     created = [dirs.signing_key] * makes_key + [file.path for file in files]
     updated = [path / scaffold.AGENTS_FILE] * _adds_block(path, yes=yes, dry_run=dry_run)
+    if not keeps_line_ends(path):
+        attributes = path / ATTRIBUTES_FILE
+        (updated if attributes.exists() else created).append(attributes)
     if not dry_run:
         key = str(scaffold.user_signer(dirs).key) if signs or makes_key else None
         values = {
@@ -57,7 +61,8 @@ def init(
             "trace_directory": current.trace.directory,
         }
         scaffold.write(files, values)
-        if updated:
+        keep_line_ends(path)
+        if path / scaffold.AGENTS_FILE in updated:
             scaffold.append_block(path, values)
     gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [

@@ -32,7 +32,7 @@ from cra.replay.compare import (
     compare,
 )
 from cra.replay.golden import LIMITS, Golden, open_golden
-from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode
+from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode, State
 from cra.replay.mark import Marks, marks_of
 from cra.replay.reading import Trace
 from cra.replay.replay import Replayed, replay
@@ -49,7 +49,6 @@ from cra.replay.writing import (
 )
 
 FailOn: TypeAlias = Literal["breaking", "minor", "any"]
-State: TypeAlias = Literal["passed", "different", "refused", "integrity"]
 # From which compatibility on a replay fails.
 _FAILS: Final[Mapping[FailOn, Sequence[Compatibility]]] = {
     "breaking": ("breaking",),

@@ -7,9 +7,8 @@ from typing import Any, Literal, TypeAlias
 from typing_extensions import TypedDict
 
 from cra.cli.answers.project import ErrorFacts
-from cra.replay.check import State
 from cra.replay.compare import Compatibility, DifferenceType, Significance
-from cra.replay.manifest import Mode
+from cra.replay.manifest import Mode, State
 
 
 class DifferenceFacts(TypedDict):
