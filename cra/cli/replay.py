@@ -271,14 +271,26 @@ def _error(one: Report) -> ErrorFacts | None:
 
 
 def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None) -> None:
-    from cra.cli.differences import tally
-
-    room = max((len(one.name) for one in reports), default=0)
     passed = sum(one.state == "passed" for one in reports)
     failed = len(reports) - passed
     told = f"{failed} failed"
     shown = output.style(told, "bad") if failed else told
     output.answer(f"{counted(len(reports), 'golden')}: {passed} passed, {shown}\n")
+    show_reports(reports)
+    for path in stale:
+        output.answer(output.labelled("left over", "bad", f": {path}"))
+    if stale:
+        output.tell("fix: cra golden review for what waits; remove what no manifest names")
+    for path in changed or ():
+        output.answer(f"changed since the base: {output.safe(path)}")
+    _tell_next(reports)
+
+
+def show_reports(reports: Sequence[Report]) -> None:
+    """Print a line for each golden, and how those differ that did not pass."""
+    from cra.cli.differences import tally
+
+    room = max((len(one.name) for one in reports), default=0)
     for one in reports:
         word, style = _WORDS[one.state]
         facts: list[str] = [one.mode]
@@ -291,13 +303,6 @@ def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str
     for one in reports:
         if one.state != "passed" or (one.differences and output.is_verbose()):
             _show_one(one)
-    for path in stale:
-        output.answer(output.labelled("left over", "bad", f": {path}"))
-    if stale:
-        output.tell("fix: cra golden review for what waits; remove what no manifest names")
-    for path in changed or ():
-        output.answer(f"changed since the base: {output.safe(path)}")
-    _tell_next(reports)
 
 
 def _show_one(one: Report) -> None:
