@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cra import Project
 from tests.console import blocks, follow, follow_page, untrue
@@ -97,6 +98,58 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
     shown = [shlex.split(line[2:]) for line in told.done.stdout.splitlines() if line[:2] == "$ "]
     [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]
     assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
+
+
+WORKFLOWS = {
+    "github": lambda jobs: [one["run"] for one in jobs["jobs"]["replay"]["steps"] if "run" in one],
+    "gitlab": lambda jobs: jobs["replay"]["script"],
+}
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A project with a golden, in a repository on a branch that its commands are told of."""
+    desk = added(tmp_path, "support-desk")
+    answer(desk, "resolve", "--goal", "refund the ticket about the printer")
+    answer(desk, "execute", "refund.issue", "-p", "ticket=1042", "-p", "amount=40")
+    answer(desk, "golden", "record", "last", "--name", "refunds")
+    git(desk, "init", "--quiet")
+    git(desk, "add", "goldens", ".gitattributes")
+    who = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.com")
+    git(desk, *who, "commit", "--quiet", "-m", "goldens")
+    git(desk, "update-ref", "refs/remotes/origin/main", "HEAD")
+    return desk
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_replays_the_goldens_and_keeps_the_report(guarded, monkeypatch, name):
+    text = (EXAMPLES / "ci" / f"{name}.yml").read_text()
+    workflow = yaml.safe_load(text)
+    commands = [line for line in WORKFLOWS[name](workflow) if line.startswith("cra ")]
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true" if name == "github" else "false")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setenv("CI_MERGE_REQUEST_DIFF_BASE_SHA", git(guarded, "rev-parse", "HEAD").strip())
+
+    [passed] = follow(guarded, *(f"$ {line}\n" for line in commands))
+    rule = {"policy_id": "no-refunds", "type": "deny", "actions": ["refund.issue"]}
+    (guarded / "policies").mkdir()
+    (guarded / "policies" / "refunds.json").write_text(json.dumps(rule))
+    [failed] = follow(guarded, *(f"$ {line}\n" for line in commands))
+
+    assert (passed.done.returncode, failed.done.returncode) == (0, 1)
+    assert ("::error file=goldens/refunds/" in failed.done.stderr) is (name == "github")
+    assert 'failures="1"' in (guarded / "report.xml").read_text()
+    assert text.count("report.xml") > 1
+    assert not (guarded / "goldens" / "refunds.new").exists()
+
+
+def test_an_action_of_a_workflow_is_pinned_to_a_major_version():
+    workflow = yaml.safe_load((EXAMPLES / "ci" / "github.yml").read_text())
+    used = [step["uses"] for step in workflow["jobs"]["replay"]["steps"] if "uses" in step]
+
+    assert len(used) == 3
+    assert [one for one in used if not re.fullmatch(r"actions/[a-z-]+@v[0-9]+", one)] == []
 
 
 @pytest.fixture
