@@ -44,6 +44,7 @@ NOT_PRINTED = {
     "conformance-report",
     "cra-config",
     "golden-manifest",
+    "policy",
     "trace-event",
 }
 
@@ -157,6 +158,7 @@ def ask_about_a_project(desk: Printed) -> None:
 def ask_about_calls(desk: Printed) -> None:
     """Calls of each kind: done, failed, denied, granted, refused and still waiting."""
     desk.ask("carp-resolution", "resolve --goal ticket")
+    desk.ask("carp-execution-result", "execute ticket.list")
     desk.ask("carp-execution-result", "execute ticket.read -p id=1042")
     desk.ask("carp-execution-result", "execute ticket.read -p id=1", 5)
     desk.ask("carp-execution-result", "execute ticket.delete -p id=1", 1)
@@ -171,6 +173,8 @@ def ask_about_calls(desk: Printed) -> None:
     desk.ask("explain-resolution", "explain --resolution last")
     desk.ask("explain-session", "explain --session last")
     desk.ask("session-show", "session show last")
+    for at in range(15):
+        desk.ask("session-show-at", f"session show last --at {at}")
     desk.ask("approvals-list", "approvals list")
     every = desk.ask("approvals-list", "approvals list --all")
     for one in every:

@@ -175,7 +175,7 @@ def test_what_is_printed_names_the_calls(place):
 
     assert done.returncode == 1
     assert "deny → allow  ticket.note" in done.stdout
-    assert "desk-allows allows it (desk-allows); before: no-notes" in done.stdout
+    assert "a rule allows it (desk-allows); before: no-notes" in done.stdout
     assert "1 of 2 calls would be decided otherwise, 1 let further" in done.stdout
 
 

@@ -81,9 +81,9 @@ def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
         added(tmp_path, "support-desk"), "$ python /path/to/cra/examples/governed_script.py\n"
     )
 
-    assert ran.done.stdout.endswith(
-        "not packed: parcel.pack: no rule allows it (default:no-rule-allows)\n"
-    )
+    denied, fix = ran.done.stdout.splitlines()[-2:]
+    assert denied == "not packed: parcel.pack: no rule allows it (default:no-rule-allows)"
+    assert fix.startswith("  fix: add to the project's policies: {")
 
 
 def test_the_demo_tells_its_story_to_the_end(tmp_path):

@@ -58,6 +58,20 @@ def test_it_makes_a_project_and_says_what_it_made(tmp_path):
     assert "  cra atlas create my-atlas\n  cra atlas add my-atlas\n" in answer.stderr
 
 
+def test_it_says_that_it_makes_a_project_within_another(tmp_path):
+    cra_init(cwd=tmp_path)
+    inner = tmp_path / "inner"
+
+    tried = cra_init("inner", "--dry-run", cwd=tmp_path)
+    assert not inner.exists()
+    made = cra_init("inner", "--json", cwd=tmp_path)
+
+    told = f"note: {tmp_path} is a project, and this is another one in it\n"
+    assert (tried.stderr, made.stderr) == (told, told)
+    assert cra_init("inner", cwd=tmp_path).stderr == ""
+    assert (inner / "cra.config.json").is_file()
+
+
 def test_the_project_lists_the_users_key_which_only_the_user_can_read(tmp_path):
     cra_init(cwd=tmp_path)
     config = load(tmp_path, {}, None, {})

@@ -85,6 +85,12 @@ def test_the_python_example_runs(project):
     said = run(place, blocks(TWO_MINUTES, "python")[0] + "\nprint(tickets[0]['id'])\n")
 
     assert (said.stdout, said.stderr) == ("1042\n", "")
+    [ours] = [
+        one
+        for one in json.loads(answer(place, "session", "list", "--json"))["sessions"]
+        if one["agent_id"] == "reviewer"
+    ]
+    assert ours["state"] == "ended"
     answer(place, "trace", "verify", "--require", "L1")
 
 

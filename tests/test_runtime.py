@@ -109,6 +109,13 @@ def test_a_temporary_project_leaves_nothing_behind(desk):
     assert not desk.root.exists()
 
 
+def test_a_project_and_a_session_say_which_they_are(desk):
+    session = desk.session("reviewer")
+
+    assert repr(desk) == f"<Project {desk.root}>"
+    assert repr(session) == f"<GovernedSession {session.id} of reviewer>"
+
+
 def test_a_temporary_project_goes_with_its_program():
     program = (
         "from cra.runtime.project import Project\n"

@@ -13,6 +13,7 @@ from cra.cli import output
 from cra.cli.arguments import seconds
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
+from cra.cli.select import refuse_gone
 from cra.errors import ExitCode
 from cra.ledger.source import Source, later
 
@@ -117,7 +118,10 @@ def _history(opened: Project, since: str | None, agent: str | None) -> History:
     from cra.runtime.history import past_calls
 
     begin = later(Source().now(), -seconds(since)) if since is not None else ""
-    return past_calls(opened, since=begin, agent=agent)
+    history = past_calls(opened, since=begin, agent=agent)
+    if not history.calls:
+        refuse_gone(opened.config.trace_directory)
+    return history
 
 
 def _with_others(opened: Project, rules: list[SuggestedRule]) -> tuple[Any, ...]:

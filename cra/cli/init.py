@@ -43,6 +43,9 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
+    above = config.find_project(path.resolve().parent)
+    if above is not None and not (path / config.FILE_NAME).is_file():
+        output.tell(f"note: {output.safe(str(above))} is a project, and this is another one in it")
     dirs = user_dirs()
     current = config.load(path, {}, None, {})
     files = scaffold.missing_files(path, current.trace.directory)

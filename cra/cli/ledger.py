@@ -12,7 +12,8 @@ import typer
 
 from cra.cli import output
 from cra.cli.project import open_signer, user_dirs
-from cra.config import Config
+from cra.config import Config, find_project
+from cra.config import read as read_config
 from cra.errors import SignerRefused, UsageError
 from cra.ledger import files
 from cra.ledger.checkpoint import VerifierKey, parse_key
@@ -38,6 +39,20 @@ _MAX_KEYS: Final = 65_536
 def open_memory(config: Config | None = None) -> Memory:
     """What is remembered; of a project's own ledger, if its configuration is given."""
     return Memory(user_dirs().state, config.owner if config is not None else None)
+
+
+def config_of(directory: Path, here: Config | None = None) -> Config | None:
+    """The configuration of the project whose own ledger is in a directory: of the one that the
+    caller stands in, or of the one that the directory is in."""
+    there = find_project(directory.resolve())
+    found = [here] if here is not None else []
+    if there is not None:
+        found.append(read_config(there, os.environ, None, {})[0])
+    return next((one for one in found if _owns(one, directory)), None)
+
+
+def _owns(config: Config, directory: Path) -> bool:
+    return config.owner is not None and directory.resolve() == config.trace_directory.resolve()
 
 
 @contextmanager

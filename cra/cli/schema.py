@@ -15,6 +15,7 @@ from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
+from cra.policy.document_schema import policy_schema
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
@@ -113,6 +114,7 @@ SCHEMAS: Final[dict[str, Row]] = {
         home="replay",
     ),
     **_answer("init", "InitAnswer", "The files of a new project"),
+    "policy": ("a file in policies/", policy_schema),
     **_answer("policy backtest", "BacktestAnswer", "Recorded calls under other rules"),
     **_answer("policy check", "PolicyCheckAnswer", "Rules that are probably not meant so"),
     **_answer("policy suggest", "SuggestAnswer", "The narrowest rules that cover what was done"),
@@ -123,6 +125,12 @@ SCHEMAS: Final[dict[str, Row]] = {
     **_answer("session end", "SessionEndAnswer", "A session that has ended"),
     **_answer("session list", "SessionListAnswer", "The sessions of a ledger"),
     **_answer("session show", "SessionAnswer", "A session"),
+    **_answer(
+        "session show at",
+        "SessionAtAnswer",
+        "A session at one of its events",
+        asked="session show --at SEQ",
+    ),
     **_answer("session start", "SessionStartAnswer", "A session that has begun"),
     **_answer("trace anchor", "AnchorAnswer", "A head to keep outside the project"),
     **_answer("trace diff", "TraceDiffAnswer", "Two sessions, compared", home="replay"),

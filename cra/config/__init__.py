@@ -42,7 +42,7 @@ _Name: TypeAlias = Annotated[str, Limits("a name", pattern=r"\S(?:.*\S)?")]
 _Secret: TypeAlias = Annotated[
     str, Limits("a name of letters, digits and _", pattern=r"[A-Za-z_][A-Za-z0-9_]*")
 ]
-_Key: TypeAlias = Annotated[
+KeyText: TypeAlias = Annotated[
     str,
     Limits(
         "a verifier key like cra.local+<8 hex>+<base64>",
@@ -96,7 +96,7 @@ class PolicyConfig:
     resolution_ttl_seconds: _Seconds = 3_600
     approval_ttl_seconds: _Seconds = 3_600
     # The keys that approve where a rule names none; if there are none, a person's word does.
-    approvers: tuple[_Key, ...] = ()
+    approvers: tuple[KeyText, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ConfigFile:
     atlases: tuple[AtlasSource, ...] = ()
     policies: PolicyConfig = PolicyConfig()
     agents: Mapping[str, AgentConfig] = field(default_factory=dict)
-    keys: tuple[_Key, ...] = ()
+    keys: tuple[KeyText, ...] = ()
     secrets: tuple[_Secret, ...] = ()
 
 

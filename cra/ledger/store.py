@@ -20,6 +20,7 @@ from cra.errors import (
     IntegrityError,
     NotFound,
     ReadFailed,
+    SessionEnded,
     SignerRefused,
     UsageError,
     WriteFailed,
@@ -28,13 +29,20 @@ from cra.ledger import files
 from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
-from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
+from cra.ledger.memory import Head, Memory, check_known, check_not_gone
+from cra.ledger.outline import outline, way_on
 from cra.ledger.place import Lines, OnLines
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
 JOURNAL: Final = "journal"
+# What to do where the key that signs a ledger is not the user's.
+NO_KEY: Final = (
+    "bring the ledger's key back, or set CRA_SIGNING_KEY_FILE to it; if it is lost: "
+    "cra init makes another, then cra trace repair --accept"
+)
+_OTHER_KEY: Final = "set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept"
 _MAX_NAME: Final = 256
 # As a configuration and its rules name agents; half a character is in no event.
 _NAME: Final = re.compile(r"[^\s\ud800-\udfff](?:[^\n\ud800-\udfff]*[^\s\ud800-\udfff])?")
@@ -76,10 +84,15 @@ class Session(ChainWriter):
         in whatever process, could not record its own any more.
         """
         with self.batch(barrier=True):
+            if self.ended:
+                raise SessionEnded(
+                    f"expected an open session, found that {self.id} has ended",
+                    fix=f"cra session show {self.id}",
+                )
             types: Counter[str] = Counter()
             started = None
             intents: dict[str, Event] = {}
-            for event in read_events(self.paths.data):
+            for event in self._events():
                 started = started or event.header["timestamp"]
                 types[event.event_type] += 1
                 if event.event_type == "action.approved":
@@ -99,6 +112,20 @@ class Session(ChainWriter):
                 "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
             )
         self._ledger.remember()
+
+    def way_on(self) -> str:
+        try:
+            agent = outline(self.paths.data).agent
+        except (OSError, IntegrityError):  # it is gone, or shrinks meanwhile
+            agent = None
+        return way_on(self.id, agent)
+
+    def _events(self) -> Iterator[Event]:
+        try:
+            yield from read_events(self.paths.data)
+        except IntegrityError as error:
+            error.fix = self.way_on()
+            raise
 
     def _refuse_open(self, intents: Iterable[Event]) -> None:
         payloads = [(event.sequence, event.payload or {}) for event in intents]
@@ -155,7 +182,8 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
         if not accept_breaks:
-            self._check_not_gone()
+            # No other is begun, nor a directory of one left, where one was seen before.
+            check_not_gone(self.memory, directory)
         try:
             files.make_ledger_directory(directory)
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -291,17 +319,6 @@ class Ledger:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
 
-    def _check_not_gone(self) -> None:
-        """Begin no other ledger, nor leave a directory of one, where one was seen before."""
-        known = gone_ledger(self.memory, self.directory)
-        if known is not None:
-            raise IntegrityError(
-                Code.ROLLED_BACK,
-                f"expected the ledger {known}, found none",
-                where=str(self.directory),
-                fix=BRING_BACK,
-            )
-
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool
     ) -> tuple[str, Signer | None, ChainWriter]:
@@ -318,7 +335,7 @@ class Ledger:
         if is_known:
             check_known(self.memory, self.directory, ledger_id, paths.data)
         if first and is_known:
-            signer = _signer_of_ledger(paths, signer)
+            signer = signer_of_ledger(paths, signer)
         journal = ChainWriter(
             paths,
             Chain(ledger_id, is_journal=True),
@@ -372,13 +389,19 @@ def read_events(path: Path) -> Iterator[Event]:
 
     Raises IntegrityError at one that is malformed, ReadFailed, or FileNotFoundError.
     """
+    sequence = 0
     try:
         fd = files.open_for_reading(path)
         try:
             for lines in Lines(fd):
-                yield from map(decode, lines)
+                for line in lines:
+                    yield decode(line)
+                    sequence += 1
         finally:
             os.close(fd)
+    except IntegrityError as error:
+        error.where, error.fix = f"{path}, event {sequence}", "cra trace verify"
+        raise
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -405,8 +428,12 @@ def _first_event_of(journal: ChainPaths) -> Event | None:
         return None
 
 
-def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
-    """The signer that a ledger goes on with: its own key, or none if it never had one."""
+def signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
+    """The signer that a ledger goes on with: its own key, or none if it never had one.
+
+    `paths` are the journal's. Raises SignerRefused if the key is missing or is another one,
+    IntegrityError for a checkpoint that cannot be read.
+    """
     note = files.read_all(paths.checkpoint, MAX_NOTE)
     covered = 0
     if note is not None:
@@ -424,7 +451,7 @@ def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None
         f"expected the key {named}, which signs this ledger, "
         f"found {signer.key if signer else 'no key'}",
         where=str(paths.data),
-        fix="set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept",
+        fix=NO_KEY if signer is None else _OTHER_KEY,
     )
 
 

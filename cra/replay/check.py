@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
+from cra import config as configuration
 from cra.atlas.model import Snapshot
 from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config
@@ -67,6 +68,8 @@ class Settings:
     """How goldens are replayed; what is None, the manifest says."""
 
     trust: Trust = _NOBODY
+    # What is decided by, instead of the project's atlases and rules.
+    snapshot: Snapshot | None = None
     mode: Mode | None = None
     order: Order | None = None
     fail_on: FailOn = "breaking"
@@ -102,6 +105,13 @@ class Report:
     # The code, the message, the place and the way out of what kept it from being compared.
     error: tuple[str, str, str | None, str | None] | None = None
 
+    def causes(self) -> list[str]:
+        """What keeps it from passing, a line for each; not what follows from that."""
+        if self.error is not None:
+            return [f"{self.error[0]}: {self.error[1]}"]
+        own = [one for one in self.differences if not one.follows]
+        return [f"{one.significance}: {one.told}" for one in own]
+
 
 def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
     """Replay goldens, several at once where that pays; reports are in the order of the paths."""
@@ -127,11 +137,19 @@ def check(path: Path, config: Config, settings: Settings) -> Report:
                 where=str(golden.trace),
                 fix="record it in a project with a key, or give the key that signed it with --key",
             )
-        return _checked(golden, mode, config, settings)
+        return _checked(golden, mode, _own(config), settings)
     except IntegrityError as error:
         return Report(name, path, mode, "integrity", error=_facts(error))
     except CraError as error:
         return Report(name, path, mode, "refused", error=_facts(error))
+
+
+def _own(config: Config) -> Config:
+    """What the project's file says: a user's own and the environment are others elsewhere."""
+    project = config.project
+    if project is None or not (project / configuration.FILE_NAME).is_file():
+        return config
+    return configuration.load(project, {}, None, {})
 
 
 def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> Report:
@@ -154,7 +172,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
         else:
             root, place = _places(golden, mode, config, settings, stack)
             config = replace(config, project=root)
-            snapshot = open_snapshot(root, config)
+            snapshot = settings.snapshot or open_snapshot(root, config)
             runs_with = (settings.environ or {}) if mode == "execute" else None
             done = replay(golden, config, snapshot, place, runs_with=runs_with)
             found = stack.enter_context(Trace(done.trace, done.replaced))

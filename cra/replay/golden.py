@@ -13,7 +13,7 @@ from cra.ledger import files
 from cra.ledger.index import SUFFIX
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust, verify_file
-from cra.replay.manifest import NAMES, ArtifactMark, GoldenManifest, read_manifest
+from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest
 
 FOLDER: Final = "goldens"
 LIMITS: Final = "limits"
@@ -136,7 +136,7 @@ def _may_hold_goldens(place: Path) -> bool:
     return is_ours and not place.name.startswith(".") and not place.name.endswith(PENDING)
 
 
-def _check_artifact(path: Path, folder: Path, artifact: ArtifactMark) -> None:
+def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:
     file = folder / artifact.uri
     if not file.resolve().is_relative_to(folder):
         raise GoldenRefused(

@@ -40,7 +40,7 @@ _Uri: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True)
-class ArtifactMark:
+class GoldenFile:
     """A file of the golden, by its path from the manifest."""
 
     name: _Name
@@ -77,7 +77,7 @@ class GoldenManifest:
 
     manifest_version: Literal["1.0"]
     trace_id: _Id
-    artifacts: tuple[ArtifactMark, ...]
+    artifacts: tuple[GoldenFile, ...]
     nondeterminism: tuple[FieldRule, ...]
     # For whoever reads it: what the trace tells, step by step.
     steps: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ from cra.ledger.checkpoint import Checkpoint, Signer, seal
 from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.merkle import Range
 from cra.replay.golden import PENDING, sha256_of
-from cra.replay.manifest import NAMES, ArtifactMark, GoldenManifest, read_manifest, text_of
+from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest, text_of
 from cra.replay.replay import Replayed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -42,7 +42,7 @@ def put(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def artifacts_in(folder: Path) -> Iterator[ArtifactMark]:
+def artifacts_in(folder: Path) -> Iterator[GoldenFile]:
     """The files of a golden, as its manifest names them."""
     names = {".checkpoint": "checkpoint", ".jsonl": "trace"}
     for path in sorted(folder.rglob("*")):
@@ -50,7 +50,7 @@ def artifacts_in(folder: Path) -> Iterator[ArtifactMark]:
         digest = sha256_of(path) if path.is_file() and uri not in NAMES else None
         if digest is not None:
             is_blob = uri.startswith("blobs/")
-            yield ArtifactMark(uri if is_blob else names.get(path.suffix, path.stem), uri, digest)
+            yield GoldenFile(uri if is_blob else names.get(path.suffix, path.stem), uri, digest)
 
 
 def write_trace(done: Replayed, folder: Path, signer: Signer | None) -> None:

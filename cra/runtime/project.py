@@ -91,6 +91,9 @@ class Project:
         self.forget_threads()
         _projects.add(self)
 
+    def __repr__(self) -> str:
+        return f"<Project {self.root}>"
+
     def forget_threads(self) -> None:
         """Start with a free lock and count anew; in a child, the thread that held the parent's or
         was in the middle of counting may not exist."""

@@ -114,6 +114,9 @@ class GovernedSession:
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
 
+    def __repr__(self) -> str:
+        return f"<GovernedSession {self.id} of {self.caller.agent}>"
+
     # Resolving.
 
     def resolve(
@@ -382,7 +385,7 @@ class GovernedSession:
         known = self.project.config.agents.get(self.caller.agent)
         configured = known.scopes if known else ()
         policy, on_request = self.project.policy, self.project.snapshot.on_request
-        return remedy_of(decided.ruling, call, decided.asked, policy, configured, on_request)
+        return remedy_of(decided, call, policy, configured, on_request)
 
     def _follow(
         self,
@@ -508,9 +511,15 @@ class GovernedSession:
             return None
         action = call.action.action_id
         if (earlier.action_id, earlier.arguments_digest) != (action, call.digest):
+            is_same = earlier.action_id == action
+            used = (
+                f"{action} with other arguments"
+                if is_same
+                else f"another action, {earlier.action_id}"
+            )
             raise UsageError(
-                f"expected the idempotency key {key!r:.80} for the call that it was used for, "
-                f"{earlier.action_id}, found {action} or other arguments",
+                f"expected an idempotency key of this call, found that {key!r:.80} was used for "
+                f"{used}",
                 fix="use another key",
             )
         covered = self._record.covered_size
