@@ -57,10 +57,10 @@ def test_the_page_of_an_example_leads_the_whole_way(atlas):
     assert re.search(r"^DENIED: .* \([a-z-]+\)$", commands, re.MULTILINE)
 
 
-def added(place: Path, name: str) -> Path:
+def added(place: Path, name: str, *how: str) -> Path:
     """A project with one of the examples."""
     shutil.copytree(EXAMPLES / "atlases" / name, place / name)
-    answer(place, "init")
+    answer(place, "init", *how)
     answer(place, "atlas", "add", name, "--yes")
     return place
 
@@ -98,6 +98,19 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
     shown = [shlex.split(line[2:]) for line in told.done.stdout.splitlines() if line[:2] == "$ "]
     [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]
     assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
+
+
+@of_each_atlas
+def test_a_project_with_an_example_decides_as_its_goldens_say(
+    tmp_path, monkeypatch, request, atlas
+):
+    project = added(tmp_path, atlas.name, "--no-sign")  # as the goldens are
+    shutil.copytree(atlas / "goldens", project / "goldens")
+    monkeypatch.setenv("CRA_PROJECT", str(project))
+    golden = request.getfixturevalue("golden")
+
+    for place in sorted((project / "goldens").iterdir()):
+        golden.check(place.name, fail_on="minor")
 
 
 WORKFLOWS = {

@@ -59,7 +59,7 @@ _FAILS: Final[Mapping[FailOn, Sequence[Compatibility]]] = {
 # Starting a process takes as long as replaying a few goldens.
 _WORTH_PROCESSES: Final = 12
 _NOBODY: Final = Trust()
-# What a copy of a project leaves behind.
+# What a copy of a project leaves behind; an atlas in it has goldens of its own.
 _LEFT_BEHIND: Final = (".git", ".venv", "goldens")
 
 
@@ -272,13 +272,14 @@ def _places(
 def _copy_project(config: Config, target: Path) -> None:
     """The project without its ledger, for actions to run in. Links stay links."""
     assert config.project is not None
-    trace = config.trace_directory.resolve()
+    root, trace = config.project, config.trace_directory.resolve()
 
     def left_behind(folder: str, names: list[str]) -> list[str]:
         here = Path(folder)
-        return [name for name in names if name in _LEFT_BEHIND or (here / name).resolve() == trace]
+        left = _LEFT_BEHIND if here == root else ()
+        return [name for name in names if name in left or (here / name).resolve() == trace]
 
-    shutil.copytree(config.project, target, symlinks=True, ignore=left_behind)
+    shutil.copytree(root, target, symlinks=True, ignore=left_behind)
 
 
 def _of_comparison(
