@@ -375,7 +375,8 @@ class _Comparer:
             if not self._same_id(before.ids[path], after.ids[path]):
                 change = ValueChange((), "changed", *self._named(before.ids[path], after.ids[path]))
                 reason = "it refers to another: {change.before}, now {change.after}"
-                yield difference(path, change, reason.format(change=change), lesser=False)
+                told = reason.format(change=change)
+                yield difference(path.partition(" ")[0], change, told, lesser=False)
         for path in before.numbers.keys() & after.numbers.keys():
             (old, far), (new, _) = before.numbers[path], after.numbers[path]
             if abs(old - new) > far:
@@ -385,8 +386,10 @@ class _Comparer:
 
     def _same_id(self, one: int, other: int) -> bool:
         """Whether two ids stand for each other; those that are new do from now on."""
-        known = self._ids.setdefault(one, other)
-        back = self._ids_back.setdefault(other, one)
+        known, back = self._ids.get(one), self._ids_back.get(other)
+        if known is None and back is None:
+            self._ids[one], self._ids_back[other] = other, one
+            return True
         return known == other and back == one
 
     def _named(self, one: int, other: int) -> tuple[str, str]:
