@@ -19,7 +19,17 @@ from cra.runtime.approval import Scope
 from cra.runtime.project import Project
 from cra.runtime.session import GovernedSession
 from tests.goldens import change_desk, opened, recorded, replayed, set_config, told, write_desk
-from tests.governed import ALLOW, DESK, GOAL, MANIFEST, begun, limit, rule, write_project, write_rules
+from tests.governed import (
+    ALLOW,
+    DESK,
+    GOAL,
+    MANIFEST,
+    begun,
+    limit,
+    rule,
+    write_project,
+    write_rules,
+)
 from tests.secrets_corpus import KEYS
 
 TOKEN = KEYS["github_token"][0](Random(1))
@@ -29,6 +39,7 @@ ASK = rule("a-person-looks", "require_approval", "ticket.note", "ticket.pay")
 NOTE = {"file": "/dev/null"}
 Life: TypeAlias = Callable[[Project, pytest.MonkeyPatch], GovernedSession]
 
+
 def later(patch, seconds):
     now = source.time.time_ns()
     patch.setattr(source.time, "time_ns", lambda: now + seconds * 10**9)
@@ -36,15 +47,19 @@ def later(patch, seconds):
 
 LIVES = {}
 
+
 def life(*policies, **settings):
     def keep(function):
         LIVES[function.__name__] = (function, policies or (ALLOW,), settings)
         return function
+
     return keep
+
 
 @life()
 def only_begun(project, patch):
     return project.session()
+
 
 @life()
 def allowed(project, patch):
@@ -54,11 +69,13 @@ def allowed(project, patch):
     s.end()
     return s
 
+
 @life(ALLOW, rule("no-notes", "deny", "ticket.note"))
 def denied_by_a_rule(project, patch):
     s = begun(project)
     s.execute("ticket.note", NOTE)
     return s
+
 
 @life(rule("reads", "allow", "ticket.read"))
 def denied_by_no_rule(project, patch):
@@ -66,11 +83,13 @@ def denied_by_no_rule(project, patch):
     s.execute("ticket.note", NOTE)
     return s
 
+
 @life()
 def nothing_resolved(project, patch):
     s = project.session()
     s.execute("ticket.note", NOTE)
     return s
+
 
 @life()
 def bogus_resolution(project, patch):
@@ -81,18 +100,24 @@ def bogus_resolution(project, patch):
     s.execute("ticket.note", NOTE, resolution_id=held)
     return s
 
+
 @life()
 def refused_arguments(project, patch):
     s = begun(project)
     with pytest.raises(ArgumentsRefused):
         s.execute("ticket.note", {"file": 3})
     with pytest.raises(ArgumentsRefused):
-        s.execute("ticket.note", {"file": "x", "more": 3}, request_id="01a21e15-ca3f-7045-bb5d-e6366bd372b7")
+        s.execute(
+            "ticket.note",
+            {"file": "x", "more": 3},
+            request_id="01a21e15-ca3f-7045-bb5d-e6366bd372b7",
+        )
     with pytest.raises(UnknownAction):
         s.execute("ticket.nope", {})
     with pytest.raises(UnknownAction):
         s.execute(f"ticket.{TOKEN}", {})
     return s
+
 
 @life(ALLOW, ASK)
 def granted(project, patch):
@@ -104,6 +129,7 @@ def granted(project, patch):
     s.execute("ticket.note", NOTE)
     return s
 
+
 @life(ALLOW, ASK)
 def refused(project, patch):
     s = begun(project)
@@ -112,6 +138,7 @@ def refused(project, patch):
     s.execute("ticket.note", NOTE)
     return s
 
+
 @life(ALLOW, ASK)
 def expired(project, patch):
     s = begun(project)
@@ -119,6 +146,7 @@ def expired(project, patch):
     later(patch, 950)
     s.execute("ticket.note", NOTE)
     return s
+
 
 @life(ALLOW, ASK)
 def grant_expired(project, patch):
@@ -130,6 +158,7 @@ def grant_expired(project, patch):
     s.execute("ticket.note", NOTE)
     return s
 
+
 @life(ALLOW, ASK)
 def any_arguments(project, patch):
     s = begun(project)
@@ -138,10 +167,13 @@ def any_arguments(project, patch):
     for text in "abc":
         s.execute("ticket.note", {**NOTE, "text": text})
     found = s.execute("ticket.pay", NOTE)
-    s.approvals.grant(found.approval_id, BY, scope=Scope(uses=None, until="2100-01-01T00:00:00.000000Z"))
+    s.approvals.grant(
+        found.approval_id, BY, scope=Scope(uses=None, until="2100-01-01T00:00:00.000000Z")
+    )
     for text in "abc":
         s.execute("ticket.pay", NOTE)
     return s
+
 
 @life(ALLOW, ASK)
 def explicit_approval(project, patch):
@@ -154,6 +186,7 @@ def explicit_approval(project, patch):
     s.execute("ticket.note", NOTE)
     return s
 
+
 @life(ALLOW, ASK)
 def program_approves(project, patch):
     s = begun(project)
@@ -161,6 +194,7 @@ def program_approves(project, patch):
     s.execute("ticket.pay", NOTE, approver=lambda _: False)
     s.execute("ticket.note", {**NOTE, "text": "b"}, approver=lambda _: None)
     return s
+
 
 @life(ALLOW, ASK, rule("no-pay", "deny", "ticket.close"))
 def dry_runs(project, patch):
@@ -170,6 +204,7 @@ def dry_runs(project, patch):
     s.simulate("ticket.close", NOTE)
     s.execute("ticket.pretend")
     return s
+
 
 @life()
 def keys(project, patch):
@@ -182,6 +217,7 @@ def keys(project, patch):
     s.execute("ticket.fail", {"why": "x"}, idempotency_key="l")
     return s
 
+
 def _limited(per):
     def limited(project, patch):
         a, b = begun(project), begun(project, agent="agent")
@@ -189,12 +225,17 @@ def _limited(per):
         for s in (a, b, c, a, b, c, a, b, c):
             s.execute("ticket.note", NOTE)
         return b
+
     limited.__name__ = f"limit_per_{per}"
     return limited
+
+
 for per in ("session", "agent", "project"):
     life(ALLOW, limit("few", per, 4 if per != "session" else 2))(_limited(per))
 
 BUDGET = {"max_cost": 12, "window_seconds": 600, "per": "project"}
+
+
 @life(ALLOW, rule("cost", "budget", "ticket.pay", parameters=BUDGET))
 def budgets(project, patch):
     a, b = begun(project), begun(project)
@@ -206,22 +247,28 @@ def budgets(project, patch):
         s.execute("ticket.pay", NOTE)
     return a
 
+
 @life(ALLOW, rule("hosts", "allow", "host.*"))
 def host_functions(project, patch):
     s = begun(project)
+
     def refund(ticket: int, amount: float = 5.0) -> dict:
         return {"ticket": ticket}
+
     f = govern(refund, session=s)
     f(3)
     f(4, amount=2.5)
     return s
 
+
 @life(ALLOW, rule("hosts", "allow", "host.*"))
 def host_session(project, patch):
     def refund(ticket: int, amount: float = 5.0) -> dict:
         return {"ticket": ticket}
+
     def fail(ticket: int) -> dict:
         raise KeyError("x")
+
     f = govern(refund, project=project)
     f(3)
     with pytest.raises(KeyError):
@@ -229,14 +276,17 @@ def host_session(project, patch):
     f(4, amount=2.5)
     return project.host_session()
 
+
 @life(ALLOW)
 def host_denied(project, patch):
     def refund(ticket: int, amount: float = 5.0) -> dict:
         return {"ticket": ticket}
+
     f = govern(refund, project=project)
     with pytest.raises(Denied):
         f(3)
     return project.host_session()
+
 
 @life()
 def child(project, patch):
@@ -244,6 +294,7 @@ def child(project, patch):
     s = begun(project, parent=p.id, scopes=["a"])
     s.execute("ticket.note", NOTE)
     return s
+
 
 @life()
 def child_of_ended(project, patch):
@@ -255,11 +306,21 @@ def child_of_ended(project, patch):
         s.execute("ticket.note", NOTE)
     return s
 
-@life(rule("roles", "allow", conditions={"roles": ["lead"]}), agents={"agent": {"roles": ["x"], "scopes": ["a"], "context": {"site": "paris"}}})
+
+@life(
+    rule("roles", "allow", conditions={"roles": ["lead"]}),
+    agents={"agent": {"roles": ["x"], "scopes": ["a"], "context": {"site": "paris"}}},
+)
 def roles(project, patch):
-    s = begun(project, roles=["lead"], context={"team": "blue", "token": TOKEN}, principal={"id": "u1", "type": "user"})
+    s = begun(
+        project,
+        roles=["lead"],
+        context={"team": "blue", "token": TOKEN},
+        principal={"id": "u1", "type": "user"},
+    )
     s.execute("ticket.note", NOTE)
     return s
+
 
 @life(ALLOW, ASK, trace={"detail": "full"})
 def full(project, patch):
@@ -269,19 +330,29 @@ def full(project, patch):
     s.execute("ticket.fail", {"why": "x"})
     return s
 
+
 @life(trace={"detail": "full"})
 def full_without_calls(project, patch):
     s = project.session()
     return s
+
 
 @life()
 def cached(project, patch):
     s = begun(project)
     s.resolve(GOAL)
     s.execute("ticket.read", {"id": 4})
-    s.resolve("read a ticket", risk_tier="low", hints=["x"], capabilities=[], atlas_ids=["com.example.desk"], context={"a": 1})
+    s.resolve(
+        "read a ticket",
+        risk_tier="low",
+        hints=["x"],
+        capabilities=[],
+        atlas_ids=["com.example.desk"],
+        context={"a": 1},
+    )
     s.resolve(GOAL)
     return s
+
 
 @life()
 def resolved_in_another_opening(project, patch):
@@ -296,6 +367,7 @@ def resolved_in_another_opening(project, patch):
     s.execute("ticket.read", {"id": 4})
     return s
 
+
 @life()
 def failures(project, patch):
     s = begun(project)
@@ -304,12 +376,14 @@ def failures(project, patch):
     s.execute("ticket.read", {"id": 1})
     return s
 
+
 @life()
 def blobs(project, patch):
     s = begun(project)
     s.execute("ticket.sort", {"items": ["x" * 70_000]})
     s.execute("ticket.sort", {"items": [["x" * 70_000], {"a": list(range(20000))}]})
     return s
+
 
 @life()
 def secrets(project, patch):
@@ -321,12 +395,14 @@ def secrets(project, patch):
     s.execute("ticket.note", {**NOTE, "text": f"use {TOKEN} now"})
     return s
 
+
 @life()
 def secret_misfit(project, patch):
     s = begun(project)
     with pytest.raises(ArgumentsRefused):
         s.execute("ticket.note", {"file": 3, "text": TOKEN})
     return s
+
 
 @life(ALLOW, ASK)
 def secret_granted(project, patch):
@@ -338,24 +414,34 @@ def secret_granted(project, patch):
     s.execute("ticket.note", call)
     return s
 
+
 @life()
 def odd_values(project, patch):
     s = begun(project)
-    s.execute("ticket.sort", {"items": [{"$redacted": "x"}, {"$blob": 3}, {"$text": []}, {"$obj": 1}]})
+    s.execute(
+        "ticket.sort", {"items": [{"$redacted": "x"}, {"$blob": 3}, {"$text": []}, {"$obj": 1}]}
+    )
     s.execute("ticket.sort", {"items": [1e300, 2**53 - 1, "é\u2028\x00", None, True, {}]})
-    s.execute("ticket.sort", {"items": [{"[redacted github_token 12345678]": "[redacted github_token 12345678]"}]})
+    s.execute(
+        "ticket.sort",
+        {"items": [{"[redacted github_token 12345678]": "[redacted github_token 12345678]"}]},
+    )
     return s
+
 
 @life()
 def threads(project, patch):
     s = begun(project)
+
     def work(n):
         for at in range(5):
             s.execute("ticket.sort", {"items": [n, at]})
+
     found = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     [t.start() for t in found]
     [t.join() for t in found]
     return s
+
 
 @life()
 def session_expired(project, patch):
@@ -368,6 +454,7 @@ def session_expired(project, patch):
     s.end()
     return s
 
+
 @life()
 def resolution_expired(project, patch):
     s = begun(project)
@@ -378,6 +465,7 @@ def resolution_expired(project, patch):
     s.execute("ticket.read", {"id": 4})
     return s
 
+
 @life()
 def open_intent(project, patch):
     s = begun(project)
@@ -386,6 +474,7 @@ def open_intent(project, patch):
     s.execute("ticket.read", {"id": 4})
     return s
 
+
 @life()
 def open_intent_ended(project, patch):
     s = begun(project)
@@ -393,6 +482,7 @@ def open_intent_ended(project, patch):
     s.intend(call, None, None)
     s.end("gone", force=True)
     return s
+
 
 @life()
 def clock_back(project, patch):
@@ -404,13 +494,17 @@ def clock_back(project, patch):
     s.execute("ticket.read", {"id": 4})
     return s
 
+
 @life()
 def requests(project, patch):
     s = project.session()
     new = s.project.ledger.source.new_id
     from cra.resolver.request import task_of
+
     one = s.resolve_task(task_of(GOAL), new())
-    s.execute("ticket.read", {"id": 4}, request_id=new(), resolution_id=one.document["resolution_id"])
+    s.execute(
+        "ticket.read", {"id": 4}, request_id=new(), resolution_id=one.document["resolution_id"]
+    )
     s.simulate("ticket.read", {"id": 4}, request_id=new())
     return s
 
@@ -423,5 +517,9 @@ def test_life(name, tmp_path, monkeypatch):
         done = recorded(function(project, patch))
     report = replayed(place, writes=True)
     assert not report.error, report.error
-    assert (report.compatibility, done.report.compatibility, report.pending) == ("identical", "identical", None), report.differences
+    assert (report.compatibility, done.report.compatibility, report.pending) == (
+        "identical",
+        "identical",
+        None,
+    ), report.differences
     print(report.unverifiable)

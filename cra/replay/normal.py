@@ -176,13 +176,14 @@ class Normaliser:
         return number
 
     def _blank(self, payload: dict[str, Any], ids: dict[str, int]) -> None:
-        for name in payload.keys() & _IDS.keys():
-            value = payload[name]
+        # In the order of the tables: that of a set is another in each run.
+        for name, kind in _IDS.items():
+            value = payload.get(name)
             if isinstance(value, str) and value[:1] != _AWAY:
-                ids[f"payload.{name}"] = self._number(_IDS[name], value)
-                payload[name] = _AWAY + _IDS[name]
-        for name in payload.keys() & _SHAPED.keys():
-            value, shape = payload[name], _SHAPED[name]
+                ids[f"payload.{name}"] = self._number(kind, value)
+                payload[name] = _AWAY + kind
+        for name, shape in _SHAPED.items():
+            value = payload.get(name)
             if isinstance(value, str) and _SHAPES[shape].fullmatch(value):
                 payload[name] = _AWAY + shape
         for name in _DURATIONS:

@@ -94,7 +94,12 @@ def replay(
         )
         with project:
             player = _Player(
-                project, source, events, _reserved(golden), frozenset(host_actions), runs_with is not None
+                project,
+                source,
+                events,
+                _reserved(golden),
+                frozenset(host_actions),
+                runs_with is not None,
             )
             for event in events:
                 player.take(event)
