@@ -99,3 +99,17 @@ def told(report: Report) -> list[tuple[str, str, str]]:
     return [
         (one.significance, one.type, one.reason) for one in report.differences if not one.follows
     ]
+
+
+def golden_of(place: Path, name: str = "one") -> Path:
+    """The directory of a golden."""
+    return place / FOLDER / name
+
+
+def manifest_of(place: Path, name: str = "one") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((golden_of(place, name) / "manifest.json").read_bytes())
+    return found
+
+
+def write_manifest(place: Path, document: Mapping[str, Any], name: str = "one") -> None:
+    (golden_of(place, name) / "manifest.json").write_text(json.dumps(document))

@@ -140,15 +140,12 @@ def _filled(value: Any, at: int, seed: int) -> Any:
         return [_filled(item, at, seed) for item in value]
     if not (isinstance(value, str) and value.startswith(_REFERENCE)):
         return value
-    match value:
-        case "@@time":
-            return _time(at + 3_600, seed)
-        case "@@hash":
-            return _hash(f"value {at}", seed)
-        case "@@duration":
-            return at + seed
-        case _:
-            return id_of(value[1:].partition("<")[0], seed)
+    generated = {
+        "@@time": _time(at + 3_600, seed),
+        "@@hash": _hash(f"value {at}", seed),
+        "@@duration": at + seed,
+    }
+    return generated.get(value) or id_of(value[1:].partition("<")[0], seed)
 
 
 def _hash(name: str, seed: int) -> str:

@@ -134,6 +134,8 @@ class _Player:
     # What stands for an id of the golden.
     _resolutions: dict[str, str] = field(default_factory=dict)
     _approvals: dict[str, str] = field(default_factory=dict)
+    # By the golden's approval: why the call that it is about cannot be decided.
+    _undecided: dict[str, str] = field(default_factory=dict)
     # By the golden's span: the grant that the call stands on.
     _consumed: dict[str, str] = field(default_factory=dict)
 
@@ -212,6 +214,9 @@ class _Player:
         call = self._frozen(event, payload)
         if call is None:
             return
+        why = self.unverifiable.get(event["sequence"])
+        if why is not None and "approval_id" in payload:
+            self._undecided[payload["approval_id"]] = why
         found = self._intended(
             replace(call, is_dry_run=bool(payload.get("simulated"))),
             self._resolution_of(payload),
@@ -252,7 +257,10 @@ class _Player:
                 )
         self.session.conclude(intent, outcome, payload.get("duration_us", 0))
 
-    def decide(self, _: Event, payload: Mapping[str, Any]) -> None:
+    def decide(self, event: Event, payload: Mapping[str, Any]) -> None:
+        why = self._undecided.get(payload["approval_id"])
+        if why is not None:
+            self.unverifiable[event["sequence"]] = why
         approval_id = self._approvals.get(payload["approval_id"])
         if approval_id is not None:
             self.session.approvals.repeat(approval_id, payload)
