@@ -354,6 +354,14 @@ def test_order_counts_as_far_as_it_is_asked_for(one, other, order, compatibility
     assert compared(interleaved(*one), interleaved(*other), order).compatibility == compatibility
 
 
+def test_what_a_session_comes_to_says_nothing_where_steps_may_be_missing():
+    one, other = [*READ, *NOTE, ended(actions=2)], [*READ, ended(actions=1)]
+
+    assert compared(one, other, "subset").compatibility == "semantically_equivalent"
+    assert compared(other, one, "superset").compatibility == "semantically_equivalent"
+    assert compared(READ, [*READ, ended(actions=1)], "unordered").compatibility == "breaking"
+
+
 def test_a_step_that_has_moved_says_which_way():
     later = only(compared(interleaved(*"aAbBcC"), interleaved(*"bBcCaA")))
     earlier = only(compared(interleaved(*"aAbBcC"), interleaved(*"cCaAbB")))

@@ -71,10 +71,12 @@ def show_differences(
 
 
 def _show(one: TraceDifference, trace: Trace) -> None:
-    mark = output.style(f"{_MARKS[one.type]} {one.significance}", _STYLES[one.significance])
+    told = f"{_MARKS[one.type]} {one.significance}"
+    mark = output.style(told, _STYLES[one.significance])
+    lead = " " * len(f"  {told}  ")
     where = f"{one.action_id}: " if one.action_id and one.action_id not in one.reason else ""
     output.answer()
-    head = output.wrapped(f"{where}{one.reason}", indent="  ", hang="    ").removeprefix("  ")
+    head = output.wrapped(f"{where}{one.reason}", indent=lead).removeprefix(lead)
     output.answer(f"  {mark}  {head}")
     output.answer(f"    {output.safe(one.path)}")
     rows = [*_before(one, trace), *_sides(one), *_after(one, trace)]
