@@ -74,9 +74,11 @@ def show_differences(
 
 
 def _show(one: TraceDifference, trace: Trace) -> None:
-    mark = output.style(f"{_MARKS[one.type]} {one.significance}", _STYLES[one.significance])
+    told = f"{_MARKS[one.type]} {one.significance}"
+    mark = output.style(told, _STYLES[one.significance])
+    lead = " " * len(f"  {told}  ")
     output.answer()
-    head = output.wrapped(one.told, indent="  ", hang="    ").removeprefix("  ")
+    head = output.wrapped(one.told, indent=lead).removeprefix(lead)
     output.answer(f"  {mark}  {head}")
     output.answer(f"    {output.safe(one.path)}")
     rows = [*_before(one, trace), *_sides(one), *_after(one, trace)]

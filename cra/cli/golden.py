@@ -224,7 +224,7 @@ def _waiting(config: Config, names: list[str]) -> list[Path]:
 
 def _list_waiting(waiting: list[Path], *, as_json: bool) -> None:
     if as_json:
-        facts: WaitingAnswer = {"waiting": [str(path) for path in waiting]}
+        facts: WaitingAnswer = {"waiting": [os.path.relpath(path) for path in waiting]}
         output.answer_json(facts)
         return
     for path in waiting:
@@ -250,7 +250,7 @@ def _ask(pending: Path) -> str:
 
 def _show(pending: Path, *, all_of_them: bool) -> None:
     from cra.cli.differences import show_differences, tally
-    from cra.replay.golden import PENDING, trace_of
+    from cra.replay.golden import PENDING, manifest_in, trace_of
 
     golden = pending.with_name(pending.name.removesuffix(PENDING))
     compared = _compared(golden, pending)
@@ -258,18 +258,18 @@ def _show(pending: Path, *, all_of_them: bool) -> None:
         f"\n{output.style(output.safe(golden.name), 'accent')}  "
         f"{compared.compatibility.replace('_', ' ')}, {tally(compared.differences)}"
     )
-    trace = trace_of(golden / "manifest.json")
+    trace = trace_of(manifest_in(golden))
     show_differences(compared.differences, trace, all_of_them=all_of_them)
 
 
 def _compared(golden: Path, pending: Path) -> Comparison:
     from cra.replay.compare import compare
-    from cra.replay.golden import trace_of
+    from cra.replay.golden import manifest_in, trace_of
     from cra.replay.manifest import read_manifest
     from cra.replay.reading import Trace
 
-    manifest = read_manifest(golden / "manifest.json")
-    one, other = (trace_of(each / "manifest.json") for each in (golden, pending))
+    manifest = read_manifest(manifest_in(golden))
+    one, other = (trace_of(manifest_in(each)) for each in (golden, pending))
     with Trace(one) as before, Trace(other) as after:
         return compare(before, after, manifest.nondeterminism, manifest.order)
 
@@ -279,15 +279,16 @@ def _edit(pending: Path) -> None:
     import shlex
     import subprocess
 
-    from cra.replay.golden import PENDING, trace_of
+    from cra.replay.golden import PENDING, manifest_in, trace_of
 
     golden = pending.with_name(pending.name.removesuffix(PENDING))
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    paths = [str(trace_of(each / "manifest.json")) for each in (golden, pending)]
+    stated = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    paths = [str(trace_of(manifest_in(each))) for each in (golden, pending)]
     try:
-        subprocess.run([*words, *paths], check=False)
-    except OSError as error:
-        output.tell(f"expected an editor, found {error.strerror}: set EDITOR")
+        subprocess.run([*shlex.split(stated), *paths], check=False)
+    except (OSError, ValueError) as error:
+        found = error.strerror if isinstance(error, OSError) else stated
+        output.tell(f"expected an editor, found {output.safe(str(found))}: set EDITOR")
 
 
 def _decide(pending: Path, choice: str, *, as_json: bool) -> ReviewedGolden:

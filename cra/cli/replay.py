@@ -216,7 +216,7 @@ def _stale(config: Config, manifests: Sequence[Path]) -> list[str]:
     from cra.replay.golden import leftovers
 
     assert config.project is not None
-    return [str(path) for path in leftovers(config.project / FOLDER, manifests)]
+    return [os.path.relpath(path) for path in leftovers(config.project / FOLDER, manifests)]
 
 
 def _changed_since(config: Config, base: str, manifests: Sequence[Path]) -> list[str]:

@@ -100,10 +100,8 @@ def places(value: Any, path: Sequence[Step]) -> Iterator[tuple[Any, Any]]:
 
     Whoever takes a member away does so before going on.
     """
-    if not path:
-        return
     step, rest = path[0], path[1:]
-    if step == DEEP and not isinstance(step, str):
+    if step == DEEP:
         yield from _at_any_depth(value, rest)
         return
     for key in list(_keys(value, step)):
