@@ -289,6 +289,7 @@ def test_a_wait_without_a_time_ends_when_the_approval_expires(place):
     settings = json.loads((place / "cra.config.json").read_text())
     settings.setdefault("policies", {})["approval_ttl_seconds"] = 1
     (place / "cra.config.json").write_text(json.dumps(settings))
+    answer(place, "resolve", "--goal", "note a ticket")
 
     assert cra(place, "execute", "--wait", *note(place)).returncode == 4
     assert listed(place, "--all")[0]["state"] == "expired"

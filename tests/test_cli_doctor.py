@@ -125,6 +125,13 @@ def test_a_setting_that_is_not_the_projects_is_told_with_its_origin(project):
 # The key
 
 
+def test_a_project_whose_configuration_lists_keys_needs_one_of_ones_own(project):
+    key_file().unlink()
+    found = checks(project, code=1)["key"]
+
+    assert (found["state"], found["fix"]) == ("FAIL", "cra init makes a key")
+
+
 def test_a_key_that_does_not_sign_the_ledger_fails_and_what_is_named_mends_it(project, tmp_path):
     answer(project, "session", "start")
     key_file().rename(tmp_path / "old.key")

@@ -99,6 +99,30 @@ def test_a_second_project_uses_the_same_key(tmp_path):
     assert load(tmp_path / "one", {}, None, {}).keys == load(tmp_path / "two", {}, None, {}).keys
 
 
+def test_what_a_colleague_types_in_a_fresh_clone_leads_to_a_signed_ledger(tmp_path):
+    """The configuration comes with the clone and lists another's key; the ledger does not."""
+    cra_init("theirs", cwd=tmp_path)
+    clone = tmp_path / "clone"
+    shutil.copytree(tmp_path / "theirs", clone, ignore=shutil.ignore_patterns("cra.trace"))
+    user_key().unlink()
+
+    resolving = ("resolve", "--goal", "look round")
+    refused = program.cra(clone, *resolving)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "expected a key of yours" in refused.stderr
+    assert "fix: cra init makes one" in refused.stderr
+    assert not (clone / "cra.trace").exists()
+
+    made = cra_init(cwd=clone)
+    assert f"Created: {user_key()}" in made.stdout
+    assert f'add "{load_key(user_key()).key}" to keys' in made.stderr
+    assert program.cra(clone, *resolving).returncode == 1
+    verified = program.cra(clone, "trace", "verify")
+    assert verified.returncode == 0
+    assert "INTACT: 1 session" in verified.stdout
+    assert program.cra(clone, "doctor").returncode == 0
+
+
 def test_without_signing_there_is_no_key(tmp_path):
     answer = cra_init("--no-sign", cwd=tmp_path)
 

@@ -1,8 +1,9 @@
 """Everything that a project's atlases and policies say, read once, under one digest.
 
-The digest of a snapshot is the SHA-256, in lower-case hex, of `cra snapshot 1` LF and the canonical
+The digest of a snapshot is the SHA-256, in lower-case hex, of `cra snapshot 2` LF and the canonical
 JSON of `{"atlases": {id: {"digest", "grants", "version"}}, "on_request": [id],
-"policies": {path: SHA-256 of the file}}`. Where an atlas lies is no part of it.
+"policies": {path: SHA-256 of the file}, "settings": {name: value}}`: the settings in force that
+decide, wherever they are set. Where an atlas lies is no part of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from cra.policy.rule import Rule, RuleOrigin
 
 POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
-_DOMAIN: Final = b"cra snapshot 1\n"
+_DOMAIN: Final = b"cra snapshot 2\n"
 _LOCK: Final = "cra atlas lock"
 _MEND: Final = "cra schema policy has what a rule may hold"
 
@@ -57,16 +58,18 @@ def open_snapshot(project: Path, config: Config) -> Snapshot:
         for pin, package in zip(pins.values(), packages, strict=True)
     ]
     rules, digests = _rules_in(project / POLICIES, POLICIES)
-    return _assembled(atlases, pins, rules, digests, on_request)
+    return _assembled(atlases, pins, rules, digests, on_request, config)
 
 
-def snapshot_of(atlases: Iterable[Atlas], policies: Iterable[Rule] = ()) -> Snapshot:
+def snapshot_of(
+    atlases: Iterable[Atlas], policies: Iterable[Rule] = (), config: Config | None = None
+) -> Snapshot:
     """A snapshot without a project: each atlas is accepted as it is. Raises AtlasError."""
     atlases, rules = list(atlases), tuple(policies)
     pins = {atlas.atlas_id: pin_of(atlas, atlas.atlas_id) for atlas in atlases}
     # Rules that no file holds are told apart by what they are.
     digests = {rule.policy_id: hashlib.sha256(repr(rule).encode()).hexdigest() for rule in rules}
-    return _assembled(atlases, pins, rules, digests, frozenset())
+    return _assembled(atlases, pins, rules, digests, frozenset(), config or Config())
 
 
 def read_policies(project: Path) -> tuple[Rule, ...]:
@@ -190,6 +193,7 @@ def _assembled(
     rules: tuple[Rule, ...],
     digests: Mapping[str, str],
     on_request: frozenset[str],
+    config: Config,
 ) -> Snapshot:
     errors = [*_twins(atlases), *_twin_rules(atlases, rules, pins), *dependency_problems(atlases)]
     if errors and all(problem.file.startswith(f"{POLICIES}/") for problem in errors):
@@ -202,7 +206,7 @@ def _assembled(
         pins=dict(sorted(pins.items())),
         actions=_actions(ordered),
         policies=rules,
-        digest=_digest(pins, digests, on_request),
+        digest=_digest(pins, digests, on_request, config),
         on_request=on_request,
     )
 
@@ -261,7 +265,10 @@ def _twin(file: str, key: str, expected: str, found: str) -> AtlasProblem:
 
 
 def _digest(
-    pins: Mapping[str, Pin], rule_files: Mapping[str, str], on_request: Iterable[str]
+    pins: Mapping[str, Pin],
+    rule_files: Mapping[str, str],
+    on_request: Iterable[str],
+    config: Config,
 ) -> str:
     said: dict[str, Any] = {
         "atlases": {
@@ -274,5 +281,7 @@ def _digest(
         },
         "on_request": sorted(on_request),
         "policies": dict(rule_files),
+        # What a configuration states of an agent need not be in canonical form.
+        "settings": canonical.wrap(config.deciding()),
     }
     return hashlib.sha256(_DOMAIN + canonical.encode(said)).hexdigest()

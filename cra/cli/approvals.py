@@ -169,7 +169,14 @@ def grant(  # its flags
         if by is None:
             return ExitCode.NO
         approvals = opened.session(session_id=found.session_id).approvals
-        approvals.grant(found.approval.approval_id, by[0], reason=reason, scope=scope, signer=by[1])
+        approvals.grant(
+            found.approval.approval_id,
+            by[0],
+            reason=reason,
+            scope=scope,
+            signer=by[1],
+            on_terminal=True,
+        )
     _told(found, "granted", as_json=as_json)
     return ExitCode.OK
 
@@ -192,7 +199,9 @@ def deny(
         if by is None:
             return ExitCode.NO
         approvals = opened.session(session_id=found.session_id).approvals
-        approvals.deny(found.approval.approval_id, by[0], reason=reason, signer=by[1])
+        approvals.deny(
+            found.approval.approval_id, by[0], reason=reason, signer=by[1], on_terminal=True
+        )
     _told(found, "denied", as_json=as_json)
     return ExitCode.OK
 
@@ -313,7 +322,7 @@ def ask_for(opened: Project, working: GovernedSession, approval_id: str) -> bool
         return False
     by = _approver(opened, find_approval(opened.config, approval_id), None, "Let it be done once?")
     if by is not None:
-        working.approvals.grant(approval_id, by[0])
+        working.approvals.grant(approval_id, by[0], on_terminal=True)
     return by is not None
 
 

@@ -75,7 +75,9 @@ def execute(
     key: Annotated[
         str | None,
         typer.Option(
-            "--idempotency-key", metavar="KEY", help="The same key never runs the action again."
+            "--idempotency-key",
+            metavar="KEY",
+            help="The same key never runs the action again, in whatever session.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -67,6 +67,10 @@ def init(
         keep_line_ends(path)
         if path / scaffold.AGENTS_FILE in updated:
             scaffold.append_block(path, values)
+        if makes_key:
+            from cra.cli.ledger import tell_unlisted
+
+            tell_unlisted(current, str(key))
     gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),

@@ -12,7 +12,7 @@ import typer
 
 from cra.cli import output
 from cra.cli.project import open_signer, user_dirs
-from cra.config import Config, find_project
+from cra.config import FILE_NAME, Config, find_project
 from cra.config import read as read_config
 from cra.errors import SignerRefused, UsageError
 from cra.ledger import files
@@ -65,6 +65,24 @@ def open_ledger(config: Config) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def said(reason: str, ledger_id: str | None) -> str:
+    """What a person says, as the ledger keeps it: with words in the place of secrets."""
+    from cra.redaction.redact import Redactor, reworded
+    from cra.runtime.redactors import secret_in
+
+    secret_file = user_dirs().keys / f"{ledger_id}.redaction"
+    return str(reworded(Redactor(lambda: secret_in(secret_file)), reason).value)
+
+
+def tell_unlisted(config: Config, key: str) -> None:
+    """Who has the project alone, verifies with the keys that its configuration lists."""
+    if config.keys and key not in config.keys:
+        output.tell(
+            f"note: {FILE_NAME} does not list the key that signs now; whoever verifies by that "
+            f'file needs it: add "{key}" to keys'
+        )
 
 
 def trust_of(config: Config | None, stated: Sequence[str] | None) -> Trust:

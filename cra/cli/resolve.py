@@ -78,7 +78,10 @@ def resolve(
         appended = working.stored_lines(before)
         has_atlas = bool(opened.snapshot.atlases)
     if any(_CHANGED in line for line in appended):
-        output.tell("note: the atlases or policies are others than when this session resolved last")
+        output.tell(
+            "note: the atlases, policies or settings are others than when this session resolved "
+            "last"
+        )
     for line in appended if events else ():
         sys.stdout.write(line.decode() + "\n")
     if as_json:

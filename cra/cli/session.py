@@ -11,7 +11,7 @@ from cra.cli import output
 from cra.cli.arguments import principal as principal_of
 from cra.cli.arguments import seconds
 from cra.cli.governed import no_session, session_id_for
-from cra.cli.ledger import open_ledger
+from cra.cli.ledger import open_ledger, said
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
 from cra.cli.select import find_session
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cra.protocol.events import SessionFinished, SessionStarted
 
 _MAX_REASON: Final = 500
+_REASON: Final = "completed"
 
 
 def start(
@@ -111,7 +112,7 @@ def end(
     ] = "cli",
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
-    ] = "completed",
+    ] = _REASON,
     force: Annotated[
         bool,
         typer.Option(
@@ -141,7 +142,8 @@ def end(
     if session_id is None:
         raise no_session(agent, fix="cra session list")
     with open_ledger(config) as ledger:
-        ledger.session(session_id).end(reason, force=force)
+        words = reason if reason == _REASON else said(reason, ledger.id)
+        ledger.session(session_id).end(words, force=force)
     last = outline(directory / f"{session_id}{SUFFIX}").last
     assert last is not None
     closing = cast("SessionFinished", last.payload)

@@ -14,12 +14,11 @@ import typer
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, seconds, user_name
-from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
+from cra.cli.ledger import Keys, open_ledger, open_memory, said, tell_unlisted, trust_of
 from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
 from cra.cli.output import Cell
 from cra.cli.project import open_config, open_signer
 from cra.cli.select import JOURNAL, find_session, refuse_gone
-from cra.config import FILE_NAME
 from cra.errors import Code, CraError, ExitCode, IntegrityError, SessionOpen, UsageError
 from cra.ledger.index import SUFFIX, session_id_of
 
@@ -112,7 +111,7 @@ def repair(
     beyond = [part for part in evidence if name in (None, part.name)]
     done: list[Accepted] = []
     if accept and any(item.name == JOURNAL for item in found):
-        done += accept_journal(report, memory, signer, reason)
+        done += accept_journal(report, memory, signer, said(reason, report.ledger_id))
     sessions = [item for item in found if item.name != JOURNAL]
     if accept and sessions:
         with open_ledger(config) as ledger:
@@ -125,7 +124,7 @@ def repair(
         what_else = counted(len(others - {name}), "other finding")
         output.tell(f"not looked at: {what_else}; cra trace repair --all says more")
     if signer is not None and any(item.kind is Kind.KEY for item in done):
-        _tell_unlisted(config, str(signer.key))
+        tell_unlisted(config, str(signer.key))
     if beyond:
         return ExitCode.INTEGRITY
     return ExitCode.NO if found and not accept else ExitCode.OK
@@ -167,7 +166,7 @@ def redact(
         output.tell("nothing was changed")
         return
     with open_ledger(config) as ledger:
-        done = take_away(ledger, name, sequence, reason, actor_id=user_name())
+        done = take_away(ledger, name, sequence, said(reason, ledger.id), actor_id=user_name())
     if as_json:
         facts: RedactAnswer = {
             "session_id": done.session_id,
@@ -254,15 +253,6 @@ def _chain_named(report: LedgerReport, what: str | None) -> str:
     if any(part.name == what for part in report.sessions):
         return what
     return session_id_of(find_session(report.directory, what))
-
-
-def _tell_unlisted(config: Config, key: str) -> None:
-    """Who has the project alone, verifies with the keys that its configuration lists."""
-    if config.keys and key not in config.keys:
-        output.tell(
-            f"note: {FILE_NAME} does not list the key that signs now; whoever verifies by that "
-            f'file needs it: add "{key}" to keys'
-        )
 
 
 def _show_repair(
@@ -353,9 +343,10 @@ def _prune(
 
     kept: dict[str, CraError] = {}
     with open_ledger(config) as ledger, output.progress(len(due), "pruning") as advance:
+        words = said(reason, ledger.id)
         for item in due:
             try:
-                remove(ledger, item.session_id, reason, actor_id=user_name())
+                remove(ledger, item.session_id, words, actor_id=user_name())
             except (SessionOpen, IntegrityError) as error:
                 if is_named:
                     raise

@@ -7,7 +7,7 @@ the JSON Schema is made from them. All mistakes, of all sources, are reported at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from operator import gt
 from pathlib import Path
@@ -150,6 +150,12 @@ class Config(ConfigFile):
         by a flag or in the environment."""
         is_named = self.origins["trace.directory"].source in ("flag", "environment")
         return None if is_named else self.project
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that say who may do what, and whose word and whose key count."""
+        agents = {name: asdict(agent) for name, agent in self.agents.items()}
+        lists = {"keys": self.keys, "secrets": self.secrets}
+        return {"agents": agents, "policies": asdict(self.policies), **lists}
 
     def settings(self) -> Iterator[tuple[str, Any, Origin]]:
         """Every setting with its value and where that comes from."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra import __version__, canonical
 from cra.errors import (
@@ -31,10 +31,13 @@ from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
 from cra.ledger.memory import Head, Memory, check_known, check_not_gone
 from cra.ledger.outline import outline, way_on
-from cra.ledger.place import Lines, OnLines
+from cra.ledger.place import Lines, OnLines, scan
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
+
+if TYPE_CHECKING:
+    from cra.redaction.redact import Redactor
 
 JOURNAL: Final = "journal"
 # What to do where the key that signs a ledger is not the user's.
@@ -209,6 +212,7 @@ class Ledger:
         ttl_seconds: int = 3600,
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
+        redactor: Redactor | None = None,
     ) -> Session:
         """Begin a session; when this returns it is on the disk and listed in the journal.
 
@@ -240,6 +244,7 @@ class Ledger:
             opening["context"] = dict(context)
         canonical.encode(opening)  # what is refused leaves no file
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
+        session.redactor = redactor
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append("session.started", opening)
         with self._lock:
@@ -272,6 +277,29 @@ class Ledger:
                 fix="cra session list",
             )
         return event
+
+    def read_attested(self, session_id: str, on_lines: OnLines) -> None:
+        """Tell of the events of a session that a checkpoint covers, without writing to it.
+
+        Raises NotFound for a session whose file is gone, and IntegrityError where the events are
+        not those of the checkpoint.
+        """
+        paths = ChainPaths(self.directory, session_id)
+        keys = (self.signer.key,) if self.signer else ()
+        note = files.read_all(paths.checkpoint, MAX_NOTE)
+        try:
+            fd = files.open_for_reading(paths.data)
+        except FileNotFoundError:
+            raise NotFound(
+                f"expected the session {session_id}, found none", where=str(paths.data)
+            ) from None
+        try:
+            if note is not None:
+                origin = f"cra.local/{self.id}/{session_id}"
+                opened = open_checkpoint(note, origin, keys, signed=bool(keys))
+                scan(fd, Chain(session_id), opened.checkpoint, on_lines)
+        finally:
+            os.close(fd)
 
     def remember(self) -> None:
         """Keep the journal's head outside the project."""

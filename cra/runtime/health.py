@@ -195,8 +195,14 @@ def _key(around: Surroundings) -> HealthCheck:
     dirs, path = around.dirs, around.dirs.signing_key
     unsigned = "signer: none; whoever can write the trace directory can rewrite it, and grant"
     if not dirs.has_key():
+        is_needed = around.project is not None and _is_signed(around)
         return _of_another(around, None) or HealthCheck(
-            "key", "WARN", unsigned, "cra init makes a key"
+            "key",
+            "FAIL" if is_needed else "WARN",
+            "expected a key of yours, for the configuration lists keys that sign, found none"
+            if is_needed
+            else unsigned,
+            "cra init makes a key",
         )
     from cra.ledger.keys import load_key  # cryptography takes 30 ms to load
 
