@@ -43,9 +43,7 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
-    above = config.find_project(path.resolve().parent)
-    if above is not None and not (path / config.FILE_NAME).is_file():
-        output.tell(f"note: {output.safe(str(above))} is a project, and this is another one in it")
+    _tell_of_project_above(path)
     dirs = user_dirs()
     current = config.load(path, {}, None, {})
     files = scaffold.missing_files(path, current.trace.directory)
@@ -98,6 +96,12 @@ def init(
         output.tell(f"  {BRING_BACK}")
     if (created or updated) and not dry_run:
         output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
+
+
+def _tell_of_project_above(path: Path) -> None:
+    above = config.find_project(path.resolve().parent)
+    if above is not None and not (path / config.FILE_NAME).is_file():
+        output.tell(f"note: {output.safe(str(above))} is a project, and this is another one in it")
 
 
 def _adds_block(path: Path, *, yes: bool, dry_run: bool) -> bool:
