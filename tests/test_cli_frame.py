@@ -161,7 +161,9 @@ def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
     assert run([*path.split(), "--help"]) == 0
     shown = capsys.readouterr().out.split("\nExamples:\n")[1].split("\n\n")[0]
     assert [line.removeprefix("  ") for line in shown.split("\n")] == lines
-    assert lines[0].startswith(f"cra {path}")
+    # Of two paths to one command, its examples go the first.
+    first = next(one for one in COMMANDS if COMMANDS[one][0] == COMMANDS[path][0])
+    assert lines[0].startswith(f"cra {first}")
 
 
 @pytest.mark.parametrize("path", ["", *COMMANDS, *GROUPS, *TOPICS])

@@ -18,7 +18,13 @@ from cra.ledger.keys import load_key
 from tests import program
 
 ROOT = Path(__file__).parents[1]
-FILES = ["cra.trace/.gitignore", "agents.md", "cra.atlases.lock", "cra.config.json"]
+FILES = [
+    "cra.trace/.gitignore",
+    "agents.md",
+    "cra.atlases.lock",
+    "cra.config.json",
+    ".gitattributes",
+]
 
 
 def cra_init(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -130,13 +136,17 @@ def test_without_signing_there_is_no_key(tmp_path):
 def test_what_is_there_is_kept(tmp_path):
     (tmp_path / "cra.config.json").write_text('{"trace": {"directory": "records"}}')
     (tmp_path / "agents.md").write_text("mine")
+    (tmp_path / ".gitattributes").write_text("*.png binary")
     answer = cra_init("--no-sign", cwd=tmp_path)
 
-    assert answer.stdout == "Created: records/.gitignore\nCreated: cra.atlases.lock\n"
+    assert answer.stdout == (
+        "Created: records/.gitignore\nCreated: cra.atlases.lock\nUpdated: .gitattributes\n"
+    )
     assert "cra init --yes adds a block" in answer.stderr
     assert contents(tmp_path) == {
         "cra.config.json": b'{"trace": {"directory": "records"}}',
         "agents.md": b"mine",
+        ".gitattributes": b"*.png binary\ngoldens/** -text\n",
         "records/.gitignore": b"*\n",
         "cra.atlases.lock": b'{\n  "lock_version": "1",\n  "atlases": {}\n}\n',
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,12 @@ def open_golden(path: Path, trust: Trust) -> Golden:
     return Golden(path, manifest, trace, report.level)
 
 
+def manifest_in(folder: Path) -> Path:
+    """The manifest of a golden's directory, in whatever form it is written."""
+    found = (folder / name for name in NAMES if (folder / name).is_file())
+    return next(found, folder / NAMES[0])
+
+
 def trace_of(manifest: Path) -> Path:
     """The trace that a manifest names. Raises GoldenRefused."""
     return _trace_of(manifest, read_manifest(manifest))
@@ -103,15 +110,21 @@ def leftovers(goldens: Path, manifests: Iterable[Path]) -> Iterator[Path]:
     for child in sorted(goldens.iterdir()):
         if child.name.startswith(".") or not child.is_dir():
             continue
-        manifest = next((child / name for name in NAMES if (child / name).is_file()), None)
-        if manifest is None or child.name.endswith(PENDING):
+        manifest = manifest_in(child)
+        if not manifest.is_file() or child.name.endswith(PENDING):
             yield child
         elif child.resolve() in chosen:
-            named = {artifact.uri for artifact in read_manifest(manifest).artifacts}
-            for path in sorted(child.rglob("*")):
-                uri = path.relative_to(child).as_posix()
-                if path.is_file() and uri not in named and uri not in NAMES:
-                    yield path
+            # What cannot be read is refused itself, and names nothing.
+            with suppress(GoldenRefused):
+                named = {artifact.uri for artifact in read_manifest(manifest).artifacts}
+                yield from _unnamed(child, named)
+
+
+def _unnamed(folder: Path, named: Collection[str]) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        uri = path.relative_to(folder).as_posix()
+        if path.is_file() and uri not in named and uri not in NAMES:
+            yield path
 
 
 def sha256_of(path: Path) -> str | None:

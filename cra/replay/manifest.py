@@ -22,6 +22,8 @@ NAMES: Final = ("manifest.json", "manifest.yaml", "manifest.yml")
 # `decide`: today's rules on the recorded calls, nothing runs. `compare`: another trace with it.
 # `execute`: the actions run in a copy of the project. `verify`: its files alone.
 Mode: TypeAlias = Literal["decide", "compare", "execute", "verify"]
+# What came of it. `integrity`: it is not what was recorded, and was compared with nothing.
+State: TypeAlias = Literal["passed", "different", "refused", "integrity"]
 
 _Id: TypeAlias = Annotated[str, Limits("an id (UUIDv7)", pattern=ID)]
 Hash: TypeAlias = Annotated[str, Limits("a SHA-256 in lower-case hex", pattern="[0-9a-f]{64}")]

@@ -8,6 +8,7 @@ project. What the session wrote is then compared with the golden.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,8 @@ _DETAILS: Final = frozenset({"action.requested", "policy.evaluated", "policy.vio
 _ANNOTATIONS: Final = frozenset({"$comment", "default", "description", "examples", "title"})
 # Keywords of an object's schema that say nothing of the values of its members.
 _PLAIN: Final = _ANNOTATIONS | {"$schema", "additionalProperties", "properties", "required", "type"}
+# How a denial begins that names a resolution which the session has not; nothing else names it.
+_NO_SUCH_RESOLUTION: Final = "this session has no resolution "
 # Stands in the place of a secret, which is not recorded.
 _SECRET: Final = "[redacted]"
 
@@ -69,7 +72,11 @@ def replay(
     """
     with Trace(golden.trace) as events:
         first = events.event(0)
-        is_full = any(event["event_type"] in _DETAILS for event in events)
+        is_full, host_actions = False, set()
+        for event in events:
+            is_full = is_full or event["event_type"] in _DETAILS
+            if event.get("atlas", {}).get("atlas_id") == HOST:
+                host_actions.add(event["payload"]["action_id"])
         # What is accepted in the place of this golden has other ids than it.
         source = ReplaySource(first["timestamp"], first["event_hash"].encode())
         settings = replace(
@@ -87,7 +94,14 @@ def replay(
             ledger=Ledger(directory, source=source),
         )
         with project:
-            player = _Player(project, source, events, _reserved(golden), runs=runs_with is not None)
+            player = _Player(
+                project,
+                source,
+                events,
+                _reserved(golden),
+                frozenset(host_actions),
+                runs_with is not None,
+            )
             for event in events:
                 player.take(event)
             player.finish()
@@ -106,6 +120,8 @@ class _Player:
     source: ReplaySource
     events: Trace
     reserved: list[dict[str, Any]]
+    # Actions that were called and are functions of a host program.
+    host_actions: Collection[str]
     runs: bool
     replaced: dict[int, dict[str, Any]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
@@ -119,8 +135,10 @@ class _Player:
     # What stands for an id of the golden.
     _resolutions: dict[str, str] = field(default_factory=dict)
     _approvals: dict[str, str] = field(default_factory=dict)
-    # The resolution that a request was just answered with, by the golden's span.
-    _answered: dict[str, str] = field(default_factory=dict)
+    # By the golden's approval: why the call that it is about cannot be decided.
+    _undecided: dict[str, str] = field(default_factory=dict)
+    # By the golden's span: the grant that the call stands on.
+    _consumed: dict[str, str] = field(default_factory=dict)
 
     @property
     def session(self) -> GovernedSession:
@@ -197,11 +215,13 @@ class _Player:
         call = self._frozen(event, payload)
         if call is None:
             return
-        stated = payload.get("resolution_id")
-        found = self.session.intend(
+        why = self.unverifiable.get(event["sequence"])
+        if why is not None and "approval_id" in payload:
+            self._undecided[payload["approval_id"]] = why
+        found = self._intended(
             replace(call, is_dry_run=bool(payload.get("simulated"))),
-            self._resolutions.get(stated, stated) if stated is not None else None,
-            None,
+            self._resolution_of(payload),
+            self._consumed.pop(span, None),
         )
         if isinstance(found, ExecutionResult):
             if found.approval_id is not None and "approval_id" in payload:
@@ -215,6 +235,11 @@ class _Player:
                 self.unverifiable[at] = "a function of a host program, which cra cannot run"
             else:
                 self._outcomes[span] = self.session.run(call)
+
+    def consume(self, event: Event, payload: Mapping[str, Any]) -> None:
+        approval_id = self._approvals.get(payload["approval_id"])
+        if approval_id is not None:
+            self._consumed[event["span_id"]] = approval_id
 
     def conclude(self, event: Event, payload: Mapping[str, Any]) -> None:
         span = event["span_id"]
@@ -233,7 +258,10 @@ class _Player:
                 )
         self.session.conclude(intent, outcome, payload.get("duration_us", 0))
 
-    def decide(self, _: Event, payload: Mapping[str, Any]) -> None:
+    def decide(self, event: Event, payload: Mapping[str, Any]) -> None:
+        why = self._undecided.get(payload["approval_id"])
+        if why is not None:
+            self.unverifiable[event["sequence"]] = why
         approval_id = self._approvals.get(payload["approval_id"])
         if approval_id is not None:
             self.session.approvals.repeat(approval_id, payload)
@@ -250,13 +278,35 @@ class _Player:
                 return found
         return {"event_type": "", "payload": {}}
 
+    def _resolution_of(self, payload: Mapping[str, Any]) -> str | None:
+        """The resolution that a call named, or stood on."""
+        stated, reason = payload.get("resolution_id"), payload.get("reason", "")
+        if stated is None and reason.startswith(_NO_SUCH_RESOLUTION):
+            return str(reason).removeprefix(_NO_SUCH_RESOLUTION)
+        return None if stated is None else self._resolutions.get(stated, stated)
+
+    def _intended(
+        self, call: FrozenCall, resolution_id: str | None, approval_id: str | None
+    ) -> IntendedCall | ExecutionResult:
+        """The decision on a call; it stands on the grant that it stood on, if that still counts."""
+        approvals = self.session.approvals
+        if approval_id is not None and approvals.standing(approval_id) == "granted":
+            with suppress(UsageError):
+                return self.session.intend(call, resolution_id, approval_id)
+        return self.session.intend(call, resolution_id, None)
+
     def _declare(self, answer: Event) -> None:
-        """The functions of the host program that an answer of the golden knows."""
+        """The functions of the host program that an answer of the golden knows. Of one that it
+        denies, it knows the name."""
         resolution = (answer.get("payload") or {}).get("resolution") or {}
+        known = self.project.snapshot.actions
         for action in resolution.get("allowed_actions", ()):
-            is_known = action["action_id"] in self.project.snapshot.actions
-            if action["atlas_id"] == HOST and not is_known:
+            if action["atlas_id"] == HOST and action["action_id"] not in known:
                 self.project.declare(_host_action(action))
+        for action in resolution.get("denied_actions", ()):
+            action_id = action["action_id"]
+            if action_id in self.host_actions and action_id not in self.project.snapshot.actions:
+                self.project.declare(_host_action({"action_id": action_id}))
 
     def _frozen(self, event: Event, payload: Mapping[str, Any]) -> FrozenCall | None:
         """The call that an event decided on; None if it was refused, as it was then."""
@@ -326,6 +376,7 @@ _STEPS: Final[Mapping[str, Callable[[_Player, Event, Mapping[str, Any]], None]]]
     "session.started": _Player.start,
     "carp.request.received": _Player.resolve,
     **dict.fromkeys(_CALLS, _Player.call),
+    "approval.consumed": _Player.consume,
     "action.executed": _Player.conclude,
     "action.failed": _Player.conclude,
     "approval.granted": _Player.decide,
@@ -369,13 +420,14 @@ def _host_action(shown: Mapping[str, Any]) -> Action:
     def function(**_: Any) -> Any:
         raise UsageError("expected no call of a function of another program")
 
+    name = shown.get("name", shown["action_id"])
     return Action(
         action_id=shown["action_id"],
-        name=shown["name"],
-        description=shown["description"],
-        parameters_schema=shown["parameters_schema"],
-        executor=HostExecutor(shown["name"], function, None),
-        risk_tier=shown["risk_tier"],
+        name=name,
+        description=shown.get("description", ""),
+        parameters_schema=shown.get("parameters_schema", {}),
+        executor=HostExecutor(name, function, None),
+        risk_tier=shown.get("risk_tier"),
     )
 
 

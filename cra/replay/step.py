@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from cra.replay.normal import Event
 
-_MAX_GOAL = 120
+_MAX_GOAL: Final = 120
+_REQUEST: Final = "carp.request.received"
 
 
 def told(events: Iterable[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -25,11 +26,14 @@ def told(events: Iterable[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def words_of(event: Event) -> str | None:
     """What an event is as a step; None for one that only belongs to a step."""
-    payload = event.get("payload") or {}
-    said = _SAID.get(event["event_type"])
+    event_type, payload = event["event_type"], event.get("payload")
+    said = _SAID.get(event_type)
+    if payload is None:
+        is_step = said is not None or event_type == _REQUEST
+        return f"{event_type}, which is redacted" if is_step else None
     if said is not None:
         return f"{payload.get('action_id')}: {said(payload)}"
-    if event["event_type"] == "carp.request.received":
+    if event_type == _REQUEST:
         goal = payload.get("request", {}).get("task", {}).get("goal", "")
         return f"resolve: {goal[:_MAX_GOAL]}"
     return None

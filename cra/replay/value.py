@@ -130,10 +130,10 @@ def _of_sequences(before: list[Any], after: list[Any], path: Path) -> Iterator[V
     that one item more does not make all that follow others."""
     start = 0
     shorter = min(len(before), len(after))
-    while start < shorter and before[start] == after[start]:
+    while start < shorter and _are_same(before[start], after[start]):
         start += 1
     end = 0
-    while end < shorter - start and before[-1 - end] == after[-1 - end]:
+    while end < shorter - start and _are_same(before[-1 - end], after[-1 - end]):
         end += 1
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     for at in range(max(len(old), len(new))):
@@ -144,3 +144,8 @@ def _of_sequences(before: list[Any], after: list[Any], path: Path) -> Iterator[V
             yield ValueChange(inner, "inserted", None, new[at])
         else:
             yield from changes(old[at], new[at], inner)
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    # For Python, true is one.
+    return bool(one == other) and next(changes(one, other), None) is None

@@ -25,14 +25,11 @@ from cra.ledger.chain import Chain, Draft, decode
 from cra.ledger.checkpoint import Checkpoint, Signer, seal
 from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.merkle import Range
-from cra.replay.golden import FOLDER, PENDING, sha256_of
+from cra.replay.golden import PENDING, sha256_of
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest, text_of
 from cra.replay.replay import Replayed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-ATTRIBUTES: Final = f"{FOLDER}/** -text"
-_ATTRIBUTES_FILE: Final = ".gitattributes"
-_MAX_ATTRIBUTES: Final = 1 << 20
 _MANIFEST: Final = NAMES[0]
 
 
@@ -183,19 +180,6 @@ def reject(pending: Path) -> None:
         # Without its manifest it is none, however far the rest is taken away.
         (pending / _MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(pending, ignore_errors=True)
-
-
-def keep_line_ends(project: Path) -> bool:
-    """Let git leave the line ends of goldens alone. Whether it had to be said."""
-    path = project / _ATTRIBUTES_FILE
-    known = files.read_all(path, _MAX_ATTRIBUTES) or b""
-    if ATTRIBUTES.encode() in known.splitlines():
-        return False
-    lead = b"" if not known or known.endswith(b"\n") else b"\n"
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    put(temporary, known + lead + ATTRIBUTES.encode() + b"\n")
-    os.replace(temporary, path)
-    return True
 
 
 @contextmanager
