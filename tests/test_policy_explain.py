@@ -135,6 +135,18 @@ def test_the_change_for_a_missing_allow_is_a_rule_for_this_agent_and_action():
     assert decide(policy_of(added), call("ticket.read")).policy_id == NO_RULE
 
 
+def test_a_change_that_lifts_the_bound_of_another_rule_on_arguments_says_so():
+    bounded = rule("over-100", "allow", conditions={"parameters": OVER_100})
+    others = rule("bots", "allow", conditions={"agents": ["bot"], "parameters": OVER_100})
+
+    (change,) = explain(policy_of(bounded, others), call(**at(arguments={"amount": 7}))).changes
+
+    assert change.note is not None
+    assert change.note.startswith("this allows whatever arguments, and so lifts the bound of over-")
+    assert "bots" not in change.note
+    assert change.words.endswith(f"; {change.note}")
+
+
 def test_the_change_for_an_allow_that_was_not_granted_is_the_grant():
     own = rules_of(
         rule("bots", "allow", conditions={"agents": ["bot"]}), rule("own", "allow"), atlas_id=ATLAS
