@@ -268,6 +268,7 @@ def test_a_ledger_begun_anew_has_no_anchor_in_a_shared_place(project, tmp_path):
     log.write_text(answer(project, "trace", "anchor"))
     shutil.rmtree(project / "cra.trace")
     stranger = elsewhere(tmp_path)
+    answer(project, "init", **stranger)
     answer(project, "session", "start", **stranger)
     said = cra(project, "trace", "verify", "--anchor", log, **stranger)
 

@@ -104,6 +104,21 @@ def test_the_patch_adds_the_narrowest_rule_where_none_allows(tmp_path, program):
     assert explained(place, "ticket.pay", "--agent", "desk")["decision"]["type"] == "deny"
 
 
+def test_a_patch_that_lifts_a_bound_on_arguments_says_so(tmp_path):
+    short = {"type": "object", "properties": {"text": {"type": "string", "maxLength": 3}}}
+    bounded = rule("short-notes", "allow", conditions={"parameters": short})
+    place = write_project(tmp_path / "project", bounded)
+    asked = (NOTE, "-p", "file=x", "-p", "text=long")
+
+    done = cra(place, "explain", *asked, "--patch")
+    [change] = explained(place, *asked)["changes"]
+    note = "this allows whatever arguments, and so lifts the bound of short-notes"
+
+    assert f"note: {note}" in done.stderr
+    assert note in change
+    assert note not in cra(place, "explain", "ticket.read", "-p", "id=1", "--patch").stderr
+
+
 def test_the_patch_leaves_a_file_alone_that_has_the_name_of_the_new_one(tmp_path):
     place = write_project(tmp_path / "project")
     there = wrote(place, shaped(PAY), "allow-ticket-note.json")

@@ -322,6 +322,9 @@ def _print_patch(opened: Project, call: Call, explanation: Explanation) -> None:
 
     found = patch_of(opened, call, explanation.changes)
     output.answer(found.diff.removesuffix("\n"))
+    for change in explanation.changes:
+        if change.note is not None:
+            output.tell(f"note: {output.safe(change.note)}")
     if found.leads_to.outcome != "allow":
         ruling = found.leads_to
         output.tell(f"note: with it, {output.safe(f'{ruling.reason} ({ruling.policy_id})')}")

@@ -36,6 +36,8 @@ class Remedy(NamedTuple):
     words: str
     goes: Rule | None = None
     comes: Mapping[str, object] | None = None
+    # What it would let through beside the call, where that is more than it seems.
+    note: str | None = None
 
 
 class Explanation(NamedTuple):
@@ -151,7 +153,7 @@ def _changes(
             yield Remedy(f"wait, or raise the maximum of {name}: {why}")
     allows = [one for one in considered if one.rule.type == "allow"]
     if not any(one.state in ("applies", "undecided") for one in allows):
-        yield _missing_allow(policy, call, allows)
+        yield _missing_allow(policy, call, allows, named)
 
 
 def _without_asking(
@@ -175,7 +177,9 @@ def _named(rule: Rule, place_of: Callable[[RuleOrigin], str]) -> str:
     return f"{rule.policy_id} ({place_of(rule.origin)})" if rule.origin.line else rule.policy_id
 
 
-def _missing_allow(policy: Policy, call: Call, allows: list[Considered]) -> Remedy:
+def _missing_allow(
+    policy: Policy, call: Call, allows: list[Considered], named: Callable[[Rule], str]
+) -> Remedy:
     tiers = frozenset(tiers_of(policy, call))
     for rule, _, why in allows:
         if why == "grants" and fixed_miss(rule, call, tiers) is None:
@@ -184,7 +188,12 @@ def _missing_allow(policy: Policy, call: Call, allows: list[Considered]) -> Reme
                 f"its rule {rule.policy_id} would allow it"
             )
     added = suggested_rule(policy, call)
-    return Remedy(f"add to the project's policies: {json.dumps(added)}", comes=added)
+    words = f"add to the project's policies: {json.dumps(added)}"
+    bounds = [named(rule) for rule, _, why in allows if "parameters" in why.split(", ")]
+    if not bounds:
+        return Remedy(words, comes=added)
+    note = f"this allows whatever arguments, and so lifts the bound of {', '.join(bounds)}"
+    return Remedy(f"{words}; {note}", comes=added, note=note)
 
 
 def _unknown(policy: Policy, call: Call) -> Remedy:
