@@ -651,7 +651,7 @@ def test_a_junit_report_can_be_read_whatever_was_recorded(desk):
     assert root.attrib == {"tests": "3", "failures": "2", "errors": "1"}
 
 
-def annotations(capsys: pytest.CaptureFixture[str], reports: Sequence[Report],
+def annotated(capsys: pytest.CaptureFixture[str], reports: Sequence[Report],
                 stale: Sequence[str] = ()) -> list[str]:  # fmt: skip
     report_to_ci(reports, stale, junit=None, github=True)
     return capsys.readouterr().err.splitlines()
@@ -662,7 +662,7 @@ def test_at_most_ten_annotations_of_a_kind_the_most_severe_first(desk, capsys):
     found += [difference(at, significance="minor") for at in range(1, 14)]
     found += [difference(99, follows=True)]
     damaged = refused(desk, "a broken chain", state="integrity")
-    lines = annotations(capsys, [different(desk, *found), damaged], ["goldens/old"])
+    lines = annotated(capsys, [different(desk, *found), damaged], ["goldens/old"])
     errors = [line for line in lines if line.startswith("::error ")]
     warnings = [line for line in lines if line.startswith("::warning ")]
 
@@ -676,7 +676,7 @@ def test_at_most_ten_annotations_of_a_kind_the_most_severe_first(desk, capsys):
 def test_an_annotation_names_the_file_and_the_line_of_the_golden(desk, capsys, monkeypatch):
     monkeypatch.chdir(desk)
     trace = next(golden_of(desk).glob("*.jsonl")).relative_to(desk)
-    [line] = annotations(capsys, [different(desk, difference(4), name="a:b,c")])
+    [line] = annotated(capsys, [different(desk, difference(4), name="a:b,c")])
 
     assert line == (
         f"::error file={trace},line=5,title=cra replay%3A a%3Ab%2Cc::ticket.note: "
@@ -686,7 +686,7 @@ def test_an_annotation_names_the_file_and_the_line_of_the_golden(desk, capsys, m
 
 def test_no_text_of_a_trace_is_a_command_to_the_runner(desk, capsys):
     evil = "100%\r\n::set-output name=x::y"
-    lines = annotations(capsys, [refused(desk, evil), different(desk, difference(reason=evil))])
+    lines = annotated(capsys, [refused(desk, evil), different(desk, difference(reason=evil))])
 
     assert len(lines) == 2
     assert all(line.startswith("::error ") for line in lines)
