@@ -634,7 +634,7 @@ def test_a_golden_of_100_megabytes_is_replayed(tmp_path):
         session = begun(project)
         filler = "x" * 9_000
         for at in range(5_600):
-            session.execute("ticket.sort", {"items": [at, filler]})
+            session.execute("ticket.sort", {"items": [str(at), filler]})
         session.end()
         report = recorded(session).report
     size = sum(path.stat().st_size for path in golden_of(place).rglob("*"))
