@@ -24,6 +24,7 @@ from bench.governed import measure_governed
 from bench.read import measure_read
 from bench.redaction import measure_redaction
 from bench.relevance import measure_relevance
+from bench.replay import measure_replay
 from bench.report import Table, as_facts, as_text, machine
 from bench.startup import measure_startup
 from bench.tail import measure_tail
@@ -48,6 +49,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "tail": Benchmark(measure_tail, "from an append to another process that follows"),
     "decide": Benchmark(measure_decide, "decide on a call with ten to a thousand rules"),
     "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
+    "replay": Benchmark(measure_replay, "compare two large traces, do a session again"),
     "startup": Benchmark(measure_startup, "commands beside an empty interpreter"),
     "relevance": Benchmark(measure_relevance, "what has to do with a goal: index and query"),
     "redaction": Benchmark(measure_redaction, "secrets found, and what looking costs"),

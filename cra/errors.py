@@ -56,6 +56,11 @@ class CraError(Exception):
         self.fix = fix
         self.where = where
 
+    def __str__(self) -> str:
+        """All that there is to say, for a traceback: a program has no other place for it."""
+        lines = [("where", self.where), ("fix", self.fix)]
+        return "\n".join([self.message, *(f"  {name}: {text}" for name, text in lines if text)])
+
 
 class UsageError(CraError):
     code = "CRA-1001"

@@ -1,4 +1,4 @@
-"""An agent under governance, from an empty directory to a refused forgery.
+"""An agent under governance, from an empty directory to a change of its rules that is noticed.
 
 Run by `make demo`. It works in a temporary directory and leaves nothing behind.
 """
@@ -33,6 +33,7 @@ def main() -> None:
         prove(shop)
         try_other_rules(shop, owner)
         forge(shop)
+        guard(shop, owner)
     say("If the runtime did not record it, it did not happen. If it was changed, it shows.")
 
 
@@ -110,6 +111,16 @@ def forge(project: Path) -> None:
     lines = (project / "cra.trace" / trace.name).read_text().splitlines(keepends=True)
     trace.write_text("".join(lines[:-2]))
     cra(copy, "trace", "verify", expect=3)
+
+
+def guard(project: Path, owner: str) -> None:
+    say("The session is kept as a golden. Done again under today's rules, nothing is otherwise.")
+    cra(project, "golden", "record", "last", "--name", "refunds")
+    cra(project, "replay")
+
+    say("Somebody tightens the rule: the owner signs refunds over 30. In CI, this fails.")
+    (project / "policies" / "refunds.json").write_text(rule(30, owner))
+    cra(project, "replay", expect=1)
 
 
 def rule(most: int, approver: str) -> str:

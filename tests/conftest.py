@@ -15,6 +15,8 @@ from hypothesis import settings
 OUTSIDE = dict(os.environ)
 FULL = OUTSIDE.get("CRA_TEST_FULL") == "1"
 XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+# What a runner of CI sets: cra replay goes by it.
+RUNNER = ("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
 TERMINAL = ("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 
 # No deadline: a loaded machine is no failure.
@@ -66,7 +68,7 @@ def _sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for method in ("connect", "connect_ex"):
             patch.setattr(socket.socket, method, _guarded(getattr(socket.socket, method)))
         for name in OUTSIDE:
-            if name.startswith("CRA_") or name in TERMINAL:
+            if name.startswith("CRA_") or name in (*RUNNER, *TERMINAL):
                 patch.delenv(name)
         patch.setenv("TERM", "xterm-256color")
         _move_home(patch, tmp_path_factory.mktemp("home"))

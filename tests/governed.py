@@ -130,6 +130,12 @@ def write_rules(place: Path, *policies: Mapping[str, Any]) -> None:
     (place / "policies" / "rules.json").write_text(json.dumps(policies))
 
 
+def configure(place: Path, **settings: Any) -> None:
+    """Add to the project's configuration, or put others in the place of settings."""
+    path = place / "cra.config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
 def begun(project: Project, **options: Any) -> GovernedSession:
     """A session that has resolved all that it may do."""
     session = project.session(**options)

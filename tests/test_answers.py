@@ -35,9 +35,18 @@ OTHERWISE = {
     "resolve": "carp-resolution",
     "execute": "carp-execution-result",
     "conformance": "conformance-report",
+    "trace replay": "replay",
 }
 # Schemas of what is read or stored, and of the report that tests/test_conformance.py looks at.
-NOT_PRINTED = {"atlas-manifest", "carp-request", "conformance-report", "cra-config", "trace-event"}
+NOT_PRINTED = {
+    "atlas-manifest",
+    "carp-request",
+    "conformance-report",
+    "cra-config",
+    "golden-manifest",
+    "policy",
+    "trace-event",
+}
 
 RULES = [
     rule("a-person-looks", "require_approval", "ticket.reply", reason="replies are public"),
@@ -117,7 +126,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     ledger = Printed(tmp_path_factory.mktemp("ledger"))
     ask_about_a_ledger(ledger)
     ask_about_a_bad_ledger(ledger)
-    return {name: desk.found[name] + ledger.found[name] for name in {*desk.found, *ledger.found}}
+    guarded = Printed(tmp_path_factory.mktemp("guarded"))
+    ask_about_goldens(guarded)
+    found = (desk.found, ledger.found, guarded.found)
+    return {name: [one for each in found for one in each[name]] for name in set().union(*found)}
 
 
 def ask_about_a_project(desk: Printed) -> None:
@@ -146,6 +158,7 @@ def ask_about_a_project(desk: Printed) -> None:
 def ask_about_calls(desk: Printed) -> None:
     """Calls of each kind: done, failed, denied, granted, refused and still waiting."""
     desk.ask("carp-resolution", "resolve --goal ticket")
+    desk.ask("carp-execution-result", "execute ticket.list")
     desk.ask("carp-execution-result", "execute ticket.read -p id=1042")
     desk.ask("carp-execution-result", "execute ticket.read -p id=1", 5)
     desk.ask("carp-execution-result", "execute ticket.delete -p id=1", 1)
@@ -160,6 +173,8 @@ def ask_about_calls(desk: Printed) -> None:
     desk.ask("explain-resolution", "explain --resolution last")
     desk.ask("explain-session", "explain --session last")
     desk.ask("session-show", "session show last")
+    for at in range(15):
+        desk.ask("session-show-at", f"session show last --at {at}")
     desk.ask("approvals-list", "approvals list")
     every = desk.ask("approvals-list", "approvals list --all")
     for one in every:
@@ -255,6 +270,41 @@ def ask_about_a_bad_ledger(ledger: Printed) -> None:
     ledger.ask("trace-prune", "trace prune --older-than 0d --yes", 3)
     (ledger.place / "empty.trace.jsonl").touch()
     ledger.ask("session-show", "session show empty.trace.jsonl")
+
+
+def ask_about_goldens(desk: Printed) -> None:
+    """Goldens that pass, that differ, that cannot be replayed, and that are damaged."""
+    shutil.copytree(DESK, desk.place / "support-desk")
+    desk.ask("init", "init --no-sign")
+    desk.ask("atlas-add", "atlas add support-desk --yes")
+    desk.ask("carp-resolution", "resolve --goal ticket")
+    desk.ask("carp-execution-result", "execute ticket.read -p id=1042")
+    reply = "execute ticket.reply -p id=1042 -p text=" + KEYS["github_token"][0](Random(1))
+    desk.ask("carp-execution-result", reply)
+    desk.ask("golden-list", "golden list")
+    desk.ask("golden-record", "golden record last --name desk")
+    subprocess.run(["sh", "-ec", COMMIT], cwd=desk.place, check=True, capture_output=True)
+    for line in ("replay", "trace replay --mode verify", "replay --base HEAD"):
+        desk.ask("replay", line)
+    desk.ask("trace-diff", "trace diff last last")
+    write_rules(desk.place, *DRAFT)
+    desk.ask("replay", "replay", 1)
+    desk.ask("golden-list", "golden list")
+    desk.ask("golden-review", "golden review", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CI", "true")
+        desk.ask("replay", "replay", 1)
+    desk.ask("golden-review", "golden review --accept")
+    desk.ask("golden-review", "golden review")
+    [golden, other] = (desk.place / "goldens" / name for name in ("desk", "other"))
+    shutil.copytree(golden, other)
+    (other / "manifest.json").write_text('{"manifest_version": "2.0"}')
+    desk.ask("replay", "replay", 2)
+    [trace] = golden.glob("*.trace.jsonl")
+    trace.write_bytes(trace.read_bytes().replace(b"ticket", b"parcel"))
+    desk.ask("replay", "replay", 3)
+    desk.ask("golden-list", "golden list")
+    desk.ask("trace-diff", f"trace diff last {trace}", 1)
 
 
 def record(place: Path) -> str:

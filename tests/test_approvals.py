@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,6 +31,7 @@ from tests.governed import (
     DESK,
     GOAL,
     begun,
+    configure,
     events,
     limit,
     payload_of,
@@ -40,7 +42,7 @@ from tests.governed import (
 )
 
 ASK = rule("a-person-looks", "require_approval", "ticket.note", "ticket.pay")
-BY: Approver = {"how": "terminal", "name": "reviewer"}
+BY: Approver = {"how": "program", "name": "reviewer"}
 CONSUMED = ["approval.consumed", "action.approved", "action.executed"]
 
 
@@ -114,6 +116,16 @@ def test_whoever_asks_again_asks_for_the_same_approval(desk, note):
     assert len(events(desk, "approval.requested")) == 1
 
 
+@pytest.mark.parametrize("how", ["terminal", "key", "program"])
+def test_the_word_of_a_program_is_recorded_as_that_whatever_it_says(desk, note, how):
+    session = desk
+    session.approvals.grant(asked(session, note), {"how": how, "name": "reviewer"})
+
+    [granted] = events(session, "approval.granted")
+    assert payload_of(granted)["approver"] == {"how": "program", "name": "reviewer"}
+    assert session.execute(*note).status == "success"
+
+
 def test_a_grant_is_for_its_arguments_alone(desk, note):
     desk.approvals.grant(asked(desk, note), BY)
     other = desk.execute("ticket.note", {**note[1], "text": "more"})
@@ -126,6 +138,18 @@ def test_a_grant_is_for_its_action_alone(desk, note):
     desk.approvals.grant(asked(desk, note), BY)
 
     assert desk.execute("ticket.pay", note[1]).status == "pending_approval"
+
+
+def test_a_grant_for_another_call_is_refused_where_none_is_needed(desk, note):
+    approval_id = asked(desk, note)
+    desk.approvals.grant(approval_id, BY)
+
+    with pytest.raises(UsageError, match="was given for another call"):
+        desk.execute("ticket.read", {"id": 1}, approval_id=approval_id)
+    with pytest.raises(NotFound):
+        desk.execute("ticket.read", {"id": 1}, approval_id="none")
+    assert [one.event_type for one in events(desk)].count("action.executed") == 0
+    assert desk.execute(*note, approval_id=approval_id).status == "success"
 
 
 def test_a_grant_is_for_its_session_alone(desk, note):
@@ -452,6 +476,18 @@ def test_what_was_asked_under_other_rules_cannot_be_granted(place, note):
             again.approvals.grant(approval_id, BY)
 
 
+def test_a_grant_under_other_settings_confers_nothing(place, note):
+    with opened(place) as project:
+        session = begun(project)
+        session.approvals.grant(asked(session, note), BY)
+    configure(place, agents={"agent": {"roles": ["admin"]}})
+    with opened(place) as project:
+        session = project.session(session_id=session.id)
+        session.resolve(GOAL)
+        assert session.execute(*note).status == "pending_approval"
+        assert runs(note) == 0
+
+
 def test_an_atlas_that_changed_is_asked_for_anew(place, note):
     with opened(place) as project:
         session = begun(project)
@@ -488,11 +524,10 @@ def test_an_approver_listed_after_a_call_was_asked_for_can_grant_it(place, note,
     with opened(place) as project:
         session = begun(project)
         first = asked(session, note)
-    config = json.loads((place / "cra.config.json").read_text())
-    config["policies"] = {"approvers": [str(approver.key)]}
-    (place / "cra.config.json").write_text(json.dumps(config))
+    configure(place, policies={"approvers": [str(approver.key)]})
     with opened(place) as project:
         again = project.session(session_id=session.id)
+        again.resolve(GOAL)
         second = asked(again, note)
         again.approvals.grant(second, BY, signer=approver)
 
@@ -561,6 +596,53 @@ def test_a_grant_is_consumed_by_one_of_many_processes(place, note):
 
     assert sorted(answers) == ["pending_approval"] * 3 + ["success"]
     assert runs(note) == 1
+
+
+DECIDE = """
+import os, time
+from cra.errors import UsageError
+approvals = project.session(session_id={session!r}).approvals
+decide = getattr(approvals, {way!r})
+open({ready!r}, "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.001)
+for approval_id in {asked!r}:
+    try:
+        decide(approval_id, {by!r})
+        print({way!r})
+    except UsageError:
+        print("late")
+"""
+
+
+def test_a_grant_and_a_denial_of_many_processes_have_one_winner(place, note):
+    action, arguments = note
+    calls = [(action, {**arguments, "text": str(number)}) for number in range(8)]
+    with opened(place) as project:
+        session = begun(project)
+        waiting = [asked(session, call) for call in calls]
+    ready = [place / f"ready-{number}" for number in range(4)]
+
+    def decide(number: int) -> list[str]:
+        way = ("grant", "deny")[number % 2]
+        facts = {"session": session.id, "asked": waiting, "by": BY}
+        program = DECIDE.format(way=way, ready=str(ready[number]), **facts)
+        return run(place, program).split()
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(decide, number) for number in range(4)]
+        while not all(path.exists() for path in ready):
+            time.sleep(0.01)
+        (place / "go").touch()
+        said = [one.result() for one in running]
+
+    won = [[way for way in each if way != "late"] for each in zip(*said, strict=True)]
+    assert [len(ways) for ways in won] == [1] * len(calls)
+    with opened(place) as project:
+        again = project.session(session_id=session.id)
+        done = [again.execute(*call).status for call in calls]
+    assert done == ["success" if ways == ["grant"] else "denied" for ways in won]
+    assert runs(note) == done.count("success")
 
 
 # A host program that asks in its own way

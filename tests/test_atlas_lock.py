@@ -398,7 +398,12 @@ def test_an_atlas_that_is_not_there_is_refused(project):
     (project / "atlases/a/atlas.json").unlink()
     (project / "atlases/a").rmdir()
 
-    assert refusal(project).code == Fault.BAD_PACKAGE
+    found = refusal(project)
+    assert (found.code, found.message) == (
+        Fault.DANGLING,
+        "expected the atlas com.example.support at atlases/a, found nothing there",
+    )
+    assert found.fix == "cra atlas remove com.example.support, or put it there"
 
 
 def test_an_atlas_that_loads_on_request_is_marked(project):
@@ -423,7 +428,13 @@ def test_one_policy_id_in_a_project_and_its_atlas_is_refused(project):
     (project / "policies/a.json").write_text(json.dumps(ALLOW))
 
     assert refusal(project).code == Fault.DUPLICATE
-    assert "allow: expected each policy_id once in a project" in refusal(project).message
+    found = refusal(project)
+    assert (found.where, found.message) == (
+        "policies/a.json:1:1",
+        "allow: expected each policy_id once in a project, "
+        "found it at atlases/a/atlas.json:1:137 of the atlas com.example.support too",
+    )
+    assert found.fix == "give the project's rule another policy_id"
 
 
 @pytest.mark.parametrize("name", ["rules.jsonc", "deny.json.bak", "deny.JSON", "sub/deny.json"])

@@ -285,7 +285,11 @@ def test_a_directory_exchanged_for_a_link_before_it_is_opened_gains_nothing(tmp_
 
 
 def test_a_package_that_is_not_there_is_our_error(tmp_path):
-    assert "no such file" in refusal(tmp_path / "nothing")
+    with pytest.raises(AtlasError) as caught:
+        read_package(tmp_path / "nothing")
+
+    assert caught.value.code == Fault.DANGLING
+    assert caught.value.where == str(tmp_path / "nothing")
 
 
 def test_directories_without_end_are_refused(tmp_path):

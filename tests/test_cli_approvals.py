@@ -64,8 +64,10 @@ def test_a_person_grants_it_and_it_runs_once(place):
     assert "Let it be done once? [y/N]" in screen
     assert "GRANTED: ticket.note" in screen
     assert listed(place) == []
+    assert "1 of 1 uses left" in answer(place, "approvals", "show", approval_id)
     done = cra(place, "execute", "--approval", "last")
     assert done.returncode == 0, done.stderr
+    assert "0 of 1 uses left" in answer(place, "approvals", "show", approval_id)
     assert runs(place) == 1
     assert cra(place, "execute", *note(place)).returncode == 4
     assert runs(place) == 1
@@ -82,6 +84,22 @@ def test_an_approver_sees_all_that_there_is_to_know(place):
     facts = json.loads(answer(place, "approvals", "show", "last", "--json"))
     assert (facts["state"], facts["goal"], facts["before"][0]["action_id"]) == (
         "pending", GOAL, "ticket.read")  # fmt: skip
+
+
+def test_a_list_has_room_for_the_arguments_of_an_agent_with_a_long_name(place):
+    agent = "the-night-shift-of-the-support-desk"
+    for name in ("cli", agent):
+        answer(place, "resolve", "--goal", GOAL, "--agent", name)
+        cra(place, "execute", *note(place), "--agent", name)
+
+    lines = answer(place, "approvals", "list", COLUMNS="80").splitlines()
+    whole = answer(place, "approvals", "list").splitlines()
+
+    assert [line for line in lines if len(line) > 80] == []
+    assert all('{"file": ' in line for line in lines[1:])
+    assert agent in whole[1]
+    for line in lines[1:]:
+        assert answer(place, "approvals", "show", line.split()[0])
 
 
 def test_the_last_approval_is_the_one_asked_for_last_whichever_session_began_last(place):
@@ -127,6 +145,13 @@ def test_a_denial_denies_the_call(place):
     assert denied.returncode == 1
     assert "denied it: not today" in denied.stdout
     assert runs(place) == 0
+    [found] = listed(place, "--all")
+    [given] = found["decisions"]
+    show = f"cra approvals show {found['approval_id']}"
+    assert f"fix: {show} says who refused it, and until when" in denied.stderr
+    shown = " ".join(answer(place, *show.split()[1:]).split())
+    who = f"by {given['approver']['name']}, on a terminal, until {given['expires_at']}"
+    assert f"denied: {who}: not today" in shown
 
 
 @pytest.mark.parametrize(
@@ -264,6 +289,7 @@ def test_a_wait_without_a_time_ends_when_the_approval_expires(place):
     settings = json.loads((place / "cra.config.json").read_text())
     settings.setdefault("policies", {})["approval_ttl_seconds"] = 1
     (place / "cra.config.json").write_text(json.dumps(settings))
+    answer(place, "resolve", "--goal", "note a ticket")
 
     assert cra(place, "execute", "--wait", *note(place)).returncode == 4
     assert listed(place, "--all")[0]["state"] == "expired"

@@ -13,7 +13,9 @@ import pytest
 
 from cra.cli.project import user_dirs
 from cra.runtime.project import Project
-from tests.program import answer, at_terminal, cra
+from tests.program import ROOT, answer, at_terminal, cra
+
+EXAMPLES = ROOT / "examples" / "atlases"
 
 DESK = {
     "atlas_version": "1.0",
@@ -528,7 +530,7 @@ def test_the_atlases_of_a_project_are_listed_and_shown(added):
     assert shown["grants"] == ["ticket.find"]
     assert shown["reach"] == ["program rm"]
     assert [rule["policy_id"] for rule in shown["policies"]] == ["desk-reads", "desk-keeps"]
-    assert "ticket.find(words, limit?) low risk, runs static" in printed
+    assert "ticket.find(words: string, limit?: integer) low risk, runs static" in printed
     assert "com.example.desk" in answer(added, "atlas", "list")
 
 
@@ -878,11 +880,11 @@ FAILURES = [
     ),
     (
         {**KEEPS, "expect": {"decision": "allow"}},
-        "expected allow by any rule, found deny by desk-keeps: desk-keeps denies it",
+        "expected allow by any rule, found deny by desk-keeps: a rule denies it",
     ),
     (
         {**KEEPS, "expect": {"decision": "deny", "policy_id": "desk-reads"}},
-        "expected deny by desk-reads, found deny by desk-keeps: desk-keeps denies it",
+        "expected deny by desk-reads, found deny by desk-keeps: a rule denies it",
     ),
 ]
 
@@ -959,9 +961,90 @@ def test_scenarios_run_on_the_files_as_they_are_before_a_change_is_accepted(adde
     assert answer(added, "atlas", "test").endswith("1 passed, 0 failed")
 
 
+def test_a_scenario_without_what_it_expects_is_told_in_words(tmp_path):
+    path = write_atlas(tmp_path / "desk", {"name": "a", "goal": "find a ticket"})
+    said = cra(tmp_path, "atlas", "validate", path)
+
+    assert "expected an expect, found none" in said.stdout
+
+
+def test_a_file_that_is_no_python_is_told_once_for_all_its_actions(tmp_path):
+    find, *others = DESK["actions"]
+    actions = [
+        {**find, "action_id": f"ticket.{name}", "executor": f"python:desk:{name}"}
+        for name in ("find", "read", "note")
+    ]
+    path = write_atlas(tmp_path / "desk", actions=[*others, *actions])
+    (path / "desk.py").write_text("def find(:")
+    said = cra(tmp_path, "atlas", "validate", path)
+
+    assert said.returncode == 2
+    assert said.stdout.count("expected a file of Python, found a mistake in it") == 1
+
+
+def test_an_atlas_that_is_gone_is_named_with_what_mends_it(added, desk):
+    desk.rename(desk.with_name("elsewhere"))
+
+    for command in (("resolve", "--goal", "x"), ("atlas", "lock"), ("atlas", "list")):
+        said = cra(added, *command)
+        assert said.returncode == 2
+        assert "expected the atlas com.example.desk at " in said.stderr
+        assert "fix: cra atlas remove com.example.desk, or put it there" in said.stderr
+    assert cra(added, "atlas", "remove", "com.example.desk", "--yes").returncode == 0
+    assert cra(added, "atlas", "list").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["add", "validate"])
+def test_a_path_where_no_atlas_is_says_so(project, command):
+    said = cra(project, "atlas", command, "nosuch")
+
+    assert said.returncode == 2
+    assert "CRA-2104" in said.stderr
+    assert "expected an atlas, a directory or a zip file, found nothing there" in said.stderr
+    assert "fix: cra atlas create nosuch begins one" in said.stderr
+
+
+def test_without_an_atlas_there_is_nothing_to_test_or_resolve(project):
+    tested = cra(project, "atlas", "test")
+    resolved = cra(project, "resolve", "--goal", "read a ticket")
+
+    assert (tested.returncode, resolved.returncode) == (2, 1)
+    assert "expected an atlas in the project, found none" in tested.stderr
+    assert "fix: cra atlas add PATH" in tested.stderr
+    assert "the project has no atlas" in resolved.stderr
+    assert "next: cra atlas add PATH" in resolved.stderr
+
+
 def test_no_scenarios_are_no_success(tmp_path):
     write_atlas(tmp_path / "desk", tests=[])
     said = cra(tmp_path, "atlas", "test", "desk")
 
     assert said.returncode == 2
-    assert "expected scenarios, found none" in said.stderr
+    assert "expected scenarios or goldens, found none" in said.stderr
+
+
+def test_the_goldens_of_an_atlas_are_its_tests_too(tmp_path):
+    shutil.copytree(EXAMPLES / "support-desk", tmp_path / "desk")
+    manifest = tmp_path / "desk" / "atlas.json"
+
+    assert "desk/goldens\n  passed  printer\n" in answer(tmp_path, "atlas", "test", "desk")
+
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"exclusiveMinimum": 100', '"exclusiveMinimum": 10'))
+    failed = cra(tmp_path, "atlas", "test", "desk")
+
+    assert failed.returncode == 1
+    told = " ".join(failed.stdout.split())
+    assert "FAILED printer breaking: refund.issue: the decision flipped: allowed" in told
+    assert "now denied by refund-limit" in told
+    assert not list(tmp_path.glob("**/*.new"))
+
+
+def test_a_golden_of_an_atlas_that_was_changed_is_named(tmp_path):
+    shutil.copytree(EXAMPLES / "hello-world", tmp_path / "hello")
+    [trace] = (tmp_path / "hello" / "goldens" / "hello").glob("*.jsonl")
+    trace.write_bytes(trace.read_bytes().replace(b"World", b"Wurld"))
+    failed = cra(tmp_path, "atlas", "test", "hello")
+
+    assert failed.returncode == 1
+    assert "CRA-3025" in failed.stdout

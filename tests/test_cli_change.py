@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -68,11 +70,19 @@ def append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def test_a_sound_ledger_has_nothing_to_accept(project):
-    for arguments in ((), ("--all",), ("last",), ("journal",), ("--all", "--accept")):
+def test_a_sound_ledger_has_nothing_to_accept(project, session_id):
+    everything, journal = "the ledger", "the journal"
+    for arguments, where in (
+        ((), journal),
+        (("--all",), everything),
+        (("last",), f"the session {session_id}"),
+        (("journal",), journal),
+        (("--all", "--accept"), everything),
+    ):
         said = cra(project, "trace", "repair", *arguments)
 
-        assert (said.returncode, said.stdout) == (0, "nothing to accept\n")
+        assert (said.returncode, said.stdout) == (0, f"nothing to accept in {where}\n")
+        assert said.stderr == ""
 
 
 @pytest.mark.parametrize("name", ["an ended session", "an open session", "journal"])
@@ -97,7 +107,7 @@ def test_half_a_line_is_removed_when_accepted(project, session_id, name):
     *_, recovered = read_events(path)
     assert recovered.event_type == "ledger.recovered" or chain == "journal"
     assert verdict(project) == ("INTACT", "L2")
-    assert answer(project, "trace", "repair", "--all", "--accept") == "nothing to accept"
+    assert answer(project, "trace", "repair", "--all", "--accept").startswith("nothing to accept")
 
 
 def test_an_ended_session_that_is_mended_stays_ended(project, session_id):
@@ -133,7 +143,9 @@ def test_damage_beyond_the_checkpoint_is_cut_off_when_accepted(project, session_
 def test_what_to_mend_is_chosen(project, session_id):
     append(project / "cra.trace" / f"{session_id}.trace.jsonl", b"rubbish\n")
 
-    assert cra(project, "trace", "repair").returncode == 0
+    journal = cra(project, "trace", "repair")
+    assert (journal.returncode, journal.stdout) == (0, "nothing to accept in the journal\n")
+    assert "not looked at: 1 other finding; cra trace repair --all" in journal.stderr
     assert cra(project, "trace", "repair", "--all").returncode == 1
     assert cra(project, "trace", "repair", "last", "--all").returncode == 2
     assert cra(project, "trace", "repair", "none").returncode == 2
@@ -151,6 +163,63 @@ def test_what_a_signed_checkpoint_covers_is_beyond_repair(project, session_id, n
         assert said.returncode == 3
         assert "Keep it as evidence" in said.stdout
     assert path.read_bytes() == edited
+
+
+def test_a_session_that_is_beyond_repair_says_how_its_agent_goes_on(project):
+    session_id = answer(project, "session", "start", "--agent", "it's me")
+    cra(project, "resolve", "--goal", "close the red door", "--agent", "it's me")
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"red door", b"old door"))
+    said = cra(project, "trace", "repair", "last")
+
+    _, _, command = said.stdout.rstrip().rpartition("with a new session: ")
+    assert said.returncode == 3
+    begun = answer(project, *shlex.split(command)[1:])
+    resolved = cra(project, "resolve", "--goal", "close", "--agent", "it's me", "--json")
+    assert json.loads(resolved.stdout)["trace_id"] == begun
+
+
+def test_a_journal_that_is_beyond_repair_says_how_to_begin_another(project, tmp_path):
+    path = project / "cra.trace" / "journal.trace.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"runtime"', b'"agent"', 1))
+    refused = cra(project, "session", "start")
+    said = cra(project, "trace", "repair")
+
+    assert (refused.returncode, f"where: {path}, event 0\n" in refused.stderr) == (3, True)
+    assert "move the directory away; then cra trace repair --accept" in said.stdout
+    (project / "cra.trace").rename(tmp_path / "evidence")
+    answer(project, "trace", "repair", "--accept")
+    answer(project, "session", "start")
+    assert verdict(project) == ("INTACT", "L2")
+
+
+def test_a_session_whose_file_is_gone_is_accepted_by_nobody(project, session_id, tmp_path):
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.rename(tmp_path / "kept")
+    for arguments in ((session_id,), (session_id, "--accept"), ("--all", "--accept")):
+        said = cra(project, "trace", "repair", *arguments)
+
+        assert said.returncode == 3
+        assert "CRA-3021" in said.stdout
+        assert "bring the file back, from a copy. Without it the verdict stays" in said.stdout
+        assert "evidence" not in said.stdout
+    (tmp_path / "kept").rename(path)
+    assert verdict(project) == ("INTACT", "L2")
+
+
+def test_a_session_of_no_writer_of_the_ledger_is_kept_outside_it(project, tmp_path):
+    other = tmp_path / "other"
+    answer(tmp_path, "init", other)
+    foreign = answer(other, "session", "start")
+    cra(other, "resolve", "--goal", "close")
+    stray = project / "cra.trace" / f"{foreign}.trace.jsonl"
+    shutil.copy(other / "cra.trace" / stray.name, stray)
+    said = cra(project, "trace", "repair", "--all")
+
+    assert (said.returncode, "UNLISTED" in said.stdout) == (3, True)
+    assert "Keep it as evidence, outside the project" in said.stdout
+    stray.rename(tmp_path / "evidence")
+    assert verdict(project) == ("INTACT", "L2")
 
 
 def test_repair_tells_programs_the_same(project, session_id):
@@ -211,6 +280,9 @@ def test_a_break_with_what_was_remembered_is_recorded_when_accepted(
         "root": remembered.root,
     }
     assert verdict(project) == ("INTACT", "L2")
+    events = f"{remembered.size} event{'s' * (remembered.size != 1)}"
+    told = f"what was seen here before: {events} of the journal of the ledger {before}\n"
+    assert told in cra(project, "trace", "verify").stderr
     answer(project, "session", "start")
     assert cra(project, "trace", "repair", "--all").returncode == 0
 
@@ -253,7 +325,10 @@ def test_another_key_is_recorded_when_accepted(project, tmp_path):
     assert "cra trace repair --accept" in refused.stderr
     assert shown.returncode == 1
     assert "sign every checkpoint with it" in shown.stdout
-    answer(project, "trace", "repair", "--accept", "--reason", "the laptop was lost")
+    accepted = cra(project, "trace", "repair", "--accept", "--reason", "the laptop was lost")
+    assert accepted.returncode == 0
+    assert "cra.config.json does not list the key that signs now" in accepted.stderr
+    assert f'add "{new}" to keys\n' in accepted.stderr
     assert journal(project, "journal.key_added") == [
         {"signer": new, "reason": "the laptop was lost"}
     ]
@@ -322,6 +397,10 @@ def test_a_signed_ledger_is_not_repaired_without_a_key(project, tmp_path):
 
     assert said.returncode == 2
     assert "CRA_SIGNING_KEY_FILE" in said.stderr
+    assert "cra init makes another, then cra trace repair --accept" in said.stderr
+    answer(project, "init")
+    answer(project, "trace", "repair", "--accept")
+    answer(project, "session", "start")
 
 
 def test_an_unsigned_ledger_is_repaired_without_a_key(tmp_path):
@@ -475,7 +554,8 @@ def test_a_session_starts_and_ends(project):
     assert facts["scopes"] == ["a", "b"]
     assert facts["ttl_seconds"] == 5400
     assert facts["signer"].startswith("cra.local+")
-    ended = json.loads(answer(project, "session", "end", "--reason", "by hand", "--json"))
+    words = ("--agent", "reviewer", "--reason", "by hand", "--json")
+    ended = json.loads(answer(project, "session", "end", *words))
     assert (ended["session_id"], ended["reason"]) == (session_id, "by hand")
     assert ended["summary"]["events"] == 2
     assert verdict(project) == ("INTACT", "L2")
@@ -488,14 +568,30 @@ def test_end_wants_one_open_session(project):
     several = cra(project, "session", "end")
 
     assert (none.returncode, several.returncode) == (2, 2)
+    assert "fix: cra session list\n" in none.stderr
+    assert "fix: name the one to end\n" in several.stderr
     assert first in several.stderr
     assert second in several.stderr
     answer(project, "session", "end", first)
     again = cra(project, "session", "end", first)
     assert (again.returncode, "CRA-4003" in again.stderr) == (2, True)
+    assert f"fix: cra session show {first}\n" in again.stderr
     assert answer(project, "session", "end") == (
         f"ended {second}: 2 events, 0 resolutions, 0 actions, 0 denials"
     )
+
+
+def test_end_passes_over_sessions_of_other_agents_and_those_that_are_over(project):
+    others = answer(project, "session", "start", "--agent", "reviewer")
+    over = answer(project, "session", "start", "--ttl", "1s")
+    time.sleep(1.1)
+    none = cra(project, "session", "end")
+    own = answer(project, "session", "start")
+
+    assert (none.returncode, "of the agent cli, found none" in none.stderr) == (2, True)
+    assert answer(project, "session", "end").startswith(f"ended {own}:")
+    assert answer(project, "session", "end", "--agent", "reviewer").startswith(f"ended {others}:")
+    assert answer(project, "session", "end", over).startswith(f"ended {over}:")
 
 
 def test_a_child_shares_its_parents_trace_and_is_no_wider(project):

@@ -125,6 +125,36 @@ def test_a_setting_that_is_not_the_projects_is_told_with_its_origin(project):
 # The key
 
 
+def test_a_project_whose_configuration_lists_keys_needs_one_of_ones_own(project):
+    key_file().unlink()
+    found = checks(project, code=1)["key"]
+
+    assert (found["state"], found["fix"]) == ("FAIL", "cra init makes a key")
+
+
+def test_a_key_that_does_not_sign_the_ledger_fails_and_what_is_named_mends_it(project, tmp_path):
+    answer(project, "session", "start")
+    key_file().rename(tmp_path / "old.key")
+    gone = checks(project, code=1)["key"]
+    answer(project, "init")
+    other = checks(project, code=1)["key"]
+
+    assert (gone["state"], other["state"]) == ("FAIL", "FAIL")
+    assert gone["message"].endswith("which signs this ledger, found no key")
+    assert gone["fix"].endswith("cra init makes another, then cra trace repair --accept")
+    assert other["fix"].endswith("or cra trace repair --accept")
+    assert cra(project, "session", "start").returncode == 2
+    old = checks(project, CRA_SIGNING_KEY_FILE=str(tmp_path / "old.key"))["key"]
+    answer(project, "trace", "repair", "--accept")
+    assert (old["state"], checks(project)["key"]["state"]) == ("OK", "OK")
+    answer(project, "session", "start")
+
+
+def test_an_unsigned_ledger_needs_no_key(unsigned):
+    answer(unsigned, "session", "start")
+    assert checks(unsigned)["key"]["state"] == "WARN"
+
+
 def test_a_key_that_others_can_read_fails_and_is_closed_on_request(project):
     key_file().chmod(0o644)
 
@@ -302,11 +332,39 @@ def test_sessions_past_their_retention_are_counted(unsigned, monkeypatch):
 def test_an_atlas_that_the_lock_does_not_know_fails(project):
     config = json.loads((project / "cra.config.json").read_text())
     (project / "cra.config.json").write_text(json.dumps({**config, "atlases": ["atlases/a"]}))
+    (project / "atlases/a").mkdir(parents=True)
 
     found = checks(project, code=1)["atlases"]
 
     assert found["message"].startswith("CRA-2130: ")
     assert found["fix"] == "cra atlas lock"
+
+
+def test_an_atlas_that_is_listed_and_not_there_fails_with_its_name(project):
+    config = json.loads((project / "cra.config.json").read_text())
+    (project / "cra.config.json").write_text(json.dumps({**config, "atlases": ["nope"]}))
+
+    found = checks(project, code=1)["atlases"]
+
+    assert found["message"].startswith("CRA-2104: expected an atlas that the configuration lists")
+    assert found["message"].endswith(f"at nope, found nothing there ({project / 'nope'})")
+    assert found["fix"] == 'take "nope" out of `atlases` in cra.config.json, or put it there'
+    locked = cra(project, "atlas", "lock")
+    assert (locked.returncode, f"fix: {found['fix']}" in locked.stderr) == (2, True)
+
+
+def test_mistakes_in_rules_are_told_as_such_with_the_first_of_them(project):
+    (project / "policies").mkdir()
+    rule = {"policy_id": "idle", "type": "dney", "actions": []}
+    (project / "policies/p.json").write_text(json.dumps(rule))
+
+    found = checks(project, code=1)
+    message = found["policies"]["message"]
+
+    assert "atlases" not in found
+    assert message.startswith("CRA-2100: expected policies without mistakes, found 2, the first: ")
+    assert "policies/p.json:1:31: type: expected one of deny" in message
+    assert found["policies"]["fix"] == "cra policy check"
 
 
 def test_findings_about_policies_are_counted(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,21 @@ def test_a_goal_is_resolved_to_actions_denials_and_context(project):
     assert block["content"] == "# House rules\nBe kind.\n"
 
 
+def test_the_parts_of_a_resolution_stand_one_line_apart(project):
+    with_denial = answer(project, "resolve", "--goal", "close the ticket about the printer")
+    rules = json.loads((project / "atlases/desk/atlas.json").read_text())
+    rules["policies"] = rules["policies"][:1]
+    (project / "atlases/desk/atlas.json").write_text(json.dumps(rules))
+    pin(project)
+    without = answer(project, "resolve", "--goal", "close the ticket about the printer")
+
+    assert "\n\ndenied" in with_denial
+    assert "denied" not in without
+    for shown in (with_denial, without):
+        assert "\n\ncontext" in shown
+        assert "\n\n\n" not in shown
+
+
 def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project):
     answer(project, "resolve", "--goal", "close a ticket")
 
@@ -186,12 +202,54 @@ def test_the_same_key_does_not_run_an_action_again(project):
 
     first, second = (json.loads(answer(project, *once)) for _ in range(2))
     other = cra(project, "execute", "ticket.close", "-p", "id=5", "--idempotency-key", "k")
+    action = cra(project, "execute", "ticket.read", "-p", "id=4", "--idempotency-key", "k")
 
     assert (first["repeated"], second["repeated"]) == (False, True)
     assert first["result"] == second["result"]
     assert closed(project) == ["4"]
     assert other.returncode == 2
-    assert "expected the idempotency key 'k'" in other.stderr
+    assert "found that 'k' was used for ticket.close with other arguments" in other.stderr
+    assert "found that 'k' was used for another action, ticket.close" in action.stderr
+
+
+def test_a_program_that_fails_shows_the_end_of_what_it_said(project):
+    script = 'echo "one" >&2; echo "two" >&2; printf "no\\033[2J paper\\n\\n" >&2; exit 3'
+    broken = {
+        "action_id": "ticket.print",
+        "name": "Print a ticket",
+        "risk_tier": "low",
+        "parameters_schema": {"type": "object"},
+        "executor": {"type": "process", "command": ["sh", "-c", script]},
+    }
+    path = project / "atlases" / "desk" / "atlas.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"actions": [*written["actions"], broken]}))
+    pin(project)
+    answer(project, "resolve", "--goal", "print a ticket")
+
+    said = cra(project, "execute", "ticket.print")
+    error = json.loads(cra(project, "execute", "ticket.print", "--json").stdout)["error"]
+
+    assert said.returncode == 5
+    assert said.stdout == "FAILED: exit_code: expected exit code 0, found 3\n"
+    assert said.stderr.splitlines()[:3] == [
+        "stderr: one", "stderr: two", "stderr: no\\x1b[2J paper"]  # fmt: skip
+    assert error["details"]["stderr"] == "one\ntwo\nno\x1b[2J paper\n\n"
+
+
+def test_a_resolution_is_named_as_explain_names_it(project):
+    answer(project, "resolve", "--goal", "read a ticket")
+    read = ("execute", "ticket.read", "-p", "id=4", "--resolution")
+    recorded = types(project)
+
+    unknown = [cra(project, *read, name) for name in ("lst", "", "0192f0c1")]
+    assert [said.returncode for said in unknown] == [2, 2, 2]
+    assert "expected the resolution 'lst' in the session" in unknown[0].stderr
+    assert types(project) == recorded
+
+    done = json.loads(answer(project, *read, "last", "--json"))
+    again = json.loads(answer(project, *read, done["resolution_id"][:20], "--json"))
+    assert done["resolution_id"] == again["resolution_id"]
 
 
 def test_a_dry_run_is_decided_and_recorded_and_runs_nothing(project):
@@ -316,6 +374,64 @@ def test_a_session_that_is_begun_after_a_damaged_one_is_gone_on_with(project):
     assert resolved["trace_id"] == session_id
     answer(project, "session", "end", session_id)
     assert cra(project, "resolve", "--goal", "close a ticket").returncode == 3
+
+
+def change(project: Path, session_id: str, old: bytes, new: bytes) -> None:
+    """Edit a word of what a checkpoint covers; the lines stay where they are."""
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def cut(project: Path, session_id: str) -> None:
+    path = project / "cra.trace" / f"{session_id}.trace.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def resolved_in(project: Path, *arguments: str) -> str:
+    said = answer(project, "resolve", "--goal", "close the red door", "--json", *arguments)
+    return str(json.loads(said)["trace_id"])
+
+
+@pytest.mark.parametrize(
+    ("agent", "code"), [("cli", "CRA-3002"), ("it's me", "CRA-3002"), ("cli", "CRA-3010")]
+)
+def test_the_way_on_from_a_session_that_was_tampered_with_leads_on(project, agent, code):
+    named = () if agent == "cli" else ("--agent", agent)
+    session_id = resolved_in(project, *named)
+    if code == "CRA-3002":
+        change(project, session_id, b"red door", b"old door")
+    else:
+        cut(project, session_id)
+    fixes = []
+    for command in (
+        ("resolve", "--goal", "close", *named),
+        ("resolve", "--goal", "close", "--session", session_id),
+        ("execute", "ticket.close", "-p", "id=4", *named),
+        ("session", "end", session_id, "--force"),
+    ):
+        said = cra(project, *command)
+        assert (said.returncode, f"error[{code}]" in said.stderr) == (3, True)
+        assert f"where: {project / 'cra.trace' / session_id}.trace.jsonl" in said.stderr
+        fixes.append(said.stderr.partition("fix: ")[2].rstrip())
+
+    [fix] = set(fixes)
+    verify, way_on = fix.split("; to go on without it: ")
+    assert verify == f"cra trace verify {session_id}"
+    began = answer(project, *shlex.split(way_on)[1:])
+    assert resolved_in(project, *named) == began
+    assert cra(project, "execute", "ticket.close", "-p", "id=4", *named).returncode == 0
+    assert closed(project) == ["4"]
+
+
+def test_a_session_that_was_tampered_with_gives_way_to_none_begun_before_it(project):
+    earlier, session_id = answer(project, "session", "start"), answer(project, "session", "start")
+    resolved_in(project, "--session", session_id)
+    change(project, session_id, b"red door", b"old door")
+
+    said = cra(project, "resolve", "--goal", "close")
+    assert (said.returncode, earlier in said.stderr, session_id in said.stderr) == (2, True, True)
+    answer(project, "session", "end", earlier)
+    assert cra(project, "resolve", "--goal", "close").returncode == 3
 
 
 def test_a_damaged_session_that_is_over_is_in_nobodys_way(project, monkeypatch):

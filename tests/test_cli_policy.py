@@ -165,6 +165,18 @@ def test_an_atlas_rule_is_shown_with_the_atlas_it_stands_in(project):
     assert rule["where"].startswith("atlases/shop/atlas.json:")
 
 
+def test_an_atlas_rule_is_named_in_one_way_on_a_screen(project):
+    atlas = json.loads((project / "atlases/shop/atlas.json").read_text())
+    atlas["policies"].append({"policy_id": "shop-keeps", "type": "deny"})
+    (project / "atlases/shop/atlas.json").write_text(json.dumps(atlas))
+    lock(project)
+
+    shown = cra(project, "explain", "ticket.read").stdout
+
+    assert "(atlases/shop/atlas.json:1:" in shown
+    assert shown.count("atlases/shop/atlas.json:") == shown.count("atlas.json:")
+
+
 def test_what_an_action_asks_for_itself_is_shown_with_its_atlas(project):
     atlas = json.loads((project / "atlases/shop/atlas.json").read_text())
     atlas["actions"][2]["requires_confirmation"] = True
@@ -315,6 +327,17 @@ def test_a_file_of_parameters_is_one_json_object(tmp_path, text):
         parameters_of([], str(file), {})
 
 
+def test_a_mistake_in_parameters_is_told_with_its_place(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{\n "amount" 5}')
+
+    with pytest.raises(UsageError) as caught:
+        parameters_of([], str(file), {})
+
+    found = "expected parameters as JSON, found a mistake: expecting ':' delimiter"
+    assert (caught.value.message, caught.value.where) == (found, f"{file}:2:11")
+
+
 def test_facts_of_the_context_are_what_a_condition_can_compare():
     words = ["a=1", "b=true", "c=null", "d=text", 'e={"x": 1}', "f="]
 
@@ -401,7 +424,7 @@ def test_a_rule_that_cannot_be_read_leads_no_command_back_to_itself(project, com
 
     assert done.returncode == 2
     assert f"cra {' '.join(command[:2])}" not in done.stderr
-    assert "fix: write it as expected; until then nothing is resolved" in done.stderr
+    assert "fix: cra schema policy has what a rule may hold" in done.stderr
 
 
 # policy test

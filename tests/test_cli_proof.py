@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -369,6 +370,30 @@ def test_a_path_that_holds_nothing_to_verify_is_a_usage_error(project, path):
     said = cra(project, "trace", "verify", path)
 
     assert (said.returncode, said.stdout) == (2, "")
+
+
+def test_a_directory_is_named_by_its_bare_name_where_no_session_could_be_meant(project, tmp_path):
+    shutil.copytree(project / "cra.trace", project / "copy")
+    shutil.copytree(project / "cra.trace", tmp_path / "elsewhere" / "copy")
+    for place in (project, tmp_path / "elsewhere"):
+        assert answer(place, "trace", "verify", "copy") == answer(
+            place, "trace", "verify", "./copy"
+        )
+    assert "expected the session copies" in cra(project, "trace", "verify", "copies").stderr
+
+
+@pytest.mark.parametrize(("place", "path"), [("project", "."), ("", "project")])
+def test_whoever_names_a_project_is_told_where_its_ledger_is(project, place, path):
+    config = project / "cra.config.json"
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps({**settings, "trace": {"directory": "the records"}}))
+    (project / "cra.trace").rename(project / "the records")
+    stood = project.parent / place
+    said = cra(stood, "trace", "verify", path)
+
+    assert (said.returncode, said.stdout) == (2, "")
+    _, _, fix = said.stderr.rstrip().rpartition("fix: ")
+    assert answer(stood, *shlex.split(fix)[1:]).splitlines()[-1].startswith("INTACT")
 
 
 def test_a_path_stands_alone(project, session_id):

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cra import Project
 from tests.console import blocks, follow, follow_page, untrue
@@ -56,10 +57,10 @@ def test_the_page_of_an_example_leads_the_whole_way(atlas):
     assert re.search(r"^DENIED: .* \([a-z-]+\)$", commands, re.MULTILINE)
 
 
-def added(place: Path, name: str) -> Path:
+def added(place: Path, name: str, *how: str) -> Path:
     """A project with one of the examples."""
     shutil.copytree(EXAMPLES / "atlases" / name, place / name)
-    answer(place, "init")
+    answer(place, "init", *how)
     answer(place, "atlas", "add", name, "--yes")
     return place
 
@@ -80,9 +81,9 @@ def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
         added(tmp_path, "support-desk"), "$ python /path/to/cra/examples/governed_script.py\n"
     )
 
-    assert ran.done.stdout.endswith(
-        "not packed: parcel.pack: no rule allows it (default:no-rule-allows)\n"
-    )
+    denied, fix = ran.done.stdout.splitlines()[-2:]
+    assert denied == "not packed: parcel.pack: no rule allows it (default:no-rule-allows)"
+    assert fix.startswith("  fix: add to the project's policies: {")
 
 
 def test_the_demo_tells_its_story_to_the_end(tmp_path):
@@ -90,11 +91,78 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
 
     assert (told.done.returncode, told.done.stderr.count("Traceback")) == (0, 0)
     for words in ("GRANTED: refund.issue", "approval.consumed", '"$redacted":"github_token"',
-                  "2 of 6 calls would be decided otherwise", "TAMPERED"):  # fmt: skip
+                  "2 of 6 calls would be decided otherwise", "TAMPERED",
+                  "passed     refunds  decide, identical\n",
+                  "the decision flipped: allowed by desk-work, now to be approved"):  # fmt: skip
         assert words in told.done.stdout
     shown = [shlex.split(line[2:]) for line in told.done.stdout.splitlines() if line[:2] == "$ "]
     [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]
     assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
+
+
+@of_each_atlas
+def test_a_project_with_an_example_decides_as_its_goldens_say(
+    tmp_path, monkeypatch, request, atlas
+):
+    project = added(tmp_path, atlas.name, "--no-sign")  # as the goldens are
+    shutil.copytree(atlas / "goldens", project / "goldens")
+    monkeypatch.setenv("CRA_PROJECT", str(project))
+    golden = request.getfixturevalue("golden")
+
+    for place in sorted((project / "goldens").iterdir()):
+        golden.check(place.name, fail_on="minor")
+
+
+WORKFLOWS = {
+    "github": lambda jobs: [one["run"] for one in jobs["jobs"]["replay"]["steps"] if "run" in one],
+    "gitlab": lambda jobs: jobs["replay"]["script"],
+}
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A project with a golden, in a repository on a branch that its commands are told of."""
+    desk = added(tmp_path, "support-desk")
+    answer(desk, "resolve", "--goal", "refund the ticket about the printer")
+    answer(desk, "execute", "refund.issue", "-p", "ticket=1042", "-p", "amount=40")
+    answer(desk, "golden", "record", "last", "--name", "refunds")
+    git(desk, "init", "--quiet")
+    git(desk, "add", "goldens", ".gitattributes")
+    who = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.com")
+    git(desk, *who, "commit", "--quiet", "-m", "goldens")
+    git(desk, "update-ref", "refs/remotes/origin/main", "HEAD")
+    return desk
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_replays_the_goldens_and_keeps_the_report(guarded, monkeypatch, name):
+    text = (EXAMPLES / "ci" / f"{name}.yml").read_text()
+    workflow = yaml.safe_load(text)
+    commands = [line for line in WORKFLOWS[name](workflow) if line.startswith("cra ")]
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true" if name == "github" else "false")
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    monkeypatch.setenv("CI_MERGE_REQUEST_DIFF_BASE_SHA", git(guarded, "rev-parse", "HEAD").strip())
+
+    [passed] = follow(guarded, *(f"$ {line}\n" for line in commands))
+    rule = {"policy_id": "no-refunds", "type": "deny", "actions": ["refund.issue"]}
+    (guarded / "policies").mkdir()
+    (guarded / "policies" / "refunds.json").write_text(json.dumps(rule))
+    [failed] = follow(guarded, *(f"$ {line}\n" for line in commands))
+
+    assert (passed.done.returncode, failed.done.returncode) == (0, 1)
+    assert ("::error file=goldens/refunds/" in failed.done.stderr) is (name == "github")
+    assert 'failures="1"' in (guarded / "report.xml").read_text()
+    assert text.count("report.xml") > 1
+    assert not (guarded / "goldens" / "refunds.new").exists()
+
+
+def test_an_action_of_a_workflow_is_pinned_to_a_major_version():
+    workflow = yaml.safe_load((EXAMPLES / "ci" / "github.yml").read_text())
+    used = [step["uses"] for step in workflow["jobs"]["replay"]["steps"] if "uses" in step]
+
+    assert len(used) == 3
+    assert [one for one in used if not re.fullmatch(r"actions/[a-z-]+@v[0-9]+", one)] == []
 
 
 @pytest.fixture

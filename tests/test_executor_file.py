@@ -178,6 +178,7 @@ PROTECTED = [
     "goldens/refund.jsonl",
     "atlases/support/atlas.json",
     "Atlases/SUPPORT/tool.py",
+    "atlases/new/atlas.json",
 ]
 
 
@@ -197,7 +198,7 @@ def test_a_root_that_is_cras_own_or_elsewhere_is_refused(project, root):
 
 
 def test_a_file_beside_a_protected_one_is_not_protected(project):
-    for path in ("policies.md", "atlases/other.md", "data/policies/x", ".gitignore"):
+    for path in ("policies.md", "data/atlases/x", "data/policies/x", ".gitignore"):
         assert isinstance(act(project, "write", path, root="."), Done)
 
 

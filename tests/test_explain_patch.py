@@ -142,7 +142,7 @@ def test_the_patch_for_a_denial_leaves_the_approval_and_says_so(place):
     leads_to = explained(place, NOTE)["patch"]["leads_to"]
     apply(place, done.stdout.encode())
 
-    assert done.stderr == "note: with it, ask-first asks for an approval\n"
+    assert done.stderr == "note: with it, a rule asks for an approval (ask-first)\n"
     assert (leads_to["type"], leads_to["policy_id"]) == ("requires_approval", "ask-first")
     assert explained(place, NOTE)["decision"]["policy_id"] == "ask-first"
 

@@ -60,7 +60,7 @@ def test_a_resolution_is_told_with_the_rule_behind_each_action(place):
     file = "policies/rules.json:1:"
     assert {name: (*rest, where.startswith(file), why) for name, (*rest, where, why)
             in told.items()} == {
-        "ticket.fail": ("allow", "desk-allows", True, "desk-allows allows it"),
+        "ticket.fail": ("allow", "desk-allows", True, "a rule allows it"),
         "ticket.note": ("requires_approval", "ask-first", True, "notes are public"),
         "ticket.pay": ("deny", "no-pay", True, "by hand only"),
     }  # fmt: skip
@@ -271,7 +271,8 @@ def test_a_call_that_a_person_refused_says_so(place):
     assert (waited["approval"]["standing"], waited["next"]) == ("denied", None)
     assert refused["outcome"] == "deny"
     assert refused["approval"]["decisions"][0]["reason"] == "not now"
-    assert refused["next"] == "cra approvals list --all says who refused it, and until when"
+    asked = waited["approval_id"]
+    assert refused["next"] == f"cra approvals show {asked} says who refused it, and until when"
 
 
 def test_nothing_is_left_to_do_in_a_session_that_ended(place):

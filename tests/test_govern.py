@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,7 +151,9 @@ def test_arguments_that_do_not_fit_the_annotations_are_refused_and_recorded(proj
 
 
 def test_arguments_that_the_function_does_not_take_are_a_type_error(project):
-    with pytest.raises(TypeError, match="tikcet"):
+    with pytest.raises(TypeError, match=r"^refund\(\): .*ticket"):
+        govern(refund, project=project)()
+    with pytest.raises(TypeError, match=r"^refund\(\): .*tikcet"):
         govern(refund, project=project)(1, tikcet=1)
 
 
@@ -521,4 +524,20 @@ def test_a_denial_names_its_rule(project):
         governed(4)
 
     assert caught.value.policy_id == "default:no-rule-allows"
-    assert caught.value.fix is not None
+    assert str(caught.value).splitlines() == [
+        "elsewhere.read: no rule allows it (default:no-rule-allows)",
+        f"  fix: {caught.value.fix}",
+    ]
+    rule = json.loads(str(caught.value.fix).partition("policies: ")[2])
+    with Project.temporary([DESK], [ALLOW, rule]) as mended:
+        assert govern(lambda number: number, project=mended, name="elsewhere.read")(4) == 4
+
+
+def test_a_denial_within_a_call_is_recorded_by_its_message(project):
+    inner = govern(lambda number: number, project=project, name="elsewhere.read")
+
+    with pytest.raises(Denied) as denied:
+        govern(lambda: inner(4), project=project, name="host.outer")()
+
+    recorded = payload_of(events(project.host_session(), "action.failed")[0])["error"]
+    assert recorded["details"]["message"] == denied.value.message

@@ -18,7 +18,13 @@ from cra.ledger.keys import load_key
 from tests import program
 
 ROOT = Path(__file__).parents[1]
-FILES = ["cra.trace/.gitignore", "agents.md", "cra.atlases.lock", "cra.config.json"]
+FILES = [
+    "cra.trace/.gitignore",
+    "agents.md",
+    "cra.atlases.lock",
+    "cra.config.json",
+    ".gitattributes",
+]
 
 
 def cra_init(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -52,6 +58,20 @@ def test_it_makes_a_project_and_says_what_it_made(tmp_path):
     assert "  cra atlas create my-atlas\n  cra atlas add my-atlas\n" in answer.stderr
 
 
+def test_it_says_that_it_makes_a_project_within_another(tmp_path):
+    cra_init(cwd=tmp_path)
+    inner = tmp_path / "inner"
+
+    tried = cra_init("inner", "--dry-run", cwd=tmp_path)
+    assert not inner.exists()
+    made = cra_init("inner", "--json", cwd=tmp_path)
+
+    told = f"note: {tmp_path} is a project, and this is another one in it\n"
+    assert (tried.stderr, made.stderr) == (told, told)
+    assert cra_init("inner", cwd=tmp_path).stderr == ""
+    assert (inner / "cra.config.json").is_file()
+
+
 def test_the_project_lists_the_users_key_which_only_the_user_can_read(tmp_path):
     cra_init(cwd=tmp_path)
     config = load(tmp_path, {}, None, {})
@@ -79,6 +99,30 @@ def test_a_second_project_uses_the_same_key(tmp_path):
     assert load(tmp_path / "one", {}, None, {}).keys == load(tmp_path / "two", {}, None, {}).keys
 
 
+def test_what_a_colleague_types_in_a_fresh_clone_leads_to_a_signed_ledger(tmp_path):
+    """The configuration comes with the clone and lists another's key; the ledger does not."""
+    cra_init("theirs", cwd=tmp_path)
+    clone = tmp_path / "clone"
+    shutil.copytree(tmp_path / "theirs", clone, ignore=shutil.ignore_patterns("cra.trace"))
+    user_key().unlink()
+
+    resolving = ("resolve", "--goal", "look round")
+    refused = program.cra(clone, *resolving)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "expected a key of yours" in refused.stderr
+    assert "fix: cra init makes one" in refused.stderr
+    assert not (clone / "cra.trace").exists()
+
+    made = cra_init(cwd=clone)
+    assert f"Created: {user_key()}" in made.stdout
+    assert f'add "{load_key(user_key()).key}" to keys' in made.stderr
+    assert program.cra(clone, *resolving).returncode == 1
+    verified = program.cra(clone, "trace", "verify")
+    assert verified.returncode == 0
+    assert "INTACT: 1 session" in verified.stdout
+    assert program.cra(clone, "doctor").returncode == 0
+
+
 def test_without_signing_there_is_no_key(tmp_path):
     answer = cra_init("--no-sign", cwd=tmp_path)
 
@@ -92,13 +136,17 @@ def test_without_signing_there_is_no_key(tmp_path):
 def test_what_is_there_is_kept(tmp_path):
     (tmp_path / "cra.config.json").write_text('{"trace": {"directory": "records"}}')
     (tmp_path / "agents.md").write_text("mine")
+    (tmp_path / ".gitattributes").write_text("*.png binary")
     answer = cra_init("--no-sign", cwd=tmp_path)
 
-    assert answer.stdout == "Created: records/.gitignore\nCreated: cra.atlases.lock\n"
+    assert answer.stdout == (
+        "Created: records/.gitignore\nCreated: cra.atlases.lock\nUpdated: .gitattributes\n"
+    )
     assert "cra init --yes adds a block" in answer.stderr
     assert contents(tmp_path) == {
         "cra.config.json": b'{"trace": {"directory": "records"}}',
         "agents.md": b"mine",
+        ".gitattributes": b"*.png binary\ngoldens/** -text\n",
         "records/.gitignore": b"*\n",
         "cra.atlases.lock": b'{\n  "lock_version": "1",\n  "atlases": {}\n}\n',
     }

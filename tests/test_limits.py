@@ -71,6 +71,8 @@ def test_a_limit_holds_exactly_under_twenty_processes(tmp_path, per):
 
     assert (done.count("success"), done.count("denied")) == (MAXIMUM, CROWD * EACH - MAXIMUM)
     assert len((tmp_path / "witness").read_text().splitlines()) == MAXIMUM
+    # Decided again by the same rules, in whatever order they were recorded, nothing flips.
+    assert json.loads(answer(place, "policy", "backtest", "--json"))["flips"] == []
 
 
 @pytest.mark.parametrize("per", ["session", "agent", "project"])

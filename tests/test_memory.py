@@ -81,6 +81,49 @@ def test_the_history_that_is_thrown_away_with_its_directory_is_missed(project):
     assert (state, "CRA-3030" in message) == ("FAIL", True)
 
 
+LOOKING = [
+    "trace list",
+    "trace list --json",
+    "trace tail",
+    "trace stats",
+    "trace show last",
+    "trace show journal",
+    "trace prune --dry-run",
+    "trace repair last",
+    "trace anchor",
+    "session list",
+    "session show last",
+    "session end",
+    "explain --session last",
+    "explain --resolution last",
+    "approvals list",
+    "policy backtest",
+    "execute ticket.close",
+]
+
+
+@pytest.mark.parametrize("setting", ["cra.trace", "cra.trace2"])
+def test_where_nothing_is_found_a_ledger_that_was_there_is_said_to_be_gone(project, setting):
+    known = json.loads(answer(project, "trace", "anchor", "--json"))["ledger_id"]
+    configure(project, setting)
+    shutil.rmtree(project / "cra.trace")
+    never = {"XDG_STATE_HOME": str(project / "elsewhere")}
+
+    for command in LOOKING:
+        said = cra(project, *command.split())
+        assert (said.returncode, f"expected the ledger {known}, found none" in said.stderr) == (
+            3,
+            True,
+        ), command
+        assert "cra trace repair --accept" in said.stderr
+        assert "CRA-3030" not in cra(project, *command.split(), **never).stderr
+    doctor = json.loads(cra(project, "doctor", "--json").stdout)["checks"]
+    told = [(check["name"], check["state"]) for check in doctor if check["state"] != "OK"]
+    assert [found for found in told if found[0] != "path"] == [("ledger", "FAIL")]
+    answer(project, "trace", "repair", "--accept")
+    assert cra(project, "trace", "list").returncode == 0
+
+
 def test_a_person_accepts_another_ledger_and_the_journal_records_what_was_known(project):
     known = json.loads(answer(project, "trace", "anchor", "--json"))
     configure(project, "cra.trace2")

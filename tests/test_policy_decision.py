@@ -361,7 +361,7 @@ def test_a_limit_of_which_nobody_knows_the_use_denies(used):
 
 
 def test_the_reason_is_the_rules_own_or_says_which_rule_it_is():
-    assert decide(policy_of(DENY), call()).reason == "no denies it"
+    assert decide(policy_of(DENY), call()).reason == "a rule denies it"
     assert decide(policy_of({**DENY, "reason": "closed"}), call()).reason == "closed"
     spent = decide(policy_of(RATE, ALLOW), call(**at(used=SPENT)))
     assert spent.reason == "3 of 3 calls per session are used within 60 s"

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cra.config import text
 from cra.policy.document import read_rules
+from cra.policy.document_schema import policy_schema
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Conditions, Limit, RuleOrigin, TimeWindow
+from cra.protocol.schema import text_of
 from tests.policies import ATLAS, KEY, OVER_100, read, rules_of
 
+ROOT = Path(__file__).parents[1]
+SCHEMA = jsonschema_rs.validator_for(policy_schema())
 FULL: dict[str, Any] = {
     "policy_id": "refund-cap",
     "type": "deny",
@@ -57,6 +63,19 @@ def test_a_rule_holds_everything_that_its_document_says():
         context={"env": ("prod", 1, None), "beta": (False,)},
         parameters=OVER_100,
     )
+
+
+def test_the_schema_in_the_repository_is_the_one_that_the_reader_goes_by():
+    stored = (ROOT / "specs/schemas/policy.schema.json").read_text(encoding="utf-8")
+
+    assert stored == text_of(policy_schema())
+    assert SCHEMA.is_valid(FULL)
+
+
+def is_beyond_a_schema(key: str, expected: str) -> bool:
+    """Whether a mistake is of a kind that JSON Schema has no words for."""
+    is_within_a_schema = key.startswith("conditions.parameters.")
+    return is_within_a_schema or expected in ("once", "other than the start", "canonical", "RE2")
 
 
 def test_what_is_left_out_asks_for_nothing():
@@ -109,6 +128,7 @@ def test_each_type_has_its_own_settings(document, member, expected):
     (found,) = rules_of({"policy_id": "a", **document})
 
     assert getattr(found, member) == expected
+    assert SCHEMA.is_valid({"policy_id": "a", **document})
 
 
 @pytest.mark.parametrize("form", ["one", "list", "policies"])
@@ -120,6 +140,7 @@ def test_a_document_is_one_rule_or_a_list_or_an_object_with_policies(form):
 
     assert notes == []
     assert [found.policy_id for found in rules] == ["a"]
+    assert SCHEMA.is_valid(document)
 
 
 def noted(document: Any) -> list[tuple[str, str, str, str | None]]:
@@ -297,6 +318,35 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word(
     assert expected in wanted
     assert found in seen
     assert nearest is None or word == nearest
+    is_accepted = SCHEMA.is_valid({"policy_id": "a", "type": "allow", **change})
+    assert is_accepted is is_beyond_a_schema(key, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({"conditions": {"time_window": {"begin": "09:00"}}}, "days, start, end, utc_offset"),
+        (
+            {
+                "type": "rate_limit",
+                "parameters": {"max_calls": 1, "window_seconds": 1, "limit": 5},
+            },
+            "reason, max_calls, window_seconds, per",
+        ),
+        (
+            {"type": "budget", "parameters": {"max_cost": 1, "window_seconds": 1, "max": 5}},
+            "reason, max_cost, window_seconds, per",
+        ),
+        (
+            {"type": "scope", "parameters": {"context_packs": ["a"], "tokens": 5}},
+            "reason, max_context_tokens, context_packs",
+        ),
+    ],
+)
+def test_an_unknown_key_is_told_with_those_that_are_known(change, known):
+    ((_, wanted, found, _),) = noted({"policy_id": "a", "type": "allow", **change})
+
+    assert (wanted, found) == (f"a known key ({known})", "an unknown one")
 
 
 @pytest.mark.parametrize(
@@ -330,6 +380,7 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word(
 )
 def test_all_mistakes_are_told_at_once(document, keys):
     assert [key for key, *_ in noted(document)] == keys
+    assert not SCHEMA.is_valid(document)
 
 
 def test_a_rule_with_a_mistake_is_left_out_and_the_others_are_read():
@@ -417,3 +468,4 @@ def test_any_document_is_read_or_refused_without_a_fault(document):
 
     assert all(0 <= offset < len(content) for offset, *_ in notes)
     assert all(found.policy_id for found in rules)
+    assert notes or SCHEMA.is_valid(document)

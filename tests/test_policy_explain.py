@@ -476,8 +476,8 @@ def case(asked: dict[str, Any], decision: str, policy_id: str | None = None) -> 
     [
         ({}, "allow", "yes", None),
         ({}, "allow", None, None),
-        ({}, "deny", None, "expected deny by any rule, found allow by yes: yes allows it"),
-        ({}, "allow", "no", "expected allow by no, found allow by yes: yes allows it"),
+        ({}, "deny", None, "expected deny by any rule, found allow by yes: a rule allows it"),
+        ({}, "allow", "no", "expected allow by no, found allow by yes: a rule allows it"),
         ({"parameters": {"amount": 101}}, "deny", "cap", None),
         ({"used": {"rate": 3}}, "deny", "rate", None),
         ({"used": {"rate": 2}}, "allow", "yes", None),
@@ -499,7 +499,7 @@ def case(asked: dict[str, Any], decision: str, policy_id: str | None = None) -> 
             {"action": "refund.make"},
             "deny",
             "default:unknown-action",
-            "expected deny by default:unknown-action, found allow by yes: yes allows it",
+            "expected deny by default:unknown-action, found allow by yes: a rule allows it",
         ),
         (
             {"action": "refund.mak"},

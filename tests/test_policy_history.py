@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cra.policy.backtest import PastCall, backtest
+from cra.policy.backtest import PastCall, PastUse, backtest
 from cra.policy.call import Granted
 from cra.policy.condition import words_of_rule
 from cra.policy.lint import empty_file
@@ -33,14 +33,17 @@ def past(
     after: int = 0,
     session_id: str = "s",
     approval: Granted | None = None,
+    is_chosen: bool = True,
     **rest: Any,
 ) -> PastCall:
     asked = call(action_id, **at(now=MONDAY_NOON + after), **rest)
     stamp = f"2026-01-05T12:00:{after % 60:02}.000000Z"
-    return PastCall(session_id, after, stamp, asked, outcome, None, approval)
+    return PastCall(
+        session_id, after, stamp, after * 1_000_000, asked, outcome, None, approval, is_chosen
+    )
 
 
-def flips(policy: Any, *calls: PastCall) -> list[tuple[int, str, bool]]:
+def flips(policy: Any, *calls: PastCall | PastUse) -> list[tuple[int, str, bool]]:
     return [
         (one.past.sequence, one.ruling.outcome, one.is_wider) for one in backtest(policy, calls)
     ]
@@ -74,6 +77,22 @@ def test_the_share_of_a_limit_is_a_session_s_own_or_everybody_s(per, flipped):
     calls = [*(past(after=number) for number in range(3)), past(after=3, session_id="other")]
 
     assert [number for number, *_ in flips(policy_of(ALLOW, one), *calls)] == flipped
+
+
+@pytest.mark.parametrize(("per", "session_id"), [("session", "s"), ("project", "gone")])
+def test_what_cannot_be_decided_again_has_taken_its_share(per, session_id):
+    one = rule("rate", "rate_limit", parameters={"max_calls": 3, "window_seconds": 60, "per": per})
+    used = PastUse(session_id, 0, {f"{per}:rate": 2, "session:another": 9})
+
+    assert flips(policy_of(ALLOW, one), used, past(), past(after=1), past(after=61)) == [
+        (1, "deny", False)
+    ]
+
+
+def test_calls_that_nobody_asks_about_take_of_limits_and_do_not_flip():
+    others = [past(after=number, is_chosen=False) for number in range(4)]
+
+    assert flips(policy_of(ALLOW, RATE), *others, past(after=5)) == [(5, "deny", False)]
 
 
 def test_each_agent_is_suggested_what_it_was_let_do_and_no_more():
@@ -115,6 +134,7 @@ def test_a_suggested_rule_has_a_test_that_it_passes():
         past("ticket.read", roles=frozenset({"clerk"}), context={"env": "live"}),
         past("ticket.read", after=9),
         past("ticket.delete", outcome="deny"),
+        past("ticket.read")._replace(call=call("ticket.read")),
     ]
     rules = suggested_rules(calls)
 

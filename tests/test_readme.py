@@ -32,6 +32,15 @@ def test_the_two_minutes_are_true(project):
     assert ran[7].done.stdout.splitlines()[-1].startswith("INTACT: 1 session, 6 events; L2")
 
 
+def test_what_guards_it_in_ci_is_true_and_passes(project):
+    place, _ = project
+
+    ran = follow(place, blocks(TWO_MINUTES, "console")[1])
+
+    assert [step.done.returncode for step in ran] == [0, 0, 0]
+    assert ran[1].done.stdout.startswith("1 golden: 1 passed, 0 failed\n")
+
+
 def test_the_installation_that_is_shown_needs_nothing_but_python():
     [block] = blocks(TWO_MINUTES, "sh")
 
@@ -76,6 +85,12 @@ def test_the_python_example_runs(project):
     said = run(place, blocks(TWO_MINUTES, "python")[0] + "\nprint(tickets[0]['id'])\n")
 
     assert (said.stdout, said.stderr) == ("1042\n", "")
+    [ours] = [
+        one
+        for one in json.loads(answer(place, "session", "list", "--json"))["sessions"]
+        if one["agent_id"] == "reviewer"
+    ]
+    assert ours["state"] == "ended"
     answer(place, "trace", "verify", "--require", "L1")
 
 

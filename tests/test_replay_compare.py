@@ -612,7 +612,7 @@ def test_two_sessions_differ_by_their_rules():
         found = compare(first, second)
 
     assert [reason.partition(" (")[0] for _, _, reason in own(found)] == [
-        "the decision flipped: allowed, now denied by no-notes: no-notes denies it"
+        "the decision flipped: allowed, now denied by no-notes: a rule denies it"
     ]
 
 

@@ -17,6 +17,7 @@ from cra.policy.engine import compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.resolver.request import MAX_GOAL, Caller, task_of
 from cra.resolver.resolve import MAX_ACTIONS, MAX_TOKENS, World, resolve, world_of
+from tests.corpus import corpus
 
 CLI = Caller("cli")
 ALLOW = {"policy_id": "all", "type": "allow"}
@@ -315,6 +316,20 @@ def test_context_is_cut_to_the_budget_at_the_end_of_a_line():
     assert not block["is_whole"]
     assert block["content"].endswith("newline\n")
     assert sum(block["token_estimate"] for block in found["context_blocks"]) <= MAX_TOKENS
+
+
+def test_the_budget_holds_for_every_goal_of_a_project_of_fifty_atlases():
+    atlases, goals = corpus()
+    known = world(*atlases)
+    texts = [text for one in atlases for text in one.files.values()]
+    assert sum(map(len, texts)) > 4 * MAX_TOKENS
+
+    for goal in goals:
+        blocks = resolve(known, CLI, task_of(goal.text))["context_blocks"]
+        assert blocks
+        estimates = [-(len(block["content"].encode()) // -4) for block in blocks]
+        assert estimates == [block["token_estimate"] for block in blocks]
+        assert sum(estimates) <= MAX_TOKENS
 
 
 def test_a_packs_own_budget_and_ttl_hold_as_well():

@@ -33,6 +33,7 @@ from cra.errors import (
 )
 from cra.ledger import files, source
 from cra.ledger.fold import Totals
+from cra.ledger.retention import prune, redact
 from cra.ledger.verify import Trust, verify_ledger
 from cra.runtime.govern import govern
 from cra.runtime.project import Project
@@ -42,6 +43,7 @@ from tests.governed import (
     GOAL,
     MANIFEST,
     begun,
+    configure,
     events,
     limit,
     payload_of,
@@ -50,6 +52,7 @@ from tests.governed import (
     write_project,
     write_rules,
 )
+from tests.policies import KEY
 
 BOTH = ["action.approved", "action.executed"]
 
@@ -107,6 +110,13 @@ def test_a_temporary_project_leaves_nothing_behind(desk):
     desk.close()
 
     assert not desk.root.exists()
+
+
+def test_a_project_and_a_session_say_which_they_are(desk):
+    session = desk.session("reviewer")
+
+    assert repr(desk) == f"<Project {desk.root}>"
+    assert repr(session) == f"<GovernedSession {session.id} of reviewer>"
 
 
 def test_a_temporary_project_goes_with_its_program():
@@ -561,6 +571,132 @@ def test_a_key_holds_in_another_process_too(tmp_path, witness):
     assert runs(witness) == 1
 
 
+@pytest.mark.parametrize("is_child", [False, True])
+def test_a_key_holds_in_every_session(desk, witness, is_child):
+    first = begun(desk)
+    done = first.execute("ticket.note", note(witness), idempotency_key="key")
+    other = begun(desk, parent=first.id if is_child else None)
+    size = other.size
+
+    again = other.execute("ticket.note", note(witness), idempotency_key="key")
+
+    assert (again.result, again.execution_id) == (done.result, done.execution_id)
+    assert (again.is_repeated, again.trace_id) == (True, first.trace_id)
+    with pytest.raises(UsageError, match="other arguments"):
+        other.execute("ticket.note", note(witness, "else"), idempotency_key="key")
+    assert types_since(other, size) == []
+    assert runs(witness) == 1
+
+
+def test_a_key_holds_in_another_session_of_another_process(tmp_path, witness):
+    write_project(tmp_path, ALLOW)
+    call = f"'ticket.note', {note(witness)!r}, idempotency_key='key'"
+    program = f"session.resolve(GOAL)\nprint(session.execute({call}).is_repeated)\n"
+
+    said = [in_another_process(tmp_path, program).split()[1] for _ in range(2)]
+
+    assert said == ["False", "True"]
+    assert runs(witness) == 1
+
+
+def test_the_key_of_another_agent_is_refused(desk, witness):
+    begun(desk, agent="one").execute("ticket.note", note(witness), idempotency_key="key")
+
+    with pytest.raises(UsageError, match="one has used 'key'"):
+        begun(desk, agent="other").execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 1
+
+
+def test_a_key_is_not_used_by_a_call_that_did_not_run(desk, witness):
+    unresolved, session = desk.session(), begun(desk)
+    denied = unresolved.execute("ticket.note", note(witness), idempotency_key="key")
+    tried = begun(desk).simulate("ticket.note", note(witness))
+
+    done = session.execute("ticket.note", note(witness), idempotency_key="key")
+
+    assert (denied.status, tried.simulated) == ("denied", True)
+    assert (done.status, done.is_repeated, runs(witness)) == ("success", False, 1)
+
+
+def test_what_was_redacted_or_pruned_is_not_run_again_in_another_session(desk, witness):
+    first = begun(desk)
+    first.execute("ticket.note", note(witness), idempotency_key="key")
+    [outcome] = events(first, "action.executed")
+    first.end()
+    other = begun(desk)
+
+    redact(desk.ledger, first.id, outcome.sequence, "private")
+    with pytest.raises(UsageError, match="has been redacted; it is not run again"):
+        other.execute("ticket.note", note(witness), idempotency_key="key")
+    prune(desk.ledger, first.id, "tidying")
+    with pytest.raises(UsageError, match="went with its session; it is not run again"):
+        other.execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 1
+
+
+def test_an_intent_that_could_not_be_recorded_leaves_a_key_that_runs_nothing(
+    desk, witness, monkeypatch
+):
+    session = begun(desk)
+    real = files.write_all
+
+    def full(fd: int, data: bytes) -> None:
+        if b"action.approved" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(fd, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_all", full)
+        with pytest.raises(WriteFailed):
+            session.execute("ticket.note", note(witness), idempotency_key="key")
+
+    for each in (session, begun(desk)):
+        with pytest.raises(UsageError, match="is not recorded; it is not run again"):
+            each.execute("ticket.note", note(witness), idempotency_key="key")
+    assert runs(witness) == 0
+
+
+def test_one_of_many_processes_runs_what_all_call_with_one_key(tmp_path, witness):
+    write_project(tmp_path, ALLOW)
+    program = f"""
+import sys
+from cra.errors import UsageError
+from cra.runtime.project import Project
+from tests.governed import GOAL
+with Project.open(".") as project:
+    session = project.session()
+    session.resolve(GOAL)
+    sys.stdin.readline()
+    for at in range(5):
+        try:
+            found = session.execute("ticket.note", {note(witness)!r}, idempotency_key=f"key-{{at}}")
+            print("again" if found.is_repeated else "ran")
+        except UsageError:
+            print("open")
+"""
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parents[1]), "HOME": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for _ in range(8)
+    ]
+    for one in crowd:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=60)[0].split() for one in crowd]
+
+    assert [len(each) for each in said] == [5] * 8
+    assert sum(each.count("ran") for each in said) == 5
+    assert runs(witness) == 5
+    assert verify_ledger(tmp_path / "cra.trace", Trust()).verdict.name == "INTACT"
+
+
 def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
     write_project(tmp_path, ALLOW)
     program = "session.resolve(GOAL)\nsession.execute('ticket.die', idempotency_key='key')\n"
@@ -571,6 +707,8 @@ def test_a_crash_leaves_an_open_intent_that_nothing_runs_again(tmp_path):
         session.resolve(GOAL)
         with pytest.raises(UsageError, match="never recorded"):
             session.execute("ticket.die", idempotency_key="key")
+        with pytest.raises(UsageError, match="not run again"):
+            begun(project).execute("ticket.die", idempotency_key="key")
 
     totals = Totals()
     totals.read(tmp_path / "cra.trace" / f"{session_id}.trace.jsonl")
@@ -891,7 +1029,7 @@ def test_a_dry_run_that_needs_an_approval_is_recorded_and_asks_nobody(desk, witn
     assert payload_of(second)["approval_id"] == meant.approval_id
 
 
-@pytest.mark.parametrize("arguments", ["ab", [1], [("a",)], 7])
+@pytest.mark.parametrize("arguments", ["ab", "", [], [1], [("a",)], [("id", 1)], 7])
 def test_arguments_that_are_no_object_are_refused(desk, arguments):
     session = begun(desk)
 
@@ -1077,6 +1215,54 @@ def test_rules_that_an_action_changed_do_not_change_unseen(tmp_path):
         before = session.size
         session.resolve(GOAL)
         assert "project.changed" not in types_since(session, before)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"policies": {"require_approval_for": []}},
+        {"policies": {"default_risk_tier": "low"}},
+        {"policies": {"resolution_ttl_seconds": 86_400}},
+        {"policies": {"approvers": [KEY]}},
+        {"agents": {"agent": {"roles": ["admin"]}}},
+        {"agents": {"agent": {"context": {"limit": 1e300, "count": 2**60}}}},
+        {"secrets": ["TOKEN"]},
+        {"keys": [KEY]},
+    ],
+)
+def test_settings_that_decide_do_not_change_unseen(tmp_path, settings):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+    configure(place, **settings)
+
+    with Project.open(place, environ={"HOME": str(place)}) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).policy_id == "default:no-resolution"
+        session.resolve(GOAL)
+        assert len(events(session, "project.changed")) == 1
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
+
+
+def test_the_settings_in_force_count_wherever_they_are_set(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+
+    stricter = {"HOME": str(place), "CRA_POLICIES_DEFAULT_RISK_TIER": "high"}
+    with Project.open(place, environ=stricter) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).policy_id == "default:no-resolution"
+        session.resolve(GOAL)
+        assert len(events(session, "project.changed")) == 1
+
+
+def test_settings_that_decide_nothing_change_no_rules(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    session_id = in_another_process(place, "session.resolve(GOAL)").strip()
+    configure(place, trace={"detail": "full"}, runtime={"timeout_ms": 10_000})
+
+    with Project.open(place, environ={"HOME": str(place)}) as project:
+        session = project.session(session_id=session_id)
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
 
 
 def test_a_function_that_is_declared_changes_no_project():

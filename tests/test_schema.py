@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext as does_not_raise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import pytest
 
 from cra.cli.schema import SCHEMAS
 from cra.config import ConfigFile
+from cra.errors import GoldenRefused
 from cra.ledger.store import Ledger
+from cra.policy.schema import compile_schema
 from cra.protocol.events import EVENT_TYPES
 from cra.protocol.schema import document, text_of, trace_event
+from cra.replay.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "specs" / "schemas"
@@ -266,6 +270,40 @@ def test_an_event_without_a_member_is_refused(events, name):
 )
 def test_the_schema_of_the_configuration_accepts_what_cra_accepts(configuration, text, is_accepted):
     assert accepts(configuration, json.loads(text), configuration) is is_accepted
+
+
+MANIFEST: dict[str, Any] = {
+    "manifest_version": "1.0",
+    "trace_id": ID,
+    "artifacts": [{"name": "trace", "uri": f"{ID}.trace.jsonl", "sha256": "0" * 64}],
+    "nondeterminism": [{"field": "payload.result.items[*].id", "rule": "normalize"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_accepted"),
+    [
+        ({}, True),
+        ({"mode": "execute", "order": "strict", "steps": ["ticket.read: allowed by a"]}, True),
+        ({"nondeterminism": [{"field": "*.x", "rule": "tolerance", "tolerance": 0.5}]}, True),
+        ({"nondeterminism": [{"field": "*.x", "rule": "tolerance", "tolerance": "1"}]}, False),
+        ({"nondeterminism": [{"field": "*.x", "rule": "tolerance", "tolerance": -1}]}, False),
+        ({"nondeterminism": [{"field": "*.x", "rule": "forget"}]}, False),
+        ({"nondeterminism": [{"field": "a..b", "rule": "ignore"}]}, False),
+        ({"expectations": {"unverifiable": [-1]}}, False),
+        ({"artifacts": [{"name": "trace", "uri": "/etc", "sha256": "0" * 64}]}, False),
+        ({"manifest_version": "2.0"}, False),
+        ({"more": 1}, False),
+    ],
+)
+def test_the_schema_of_a_golden_accepts_what_cra_accepts(tmp_path, change, is_accepted):
+    manifest = MANIFEST | change
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    said: Any = does_not_raise() if is_accepted else pytest.raises(GoldenRefused)
+
+    assert compile_schema(SCHEMAS["golden-manifest"][1]()).accepts(manifest) is is_accepted
+    with said:
+        read_manifest(tmp_path / "manifest.json")
 
 
 # The command

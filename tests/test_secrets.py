@@ -32,7 +32,7 @@ from tests.secrets_corpus import KEYS
 
 TOKEN = KEYS["github_token"][0](Random(1))
 OTHER = KEYS["github_token"][0](Random(2))
-BY: Any = {"how": "terminal", "name": "reviewer"}
+BY: Any = {"how": "program", "name": "reviewer"}
 
 CODE = (
     DESK[1]["desk.py"]
@@ -146,6 +146,61 @@ def test_a_question_a_denial_and_a_reason_are_kept_out(tmp_path):
         session.end(f"because of {TOKEN}")
 
         assert TOKEN.encode() not in on_disk(session)
+
+
+def test_what_a_host_program_says_of_a_session_is_kept_out():
+    with Project.temporary([DESK], [ALLOW]) as own:
+        session = begun(own, context={"token": TOKEN, "desk": 4}, roles=["clerk"])
+
+        assert TOKEN.encode() not in on_disk(session)
+        assert session.execute("ticket.read", {"id": 1}).status == "success"
+        assert session.caller.context["desk"] == 4
+        assert str(session.caller.context["token"]).startswith("[redacted github_token ")
+
+
+def test_a_reason_that_a_person_gives_is_kept_out(tmp_path):
+    answer(tmp_path, "init", "--no-sign")
+    why = f"leaked {TOKEN}"
+    for number in range(2):
+        answer(tmp_path, "session", "start", "--agent", f"bot-{number}")
+        answer(tmp_path, "session", "end", "last", "--reason", why)
+    answer(tmp_path, "trace", "redact", "last:1", "--reason", why, "--yes")
+    answer(tmp_path, "trace", "prune", "--session", "last", "--reason", why, "--yes")
+
+    files = [path.read_bytes() for path in (tmp_path / "cra.trace").rglob("*") if path.is_file()]
+    assert [data for data in files if TOKEN.encode() in data] == []
+    assert any(b"leaked [redacted github_token " in data for data in files)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("execute", "ticket.read", "-p", TOKEN),
+        ("execute", "ticket.read", "-p", "id=1", "-p", f"id={TOKEN}"),
+        ("execute", "ticket.read", "--params", TOKEN),
+        ("execute", "ticket.read", "--session", TOKEN),
+        ("execute", "ticket.read", TOKEN),
+        ("execute", "ticket.read", "--approval", TOKEN, "--idempotency-key", TOKEN * 20),
+        ("execute", "ticket.read", f"--{TOKEN}"),
+        ("resolve", "--goal", "x", "--risk-tier", TOKEN),
+        ("session", "start", "--principal", f"{TOKEN}:me"),
+        ("session", "start", "--principal", TOKEN),
+        ("session", "start", "--ttl", TOKEN),
+        ("session", "start", "--agent", f"bot\n{TOKEN}"),
+        ("trace", "show", f"{TOKEN}/x"),
+        ("approvals", "show", TOKEN),
+        (TOKEN,),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--json",), ("--verbose",)])
+def test_a_mistake_on_the_command_line_repeats_no_secret(tmp_path, arguments, more):
+    answer(tmp_path, "init", "--no-sign")
+    answer(tmp_path, "session", "start")
+    done = cra(tmp_path, *arguments, *more)
+
+    assert done.returncode == 2
+    assert done.stderr
+    assert TOKEN[:12] not in done.stderr + done.stdout
 
 
 def test_full_detail_keeps_it_out_too():
@@ -369,6 +424,24 @@ def test_what_was_recorded_before_is_found_and_can_be_taken_away(tmp_path):
         answer(tmp_path, "trace", "redact", place, "--reason", "a key", "--yes")
     assert secrets_in(tmp_path)[0] == 0
     assert secrets_in(tmp_path)[1]["secrets"] == []
+
+
+def test_what_cannot_be_redacted_is_said_to_go_with_its_session_or_not_at_all(tmp_path):
+    answer(tmp_path, "init", "--no-sign")
+    with closing(Ledger(tmp_path / "cra.trace")) as ledger:
+        session = ledger.start_session("cli", context={"token": TOKEN})
+        session.end()
+        fact = {"signer": "none", "reason": f"leaked {TOKEN}"}
+        ledger.journal.append("journal.key_added", fact)
+    shown = cra(tmp_path, "trace", "verify", "--secrets")
+
+    assert shown.returncode == 1
+    assert "journal.key_added: 1 github_token" in shown.stdout
+    assert f"fix: cra trace prune --session {session.id}" in shown.stderr
+    assert "fix: nothing is taken out of the journal" in shown.stderr
+    assert "trace redact" not in shown.stderr
+    answer(tmp_path, "trace", "prune", "--session", session.id, "--yes")
+    assert [one["session_id"] for one in secrets_in(tmp_path)[1]["secrets"]] == ["journal"]
 
 
 def test_a_secret_in_a_blob_is_found(tmp_path):

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from cra.atlas.lock import Change, compare, pin_of
 from cra.atlas.manifest import load_atlas
 from cra.atlas.model import Atlas, Pin
-from cra.atlas.package import read_package
+from cra.atlas.package import package_at
 from cra.atlas.snapshot import place_of, read_policies, snapshot_of
 from cra.config import AtlasSource
 from cra.errors import AtlasError, Fault
@@ -59,8 +59,8 @@ def acceptances(
     by_place = {place_of(project, pin.source): pin for pin in pins.values()}
     found = []
     for source in sources:
-        package = read_package(project / source.path)
         pin = by_place.get(place_of(project, source.path))
+        package = package_at(project, source.path, pin.atlas_id if pin else None)
         if pin is not None and pin.digest == package.digest:
             # As it was accepted: with the grants that a person may have made fewer.
             atlas = load_atlas(package, source.path, is_pinned=True)
@@ -80,7 +80,8 @@ def refuse_misfits(project: Path, atlases: Sequence[Atlas]) -> None:
 def pinned_atlases(project: Path, pins: Iterable[Pin]) -> list[Atlas]:
     """The atlases of pins, as they are now. Raises AtlasError."""
     return [
-        load_atlas(read_package(project / pin.source), pin.source, is_pinned=True) for pin in pins
+        load_atlas(package_at(project, pin.source, pin.atlas_id), pin.source, is_pinned=True)
+        for pin in pins
     ]
 
 

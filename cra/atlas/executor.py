@@ -11,6 +11,8 @@ from dataclasses import MISSING, fields
 from typing import Any, Final, NamedTuple
 
 from cra.atlas.model import (
+    RESERVED,
+    RESERVED_AT_TOP,
     Action,
     Executor,
     FileExecutor,
@@ -35,11 +37,6 @@ _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 # How long a fact of an action is that stands in the lock as it is.
 _MAX_FACT: Final = 500
 
-# What no file executor touches, whatever its root: the project's own record and its rules.
-_PROTECTED: Final = frozenset(
-    {"cra.trace", "policies", "atlases", "golden", "goldens"}
-    | {"cra.config.json", "cra.atlases.lock", ".git"}
-)
 # Headers that say where a request ends and whom it is for: the connection's own business.
 _RESERVED_HEADERS: Final = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive"}
@@ -242,7 +239,7 @@ def _mistakes_of_file(executor: FileExecutor, names: Mapping[str, str]) -> Itera
     if _TOKEN.search(executor.root):
         yield Mistake(("root",), "a literal path", shown(executor.root))
     parts = [part for part in f"{executor.root}/{executor.path}".split("/") if part != "."]
-    if parts and parts[0].casefold() in _PROTECTED:
+    if parts and parts[0].casefold() in RESERVED | RESERVED_AT_TOP:
         yield Mistake(("root",), "a path that is not cra's own", shown(parts[0]))
     if executor.operation == "write" and executor.content not in names:
         nearest = nearest_of(executor.content, names)

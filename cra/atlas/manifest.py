@@ -146,8 +146,9 @@ class _ManifestReader:
         self._check_packs(root, manifest)
         self._check_names(root, manifest)
         self._check_capabilities(root, manifest, actions)
+        broken: set[str] = set()
         for entry, action in zip(entries, actions, strict=True):
-            self._check_action(entry, action)
+            self._check_action(entry, action, broken)
         _check_rules(root, rules)
         return _assembled(manifest, self.package, tuple(actions), rules)
 
@@ -295,14 +296,21 @@ class _ManifestReader:
                         entry = root.inside("capabilities", number, key, at)
                         entry.warn("one that the atlas has", shown(name), nearest_of(name, names))
 
-    def _check_action(self, entry: _Entry, action: Action) -> None:
+    def _check_action(self, entry: _Entry, action: Action, broken: set[str]) -> None:
+        """`broken` are the files that are known to be no Python: each is told once."""
         if action.executor is None:
             entry.warn("an executor", "none: the action is declared, not executable")
         mistakes = list(mistakes_in(action, self.package.files))
         if not self.is_pinned:
-            if isinstance(action.executor, PythonExecutor) and not mistakes:
-                mistake = missing_function(action.executor, self.package.files)
+            executor = action.executor
+            if (
+                isinstance(executor, PythonExecutor)
+                and not mistakes
+                and executor.file not in broken
+            ):
+                mistake = missing_function(executor, self.package.files)
                 mistakes += [mistake] if mistake else []
+                broken.update([executor.file] if mistake and mistake.path == ("file",) else [])
             self._check_schemas(entry, action)
         for path, expected, found, nearest in mistakes:
             entry.inside("executor", *path).note(Fault.BAD_EXECUTOR, expected, found, nearest)

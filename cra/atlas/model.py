@@ -91,6 +91,12 @@ class HttpExecutor:
     max_response_bytes: Bytes = 1 << 20
 
 
+# What no file executor touches: wherever it stands, for projects may lie within projects, and at
+# the top of the project.
+RESERVED: Final = frozenset({".git", "cra.atlases.lock", "cra.config.json", "cra.trace"})
+RESERVED_AT_TOP: Final = frozenset({"atlases", "golden", "goldens", "policies"})
+
+
 @dataclass(frozen=True)
 class FileExecutor:
     """Reading, writing or listing below a directory of the project. `path` has placeholders."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -66,7 +67,10 @@ def read_package(path: Path) -> Package:
     opened below the descriptor of its directory and judged by its own descriptor.
     """
     with _mapping_errors(path):
-        fd = os.open(path, _FLAGS)
+        try:
+            fd = os.open(path, _FLAGS)
+        except FileNotFoundError:
+            raise _absent(path) from None
         try:
             mode = os.fstat(fd).st_mode
             if stat.S_ISDIR(mode):
@@ -76,6 +80,26 @@ def read_package(path: Path) -> Package:
         finally:
             os.close(fd)
     raise _refused(path, "", "a directory or a zip file", "something else")
+
+
+def package_at(project: Path, source: str, atlas_id: str | None = None) -> Package:
+    """The package of an atlas that a project names; `atlas_id` if it is pinned. Raises AtlasError,
+    also for one that is gone."""
+    place = project / source
+    if os.path.lexists(place):
+        return read_package(place)
+    named = f"the atlas {atlas_id}" if atlas_id else "an atlas that the configuration lists"
+    way_out = (
+        f"cra atlas remove {atlas_id}"
+        if atlas_id
+        else f'take "{source}" out of `atlases` in cra.config.json'
+    )
+    raise AtlasError(
+        Fault.DANGLING,
+        f"expected {named} at {source}, found nothing there",
+        where=str(place),
+        fix=f"{way_out}, or put it there",
+    )
 
 
 def read_file(path: Path, limit: int) -> bytes | None:
@@ -289,6 +313,15 @@ def _mapping_errors(path: Path) -> Iterator[None]:
             raise _refused(path, "", "a file or a directory", "a link") from None
         found = error.strerror or str(error)
         raise _refused(path, "", "readable files", f"{found[:1].lower()}{found[1:]}") from None
+
+
+def _absent(path: Path) -> AtlasError:
+    return AtlasError(
+        Fault.DANGLING,
+        "expected an atlas, a directory or a zip file, found nothing there",
+        where=str(path),
+        fix=f"cra atlas create {shlex.quote(str(path))} begins one",
+    )
 
 
 def _refused(place: Path, name: str, expected: str, found: str) -> AtlasError:

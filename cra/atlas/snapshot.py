@@ -1,8 +1,9 @@
 """Everything that a project's atlases and policies say, read once, under one digest.
 
-The digest of a snapshot is the SHA-256, in lower-case hex, of `cra snapshot 1` LF and the canonical
+The digest of a snapshot is the SHA-256, in lower-case hex, of `cra snapshot 2` LF and the canonical
 JSON of `{"atlases": {id: {"digest", "grants", "version"}}, "on_request": [id],
-"policies": {path: SHA-256 of the file}}`. Where an atlas lies is no part of it.
+"policies": {path: SHA-256 of the file}, "settings": {name: value}}`: the settings in force that
+decide, wherever they are set. Where an atlas lies is no part of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cra.atlas.dependency import dependency_problems
 from cra.atlas.lock import LOCK_NAME, pin_of, read_lock
 from cra.atlas.manifest import load_atlas
 from cra.atlas.model import Action, Atlas, Pin, Snapshot
-from cra.atlas.package import read_package
+from cra.atlas.package import package_at, read_package
 from cra.atlas.problem import AtlasProblem, Problems, read_source, refusal
 from cra.config import Config
 from cra.errors import AtlasError, Fault, NotFound
@@ -27,9 +28,9 @@ from cra.policy.rule import Rule, RuleOrigin
 
 POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
-_DOMAIN: Final = b"cra snapshot 1\n"
+_DOMAIN: Final = b"cra snapshot 2\n"
 _LOCK: Final = "cra atlas lock"
-_MEND: Final = "write it as expected; until then nothing is resolved or executed"
+_MEND: Final = "cra schema policy has what a rule may hold"
 
 
 def open_snapshot(project: Path, config: Config) -> Snapshot:
@@ -40,7 +41,7 @@ def open_snapshot(project: Path, config: Config) -> Snapshot:
     """
     pins = read_lock(project)
     on_request = _matched(project, config, pins)
-    packages = [read_package(project / pin.source) for pin in pins.values()]
+    packages = [package_at(project, pin.source, pin.atlas_id) for pin in pins.values()]
     changed = [
         f"{pin.atlas_id} ({pin.source})"
         for pin, package in zip(pins.values(), packages, strict=True)
@@ -57,16 +58,18 @@ def open_snapshot(project: Path, config: Config) -> Snapshot:
         for pin, package in zip(pins.values(), packages, strict=True)
     ]
     rules, digests = _rules_in(project / POLICIES, POLICIES)
-    return _assembled(atlases, pins, rules, digests, on_request)
+    return _assembled(atlases, pins, rules, digests, on_request, config)
 
 
-def snapshot_of(atlases: Iterable[Atlas], policies: Iterable[Rule] = ()) -> Snapshot:
+def snapshot_of(
+    atlases: Iterable[Atlas], policies: Iterable[Rule] = (), config: Config | None = None
+) -> Snapshot:
     """A snapshot without a project: each atlas is accepted as it is. Raises AtlasError."""
     atlases, rules = list(atlases), tuple(policies)
     pins = {atlas.atlas_id: pin_of(atlas, atlas.atlas_id) for atlas in atlases}
     # Rules that no file holds are told apart by what they are.
     digests = {rule.policy_id: hashlib.sha256(repr(rule).encode()).hexdigest() for rule in rules}
-    return _assembled(atlases, pins, rules, digests, frozenset())
+    return _assembled(atlases, pins, rules, digests, frozenset(), config or Config())
 
 
 def read_policies(project: Path) -> tuple[Rule, ...]:
@@ -113,6 +116,9 @@ def _matched(project: Path, config: Config, pins: Mapping[str, Pin]) -> frozense
     pinned = {place_of(project, pin.source): pin for pin in pins.values()}
     unlocked = [source.path for place, source in configured.items() if place not in pinned]
     unnamed = [pin.atlas_id for place, pin in pinned.items() if place not in configured]
+    for path in unlocked:
+        # To lock what is not there would not help.
+        package_at(project, path)
     if unlocked or unnamed:
         parts = [f"{path} is in the configuration alone" for path in unlocked]
         parts += [f"{name} is in the lock alone" for name in unnamed]
@@ -187,8 +193,11 @@ def _assembled(
     rules: tuple[Rule, ...],
     digests: Mapping[str, str],
     on_request: frozenset[str],
+    config: Config,
 ) -> Snapshot:
-    errors = [*_twins(atlases), *_twin_rules(atlases, rules), *dependency_problems(atlases)]
+    errors = [*_twins(atlases), *_twin_rules(atlases, rules, pins), *dependency_problems(atlases)]
+    if errors and all(problem.file.startswith(f"{POLICIES}/") for problem in errors):
+        raise refusal("policies", errors, "give the project's rule another policy_id")
     if errors:
         raise refusal("atlases", errors, "mend them, or take one out of the configuration")
     ordered = tuple(sorted(atlases, key=lambda atlas: atlas.atlas_id))
@@ -197,7 +206,7 @@ def _assembled(
         pins=dict(sorted(pins.items())),
         actions=_actions(ordered),
         policies=rules,
-        digest=_digest(pins, digests, on_request),
+        digest=_digest(pins, digests, on_request, config),
         on_request=on_request,
     )
 
@@ -221,23 +230,34 @@ def _twins(atlases: Iterable[Atlas]) -> Iterator[AtlasProblem]:
                 yield _twin(atlas.atlas_id, action.action_id, expected, f"it in {other} too")
 
 
-def _twin_rules(atlases: Iterable[Atlas], rules: Iterable[Rule]) -> Iterator[AtlasProblem]:
-    """Ids that two rules have: a decision names one rule, so an id has to be one."""
+def _twin_rules(
+    atlases: Iterable[Atlas], rules: Iterable[Rule], pins: Mapping[str, Pin]
+) -> Iterator[AtlasProblem]:
+    """Ids that two rules have: a decision names one rule, so an id has to be one.
+
+    The project's own rules come last: those can be mended in the project.
+    """
     seen: dict[str, Rule] = {}
-    for rule in [*rules, *(rule for atlas in atlases for rule in atlas.policies)]:
+    for rule in [*(rule for atlas in atlases for rule in atlas.policies), *rules]:
         other = seen.setdefault(rule.policy_id, rule)
         if other is not rule:
-            origin = rule.origin
-            owner = f" of {other.origin.atlas_id}" if other.origin.atlas_id else ""
+            origin, first = rule.origin, other.origin
+            owner = f" of the atlas {first.atlas_id}" if first.atlas_id else ""
             yield AtlasProblem(
-                origin.file,
+                _path_of(origin, pins),
                 origin.line,
                 origin.column,
                 rule.policy_id,
                 "each policy_id once in a project",
-                f"it at {other.origin}{owner} too",
+                f"it at {_path_of(first, pins)}:{first.line}:{first.column}{owner} too",
                 fault=Fault.DUPLICATE,
             )
+
+
+def _path_of(origin: RuleOrigin, pins: Mapping[str, Pin]) -> str:
+    """The file of a rule, from the project's directory."""
+    pin = pins.get(origin.atlas_id or "")
+    return f"{pin.source}/{origin.file}" if pin else origin.file
 
 
 def _twin(file: str, key: str, expected: str, found: str) -> AtlasProblem:
@@ -245,7 +265,10 @@ def _twin(file: str, key: str, expected: str, found: str) -> AtlasProblem:
 
 
 def _digest(
-    pins: Mapping[str, Pin], rule_files: Mapping[str, str], on_request: Iterable[str]
+    pins: Mapping[str, Pin],
+    rule_files: Mapping[str, str],
+    on_request: Iterable[str],
+    config: Config,
 ) -> str:
     said: dict[str, Any] = {
         "atlases": {
@@ -258,5 +281,7 @@ def _digest(
         },
         "on_request": sorted(on_request),
         "policies": dict(rule_files),
+        # What a configuration states of an agent need not be in canonical form.
+        "settings": canonical.wrap(config.deciding()),
     }
     return hashlib.sha256(_DOMAIN + canonical.encode(said)).hexdigest()

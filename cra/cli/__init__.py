@@ -32,12 +32,12 @@ def run(arguments: Sequence[str]) -> int:
         output.tell("\ninterrupted" if sys.stderr.isatty() else "interrupted")
         code = ExitCode.INTERRUPTED
     except CraError as error:
-        output.report(error, as_json=_wants_json(arguments))
+        output.report(error, as_json=_wants_json(arguments), words=arguments)
         code = error.exit_code
     except OSError as error:
         if error.filename is None:
             raise
-        output.report(_about_a_path(error), as_json=_wants_json(arguments))
+        output.report(_about_a_path(error), as_json=_wants_json(arguments), words=arguments)
         code = ExitCode.USAGE
     output.settle()
     return code

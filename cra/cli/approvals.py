@@ -16,8 +16,9 @@ from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
+from cra.cli.select import sessions_of, short_length
 from cra.errors import ExitCode, NotFound, UsageError
-from cra.ledger.index import session_files, session_id_of
+from cra.ledger.index import session_id_of
 from cra.ledger.outline import outline
 from cra.ledger.source import Source, later
 
@@ -61,6 +62,7 @@ KeyFile: TypeAlias = Annotated[
     ),
 ]
 
+_HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
 _STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
 _SHOWN_BEFORE: Final = 5
 
@@ -72,6 +74,8 @@ class FoundApproval(NamedTuple):
     state: SessionState
     approval: Approval
     standing: Standing
+    # The decision that counts.
+    given: Given | None
 
 
 def list_approvals(
@@ -96,9 +100,10 @@ def list_approvals(
     if not found:
         output.tell("no call waits for an approval")
         return
+    length = short_length(Path(one.approval.approval_id) for one in found)
     rows = [
         (
-            one.approval.approval_id,
+            one.approval.approval_id[:length],
             Cell(one.standing, _STYLES.get(one.standing, "")),
             one.approval.action_id,
             _agent(one),
@@ -106,7 +111,8 @@ def list_approvals(
         )
         for one in found
     ]
-    output.table(rows, ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS"), cut=("ARGUMENTS",))
+    headers = ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS")
+    output.table(rows, headers, cut=("ACTION", "AGENT", "ARGUMENTS"))
 
 
 def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = False) -> None:
@@ -163,7 +169,14 @@ def grant(  # its flags
         if by is None:
             return ExitCode.NO
         approvals = opened.session(session_id=found.session_id).approvals
-        approvals.grant(found.approval.approval_id, by[0], reason=reason, scope=scope, signer=by[1])
+        approvals.grant(
+            found.approval.approval_id,
+            by[0],
+            reason=reason,
+            scope=scope,
+            signer=by[1],
+            on_terminal=True,
+        )
     _told(found, "granted", as_json=as_json)
     return ExitCode.OK
 
@@ -186,7 +199,9 @@ def deny(
         if by is None:
             return ExitCode.NO
         approvals = opened.session(session_id=found.session_id).approvals
-        approvals.deny(found.approval.approval_id, by[0], reason=reason, signer=by[1])
+        approvals.deny(
+            found.approval.approval_id, by[0], reason=reason, signer=by[1], on_terminal=True
+        )
     _told(found, "denied", as_json=as_json)
     return ExitCode.OK
 
@@ -228,17 +243,16 @@ def _approvals(config: Config) -> Iterator[FoundApproval]:
     from cra.ledger.outline import coverage
     from cra.runtime.state import folded
 
-    if not config.trace_directory.is_dir():
-        return
     now = Source().now()
-    for path in session_files(config.trace_directory):
+    for path in sessions_of(config.trace_directory):
         if outline(path).state(now) != "open":
             continue
         with LedgerFile(path) as session:
             state, covered = folded(session), coverage(session)
         for approval in state.approvals.values():
             standing = approval.standing(now, covered.covers)
-            yield FoundApproval(session_id_of(path), state, approval, standing)
+            given = approval.decision(covered.covers)
+            yield FoundApproval(session_id_of(path), state, approval, standing, given)
 
 
 def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
@@ -308,7 +322,7 @@ def ask_for(opened: Project, working: GovernedSession, approval_id: str) -> bool
         return False
     by = _approver(opened, find_approval(opened.config, approval_id), None, "Let it be done once?")
     if by is not None:
-        working.approvals.grant(approval_id, by[0])
+        working.approvals.grant(approval_id, by[0], on_terminal=True)
     return by is not None
 
 
@@ -373,6 +387,7 @@ def _show(opened: Project, found: FoundApproval) -> None:
     )
     rows = [
         ("state", found.standing),
+        *(_decision_row(given, found) for given in approval.decisions),
         ("action", approval.action_id),
         ("risk tier", asked["risk_tier"]),
         ("agent", _agent(found)),
@@ -401,6 +416,26 @@ def _show(opened: Project, found: FoundApproval) -> None:
         for one in before:
             words = f"{one.timestamp[:19]}  {one.action_id}: {one.status}"
             output.answer(f"    {output.safe(words)}")
+
+
+def _decision_row(given: Given, found: FoundApproval) -> tuple[str, str]:
+    """What was decided: who, how, how far, until when, and why."""
+    payload = given.payload
+    parts = [words_of_approver(payload["approver"])]
+    if given.is_grant:
+        uses = payload["uses"]
+        left = f"{uses - found.approval.uses} of {uses}" if uses is not None else "any number of"
+        parts.append(f"{left} uses left")
+        parts += ["with any arguments"] if payload["any_arguments"] else []
+    parts.append(f"until {payload['expires_at']}")
+    parts += [] if given is found.given else ["which does not count"]
+    why = f": {payload['reason']}" if payload["reason"] else ""
+    return "granted" if given.is_grant else "denied", ", ".join(parts) + why
+
+
+def words_of_approver(by: Approver) -> str:
+    how = f"by the key {by['key']}" if "key" in by else _HOW[by["how"]]
+    return f"by {by['name']}, {how}"
 
 
 def _before(found: FoundApproval) -> list[Execution]:

@@ -168,6 +168,11 @@ def _object_of(file: str) -> dict[str, Any]:
         raise UsageError(f"expected parameters of at most {_MAX_PARAMETERS} bytes", where=where)
     try:
         found = _json_of(data.decode())
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"expected parameters as JSON, found a mistake: {error.msg[:1].lower()}{error.msg[1:]}",
+            where=f"{where}:{error.lineno}:{error.colno}",
+        ) from None
     except ValueError as error:
         raise UsageError(f"expected parameters as JSON, found: {error}", where=where) from None
     if not isinstance(found, dict):

@@ -5,6 +5,7 @@ What a command works with is imported when it runs: its help is read more often 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -226,10 +227,11 @@ def run_tests(
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Run the scenarios that an atlas lists under `tests`, as its files are now.
+    """Run the scenarios that an atlas lists under `tests`, and replay its goldens.
 
-    Each is decided with this atlas alone, its grants accepted, and the default configuration.
-    Nothing is executed or recorded. The exit code is 1 if one fails.
+    Each is decided with this atlas alone, as its files are now, its grants accepted, and the
+    default configuration. Nothing is executed or recorded. Goldens are what lies in the atlas's own
+    goldens/, as cra golden record wrote it. The exit code is 1 if one fails.
 
       cra atlas test
       cra atlas test atlases/support
@@ -238,15 +240,18 @@ def run_tests(
     from cra.atlas.manifest import load_atlas
     from cra.atlas.package import read_package
 
-    results = []
+    results: list[tuple[str, Tested]] = []
     for place, label in _places_to_test(what, project):
-        atlas = load_atlas(read_package(place), label)
-        results += [(atlas, *result) for result in _tested(atlas, label)]
+        package = read_package(place)
+        atlas = load_atlas(package, label)
+        found = [*_tested(atlas, label), *_replayed(atlas, package.files, label)]
+        results += [(atlas.atlas_id, one) for one in found]
     if not results:
         raise UsageError(
-            "expected scenarios, found none", fix="list their files under tests in the manifest"
+            "expected scenarios or goldens, found none",
+            fix="list files of scenarios under tests in the manifest",
         )
-    failed = sum(bool(problems) for _, _, problems in results)
+    failed = sum(bool(one.problems) for _, one in results)
     if as_json:
         facts: AtlasTestAnswer = {
             "passed": len(results) - failed,
@@ -255,7 +260,7 @@ def run_tests(
         }
         output.answer_json(facts)
     else:
-        show_tested([_told(scenario, problems) for _, scenario, problems in results])
+        show_tested([one for _, one in results])
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -368,7 +373,10 @@ def print_atlas(atlas: Atlas, pin: Pin) -> None:
             print_wrapped(f"  {name:<8} ", output.safe(value))
     if atlas.certification is not None:
         output.answer("  says of itself that it is certified, which nothing here checks")
-    _print_list("Actions", [_action_line(action) for action in atlas.actions])
+    _print_list(
+        "Actions (an argument with ? may be left out)",
+        [_action_line(action) for action in atlas.actions],
+    )
     _print_list("Rules", [_rule_line(rule) for rule in atlas.policies])
     packs = [f"{pack.pack_id}: {', '.join(pack.files)}" for pack in atlas.context_packs]
     _print_list("Context", packs)
@@ -482,7 +490,13 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
 
 def _action_line(action: Action) -> str:
     runs = action.executor.TYPE if action.executor else "nothing: declared, not executable"
-    arguments = ", ".join(_arguments(action)) or "no arguments"
+    properties = action.parameters_schema.get("properties")
+    schemas = properties.values() if isinstance(properties, dict) else ()
+    typed = [
+        f"{name}: {words}" if (words := _words_of_type(schema)) else name
+        for name, schema in zip(_arguments(action), schemas, strict=True)
+    ]
+    arguments = ", ".join(typed) or "no arguments"
     return f"{action.action_id}({arguments}) {action.risk_tier or 'default'} risk, runs {runs}"
 
 
@@ -520,6 +534,16 @@ def _arguments(action: Action) -> list[str]:
     return [name if name in required else f"{name}?" for name in names]
 
 
+def _words_of_type(schema: object) -> str:
+    """The type of an argument, or its values if there are only some; nothing for any."""
+    if not isinstance(schema, dict):
+        return ""
+    if "enum" in schema:
+        return "|".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    stated = schema.get("type", "")
+    return stated if isinstance(stated, str) else "|".join(stated)
+
+
 def _pack_facts(atlas: Atlas, pack: ContextPack) -> PackFacts:
     return {
         "pack_id": pack.pack_id,
@@ -551,6 +575,8 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     pins = read_lock(root) if root is not None else {}
     if what is None:
         assert root is not None
+        if not pins:
+            raise NotFound("expected an atlas in the project, found none", fix="cra atlas add PATH")
         return [(root / pin.source, pin.source) for pin in pins.values()]
     if root is not None and what in pins:
         return [(root / pins[what].source, pins[what].source)]
@@ -559,7 +585,7 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     return [(Path(what), what)]
 
 
-def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
+def _tested(atlas: Atlas, label: str) -> list[Tested]:
     """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
     from cra.atlas.problem import Problems, refusal
     from cra.atlas.snapshot import snapshot_of
@@ -574,19 +600,36 @@ def _tested(atlas: Atlas, label: str) -> list[tuple[Scenario, tuple[str, ...]]]:
     # Its rules are about its own actions, so the atlases that it needs decide nothing here.
     alone = snapshot_of([atlas._replace(dependencies={})])
     world = Project(Config(), alone, dirs=user_dirs(), environ={}).world
-    return [(scenario, run_scenario(world, scenario)) for scenario in scenarios]
+    return [_told(scenario, run_scenario(world, scenario)) for scenario in scenarios]
 
 
-def _result_facts(atlas: Atlas, scenario: Scenario, problems: Sequence[str]) -> ScenarioFacts:
+def _replayed(atlas: Atlas, package: Mapping[str, bytes], label: str) -> list[Tested]:
+    """Each golden of an atlas, and what differs."""
+    if not any(name.startswith("goldens/") for name in package):
+        return []
+    from cra.replay.atlas import check_atlas
+
+    return [
+        Tested(
+            f"{label}/goldens",
+            one.name,
+            [] if one.state == "passed" else one.causes(),
+            f"{label}/goldens/{one.name}",
+        )
+        for one in check_atlas(atlas, package)
+    ]
+
+
+def _result_facts(atlas_id: str, one: Tested) -> ScenarioFacts:
     return {
-        "atlas_id": atlas.atlas_id,
-        "name": scenario.name,
-        "where": scenario.where,
-        "passed": not problems,
-        "problems": list(problems),
+        "atlas_id": atlas_id,
+        "name": one.name,
+        "where": one.where,
+        "passed": not one.problems,
+        "problems": list(one.problems),
     }
 
 
 def _told(scenario: Scenario, problems: Sequence[str]) -> Tested:
     file, _, _ = scenario.where.rsplit(":", 2)
-    return Tested(file, scenario.name, [*problems, scenario.where] if problems else [])
+    return Tested(file, scenario.name, problems, scenario.where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -13,7 +14,9 @@ from cra.cli import output
 from cra.cli.arguments import seconds
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
+from cra.cli.select import find_session, refuse_gone
 from cra.errors import ExitCode
+from cra.ledger.index import session_id_of
 from cra.ledger.source import Source, later
 
 if TYPE_CHECKING:
@@ -65,7 +68,7 @@ def backtest(
     with open_project(project) as opened:
         history = _history(opened, since, agent)
         policy = opened.policy_under(policies_at(policies)) if policies else opened.policy
-        flips = list(decide_again(policy, history.calls))
+        flips = list(decide_again(policy, history.past))
     if as_json:
         output.answer_json(_facts(history, flips))
     else:
@@ -76,6 +79,12 @@ def backtest(
 
 def suggest(
     *,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", metavar="SESSION", help="Only one: an id or how one begins, or `last`."
+        ),
+    ] = None,
     since: Since = None,
     agent: OfAgent = None,
     tests: Annotated[
@@ -90,20 +99,24 @@ def suggest(
     action, with what these rules and the project's other rules say of it. The exit code is 1 if
     nothing was let through.
 
+      cra policy suggest --session last
       cra policy suggest --since 7d > used.json
       cra policy suggest --since 7d --tests > tests/policies/used.json
     """
     from cra.policy.suggest import suggested_rules, suggested_tests
 
     with open_project(project) as opened:
-        history = _history(opened, since, agent)
-        rules = suggested_rules(history.calls)
+        history = _history(opened, since, agent, session)
+        calls = [*history.calls, *history.without_arguments]
+        rules = suggested_rules(calls)
         policy = opened.policy_under(_with_others(opened, rules))
-        cases = suggested_tests(policy, history.calls)
+        cases = suggested_tests(policy, calls)
         _tell_of_atlases(opened)
-    _tell_left_out(history)
+    # What a rule says is not about arguments, what a test states is.
+    left_out = history.left_out if tests else history.left_out_with_arguments
+    _tell_left_out(left_out)
     if as_json:
-        facts: SuggestAnswer = {"policies": rules, "tests": cases, "left_out": history.left_out}
+        facts: SuggestAnswer = {"policies": rules, "tests": cases, "left_out": left_out}
         output.answer_json(facts)
     elif rules:
         printed = {"tests": cases} if tests else rules
@@ -113,11 +126,18 @@ def suggest(
     return ExitCode.OK if rules else ExitCode.NO
 
 
-def _history(opened: Project, since: str | None, agent: str | None) -> History:
+def _history(
+    opened: Project, since: str | None, agent: str | None, session: str | None = None
+) -> History:
     from cra.runtime.history import past_calls
 
     begin = later(Source().now(), -seconds(since)) if since is not None else ""
-    return past_calls(opened, since=begin, agent=agent)
+    directory = opened.config.trace_directory
+    session_id = session_id_of(find_session(directory, session)) if session is not None else None
+    history = past_calls(opened, since=begin, agent=agent, session_id=session_id)
+    if not history.calls:
+        refuse_gone(directory)
+    return history
 
 
 def _with_others(opened: Project, rules: list[SuggestedRule]) -> tuple[Any, ...]:
@@ -162,15 +182,15 @@ def _show(history: History, flips: list[Flip]) -> None:
     wider = sum(flip.is_wider for flip in flips)
     told = output.style(f"{wider} let further", "warn") if wider else "none let further"
     output.answer(f"{flipped}, {told}")
-    _tell_left_out(history)
+    _tell_left_out(history.left_out)
 
 
 def _counts(flips: list[Flip]) -> Counter[str]:
     return Counter(f"{flip.past.outcome} → {flip.ruling.outcome}" for flip in flips)
 
 
-def _tell_left_out(history: History) -> None:
-    for why, count in sorted(history.left_out.items()):
+def _tell_left_out(left_out: Mapping[str, int]) -> None:
+    for why, count in sorted(left_out.items()):
         output.tell(f"left out: {count} {why}")
 
 

@@ -59,7 +59,7 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "CRA-2103": ("The same id twice where each may be there once.", "rename one of the two"),
     "CRA-2104": (
-        "The name of an action, a file or a pack that is not there.",
+        "The name of an action, a file, a pack or an atlas that is not there.",
         "correct the name, or add what it names",
     ),
     "CRA-2105": ("A JSON Schema that cannot be accepted.", "mend the schema where it says"),
@@ -93,7 +93,10 @@ _PAGES: Final[dict[str, tuple[str, str]]] = {
     "CRA-3013": ("No key that is known has signed a ledger that has to be signed.", _KEYS),
     "CRA-3014": ("A checkpoint of another ledger or session.", _VERIFY),
     "CRA-3020": ("The journal knows more events of a session than there are.", _VERIFY),
-    "CRA-3021": ("A session that the journal lists is gone, and was not pruned.", _VERIFY),
+    "CRA-3021": (
+        "A session that the journal lists is gone, and was not pruned.",
+        "bring its file back, from a copy; other sessions go on without it",
+    ),
     "CRA-3022": ("A session that the journal does not know.", _VERIFY),
     "CRA-3023": ("A payload is missing, and no entry says that it was redacted.", _VERIFY),
     "CRA-3024": ("A stored file of an event is missing, or has other bytes.", _VERIFY),
@@ -158,6 +161,11 @@ def meaning_of(code: str) -> Meaning:
     nearest = get_close_matches(code, _PAGES, n=1)
     question = f"; nearest: {nearest[0]}" if nearest else ""
     raise NotFound(f"expected a code of cra, found {code}{question}", fix="cra help exit-codes")
+
+
+def codes() -> list[str]:
+    """Every code, in order."""
+    return sorted(_PAGES)
 
 
 def _codes() -> Iterator[tuple[str, str, ExitCode]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra import canonical
 from cra.amount import counted
@@ -15,6 +15,9 @@ from cra.cli import output
 from cra.replay.compare import TraceDifference
 from cra.replay.reading import Trace
 from cra.replay.step import words_of
+
+if TYPE_CHECKING:
+    from cra.cli.answers.replay import DifferenceFacts
 
 # A shape beside the colour: nothing is said by colour alone.
 _MARKS: Final[Mapping[str, str]] = {
@@ -31,7 +34,7 @@ _MAX_SHOWN: Final = 10
 _MAX_LINES: Final = 12
 
 
-def difference_facts(one: TraceDifference) -> dict[str, Any]:
+def difference_facts(one: TraceDifference) -> DifferenceFacts:
     return {
         "path": one.path,
         "type": one.type,
@@ -74,9 +77,8 @@ def _show(one: TraceDifference, trace: Trace) -> None:
     told = f"{_MARKS[one.type]} {one.significance}"
     mark = output.style(told, _STYLES[one.significance])
     lead = " " * len(f"  {told}  ")
-    where = f"{one.action_id}: " if one.action_id and one.action_id not in one.reason else ""
     output.answer()
-    head = output.wrapped(f"{where}{one.reason}", indent=lead).removeprefix(lead)
+    head = output.wrapped(one.told, indent=lead).removeprefix(lead)
     output.answer(f"  {mark}  {head}")
     output.answer(f"    {output.safe(one.path)}")
     rows = [*_before(one, trace), *_sides(one), *_after(one, trace)]

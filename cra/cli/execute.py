@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cra.runtime.state import Approval
 
 _POLL_SECONDS: Final = 0.25
+_MAX_LINES: Final = 3
+_MAX_LINE: Final = 200
 
 
 def execute(
@@ -53,7 +55,9 @@ def execute(
     resolution: Annotated[
         str | None,
         typer.Option(
-            "--resolution", metavar="ID", help="The resolution, instead of the latest valid one."
+            "--resolution",
+            metavar="ID",
+            help="An id or how one begins, or `last`. None: the latest valid one.",
         ),
     ] = None,
     approval: Annotated[
@@ -71,7 +75,9 @@ def execute(
     key: Annotated[
         str | None,
         typer.Option(
-            "--idempotency-key", metavar="KEY", help="The same key never runs the action again."
+            "--idempotency-key",
+            metavar="KEY",
+            help="The same key never runs the action again, in whatever session.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -101,6 +107,11 @@ def execute(
         session_id = session_id_for(opened.config.trace_directory, session, agent)
         if session_id is None:
             raise no_session(agent)
+        if resolution is not None:
+            from cra.cli.explain_resolution import find_resolution
+
+            directory = opened.config.trace_directory
+            resolution = find_resolution(directory, resolution, session_id).resolution_id
         working = opened.session(session_id=session_id)
         if action is None:
             if given is None:
@@ -221,8 +232,18 @@ def _show(done: ExecutionResult, *, asks_key: bool) -> None:
             assert done.error is not None
             words = f"{done.error['code']}: {done.error['message']}"
             output.answer(output.labelled("FAILED", "bad", f": {words}"))
+            _tell_stderr(done.error["details"].get("stderr"))
     if done.fix is not None:
         output.tell(f"fix: {output.safe(done.fix)}")
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]
     output.tell(f"execution {done.execution_id}" + (f" ({', '.join(said)})" if said else ""))
+
+
+def _tell_stderr(said: object) -> None:
+    """The end of what a program said before it failed: the reason most often is in it."""
+    lines = said.split("\n") if isinstance(said, str) else []
+    last = [line for line in lines if line.strip()][-_MAX_LINES:]
+    for line in last:
+        shown = line if len(line) <= _MAX_LINE else f"{line[: _MAX_LINE - 1]}…"
+        output.tell(f"stderr: {output.safe(shown)}")

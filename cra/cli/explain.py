@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -151,7 +152,7 @@ def explain(
 def _explain_call(opened: Project, call: Call, *, patch: bool, as_json: bool) -> ExitCode:
     from cra.policy.explain import explain as explained
 
-    explanation = explained(opened.policy, call)
+    explanation = explained(opened.policy, call, partial(place_of, opened))
     if patch:
         _print_patch(opened, call, explanation)
     elif as_json:
@@ -322,7 +323,8 @@ def _print_patch(opened: Project, call: Call, explanation: Explanation) -> None:
     found = patch_of(opened, call, explanation.changes)
     output.answer(found.diff.removesuffix("\n"))
     if found.leads_to.outcome != "allow":
-        output.tell(f"note: with it, {output.safe(found.leads_to.reason)}")
+        ruling = found.leads_to
+        output.tell(f"note: with it, {output.safe(f'{ruling.reason} ({ruling.policy_id})')}")
 
 
 def _patch_or_why_not(opened: Project, call: Call, explanation: Explanation) -> Patch | str:

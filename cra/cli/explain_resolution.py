@@ -10,10 +10,11 @@ import orjson
 from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.policy import place_now, places_by_id
+from cra.cli.select import find_session, sessions_of
 from cra.errors import NotFound, UsageError
 from cra.ledger.blobs import read_member
 from cra.ledger.filter import containing
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import readable
 from cra.ledger.source import Source
 from cra.policy.call import Call
@@ -33,7 +34,7 @@ _MAX_LISTED: Final = 10
 _NOT_RECORDED: Final = "not recorded, and the project has changed since"
 
 
-class _Found(NamedTuple):
+class FoundResolution(NamedTuple):
     path: Path
     resolution_id: str
 
@@ -41,20 +42,22 @@ class _Found(NamedTuple):
 def explain_resolution(name: str, project: Path | None, *, as_json: bool) -> None:
     """Print a resolution of any session, as the ledger and the present policy tell it."""
     with open_project(project) as opened:
-        facts = _facts(opened, _find(opened.config.trace_directory, name))
+        facts = _facts(opened, find_resolution(opened.config.trace_directory, name))
     if as_json:
         output.answer_json(facts)
     else:
         _print(facts)
 
 
-def _find(directory: Path, name: str) -> _Found:
-    """The resolution that an id, the beginning of one or `last` names, in whatever session.
+def find_resolution(directory: Path, name: str, session_id: str | None = None) -> FoundResolution:
+    """The resolution that an id, the beginning of one or `last` names, in a session or in any.
 
     Raises NotFound, or UsageError for several.
     """
-    fitting: list[tuple[str, _Found]] = []
-    for path in session_files(directory):
+    fitting: list[tuple[str, FoundResolution]] = []
+    within = "the ledger" if session_id is None else f"the session {session_id}"
+    one_session = [] if session_id is None else [find_session(directory, session_id)]
+    for path in one_session or sessions_of(directory):
         with LedgerFile(path) as session:
             for _, line in session.search(containing(b'"event_type":"carp.resolution.')):
                 event = readable(line)
@@ -62,13 +65,13 @@ def _find(directory: Path, name: str) -> _Found:
                     continue
                 resolution_id = str(event.payload["resolution_id"])
                 if name == "last" or (name and resolution_id.startswith(name.lower())):
-                    found = _Found(path, resolution_id)
+                    found = FoundResolution(path, resolution_id)
                     fitting.append((event.header["timestamp"], found))
     if not fitting:
         what = "a resolution" if name == "last" else f"the resolution {name!r:.60}"
         raise NotFound(
-            f"expected {what} in the ledger, found none",
-            fix="cra explain --session last lists those of a session",
+            f"expected {what} in {within}, found none",
+            fix=f"cra explain --session {session_id or 'last'} lists those of a session",
         )
     if name != "last" and len(fitting) > 1:
         listed = [f"  {found.resolution_id}" for _, found in fitting[:_MAX_LISTED]]
@@ -77,7 +80,7 @@ def _find(directory: Path, name: str) -> _Found:
     return max(fitting)[1]
 
 
-def _facts(opened: Project, found: _Found) -> ResolutionAnswer:
+def _facts(opened: Project, found: FoundResolution) -> ResolutionAnswer:
     with LedgerFile(found.path) as session:
         state = folded(session)
         held = state.resolutions.get(found.resolution_id)

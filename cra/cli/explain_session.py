@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cra.cli import output
+from cra.cli.approvals import words_of_approver
 from cra.cli.governed import open_project
 from cra.cli.policy import place_now, places_by_id
 from cra.cli.select import find_session
@@ -21,7 +22,7 @@ from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.history import OUTCOMES, call_of, events_of
 from cra.runtime.project import Project
-from cra.runtime.remedy import explaining, resolving
+from cra.runtime.remedy import explaining, refused_by, resolving
 from cra.runtime.state import SessionState
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _VERDICTS: Final = {
     "requires_approval": ("WAITS", "warn"),
 }
 _LIST: Final = "cra atlas actions lists what there is"
-_BY: Final = {"terminal": "on a terminal", "program": "through the host program", "key": "by a key"}
 
 
 def explain_session(name: str, project: Path | None, *, as_json: bool) -> None:
@@ -143,7 +143,7 @@ def _after_denial(
         known = opened.snapshot.actions.get(action_id)
         return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
     if "approval_id" in payload:
-        return "cra approvals list --all says who refused it, and until when"
+        return refused_by(str(payload["approval_id"]))
     rules = (one.rule for one in opened.policy.rules if one.rule.policy_id == policy_id)
     rule = next(rules, None)
     if "possible_at" in payload or (rule and rule.limit):
@@ -254,9 +254,8 @@ def _approval_rows(call: CallFacts) -> list[tuple[str, str]]:
         return []
     rows = [("approval", f"{call['approval_id']}, {approval['standing']}")]
     for given in approval["decisions"]:
-        by = given["approver"]
         why = f": {given['reason']}" if given["reason"] else ""
-        rows.append((given["decision"], f"by {by['name']}, {_BY[by['how']]}{why}"))
+        rows.append((given["decision"], f"{words_of_approver(given['approver'])}{why}"))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -17,6 +17,14 @@ from cra.cli.select import SessionName, find_session
 from cra.errors import ExitCode, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from cra.cli.answers.replay import (
+        GoldenListAnswer,
+        GoldenRecordAnswer,
+        ListedGolden,
+        ReviewedAnswer,
+        ReviewedGolden,
+        WaitingAnswer,
+    )
     from cra.config import Config
     from cra.replay.compare import Comparison
 
@@ -52,15 +60,14 @@ def record(
     done = record_golden(config, path, name, replaces=replaces)
     report = done.report
     if as_json:
-        output.answer_json(
-            {
-                "name": name,
-                "manifest": str(done.manifest),
-                "events": report.golden_events,
-                "compatibility": report.compatibility,
-                "unverifiable": list(report.unverifiable),
-            }
-        )
+        facts: GoldenRecordAnswer = {
+            "name": name,
+            "manifest": str(done.manifest),
+            "events": report.golden_events,
+            "compatibility": report.compatibility,
+            "unverifiable": list(report.unverifiable),
+        }
+        output.answer_json(facts)
     else:
         place = os.path.relpath(done.manifest)
         output.answer(f"Recorded: {output.safe(place)}, {counted(report.golden_events, 'event')}")
@@ -93,7 +100,7 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
         manifests = find_manifests(folder)
     except NotFound:
         manifests = []
-    rows: list[dict[str, Any]] = []
+    rows: list[ListedGolden] = []
     for report in check_all(manifests, config, Settings()):
         steps = () if report.error else read_manifest(report.manifest).steps
         waits = pending_of(report.manifest.parent).is_dir()
@@ -111,7 +118,8 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
             }
         )
     if as_json:
-        output.answer_json({"goldens": rows})
+        facts: GoldenListAnswer = {"goldens": rows}
+        output.answer_json(facts)
         return
     if not rows:
         output.tell("no golden: cra golden record SESSION --name NAME makes one")
@@ -154,7 +162,7 @@ def review(
         raise UsageError("expected one of --accept and --reject, found both")
     config = open_config(project)
     waiting = _waiting(config, names or [])
-    done: list[dict[str, str]] = []
+    done: list[ReviewedGolden] = []
     if not waiting and not as_json:
         output.answer("nothing waits")
     is_asked = not (accepts or rejects)
@@ -167,7 +175,8 @@ def review(
             break
         done.append(_decide(pending, choice, as_json=as_json))
     if as_json:
-        output.answer_json({"decided": done})
+        facts: ReviewedAnswer = {"decided": done}
+        output.answer_json(facts)
     left = sum(one["decision"] == "skipped" for one in done) + len(waiting) - len(done)
     return ExitCode.NO if left else ExitCode.OK
 
@@ -215,7 +224,8 @@ def _waiting(config: Config, names: list[str]) -> list[Path]:
 
 def _list_waiting(waiting: list[Path], *, as_json: bool) -> None:
     if as_json:
-        output.answer_json({"waiting": [os.path.relpath(path) for path in waiting]})
+        facts: WaitingAnswer = {"waiting": [os.path.relpath(path) for path in waiting]}
+        output.answer_json(facts)
         return
     for path in waiting:
         output.answer(output.safe(os.path.relpath(path)))
@@ -281,11 +291,12 @@ def _edit(pending: Path) -> None:
         output.tell(f"expected an editor, found {output.safe(str(found))}: set EDITOR")
 
 
-def _decide(pending: Path, choice: str, *, as_json: bool) -> dict[str, str]:
+def _decide(pending: Path, choice: str, *, as_json: bool) -> ReviewedGolden:
     from cra.replay.golden import PENDING
     from cra.replay.writing import accept, reject
 
     name = pending.name.removesuffix(PENDING)
+    word: Literal["accepted", "rejected", "skipped"]
     match choice:
         case "a":
             accept(pending)

@@ -6,17 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
 from cra.cli.project import open_config, user_dirs
-from cra.cli.select import find_session
-from cra.errors import IntegrityError, NotFound, UsageError
+from cra.cli.select import find_session, sessions_of
+from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import decode
-from cra.ledger.index import LedgerFile, session_files, session_id_of
-from cra.ledger.outline import Outline, outline
+from cra.ledger.index import LedgerFile, session_id_of
+from cra.ledger.outline import Outline, naming, outline, way_on
 from cra.ledger.source import Source
 
 if TYPE_CHECKING:
@@ -53,21 +52,29 @@ def open_project(project: Path | None) -> Iterator[Project]:
         yield opened
 
 
-def session_id_for(directory: Path, stated: str | None, agent: str) -> str | None:
+def session_id_for(
+    directory: Path,
+    stated: str | None,
+    agent: str,
+    *,
+    choice: str = "name one with --session",
+) -> str | None:
     """The session that is stated, or the agent's only open one; None if it has none.
 
-    Raises NotFound, UsageError if there are several, or IntegrityError for one that is damaged and
-    not over: neither an earlier one nor a new one is what the agent was about to go on with.
+    One that is not what was recorded stands back for one that the agent began after it. `choice`
+    says how to state one of several.
+
+    Raises NotFound, UsageError if there are several, or IntegrityError for a ledger that is gone
+    and for a session that is damaged and not over: neither an earlier one nor a new one is what
+    the agent was about to go on with.
     """
     if stated is not None:
         path = find_session(directory, stated)
         if path.parent != directory:
             raise UsageError("expected a session of this project's ledger", where=str(path))
         return session_id_of(path)
-    if not directory.is_dir():
-        return None
     now = Source().now()
-    outlines = [outline(path) for path in session_files(directory)]
+    outlines = [outline(path) for path in sessions_of(directory)]
     # Whose a session is whose first line cannot be read is not known: the last one may be the
     # agent's.
     own = [
@@ -80,21 +87,19 @@ def session_id_for(directory: Path, stated: str | None, agent: str) -> str | Non
         _check_whole(live[0], agent)
     found = [session for session in live if session.state(now) == "open"]
     if len(found) > 1:
-        raise _ambiguous(agent, found)
+        # Whoever begins another one goes on without those that are not what was recorded.
+        found = [found[0], *_whole(directory, found[1:])]
+    if len(found) > 1:
+        raise _ambiguous(agent, found, choice)
     return found[0].id if found else None
 
 
-def no_session(agent: str) -> NotFound:
+def no_session(agent: str, *, fix: str | None = None) -> NotFound:
+    named = naming(agent)
     return NotFound(
         f"expected an open session of the agent {agent}, found none",
-        fix=f'cra resolve --goal "…"{_named(agent)}, which starts one, '
-        f"or cra session start{_named(agent)}",
+        fix=fix or f'cra resolve --goal "…"{named}, which starts one, or cra session start{named}',
     )
-
-
-def _named(agent: str) -> str:
-    """What a command line has to say for an agent, if anything."""
-    return "" if agent == "cli" else f" --agent {quote(agent)}"
 
 
 def _may_go_on(session: Outline, now: str) -> bool:
@@ -116,12 +121,22 @@ def _check_whole(session: Outline, agent: str) -> None:
                 f"expected a whole session of the agent {agent} to go on with, "
                 f"found it damaged: {error.message}",
                 where=f"{session.path}, event {sequence}",
-                fix=f"cra trace verify {session.id}; "
-                f"to go on without it: cra session start{_named(agent)}",
+                fix=way_on(session.id, agent),
             ) from None
 
 
-def _ambiguous(agent: str, found: list[Outline]) -> UsageError:
+def _whole(directory: Path, sessions: list[Outline]) -> list[Outline]:
+    """Those of some sessions that a verdict finds nothing bad about."""
+    from cra.cli.ledger import trust_of
+    from cra.ledger.verify import verify_ledger  # it takes long, and most agents have one session
+
+    trust = trust_of(None, None)
+    report = verify_ledger(directory, trust, sessions=[session.id for session in sessions])
+    whole = {part.name for part in report.sessions if part.verdict.exit_code == ExitCode.OK}
+    return [session for session in sessions if session.id in whole]
+
+
+def _ambiguous(agent: str, found: list[Outline], choice: str) -> UsageError:
     listed = [f"  {session.id}  since {session.started}" for session in found[:_MAX_LISTED]]
     message = f"expected one open session of the agent {agent}, found {len(found)}:"
-    return UsageError("\n".join([message, *listed]), fix="name one with --session")
+    return UsageError("\n".join([message, *listed]), fix=choice)

@@ -14,6 +14,7 @@ from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
 from cra.ledger.memory import BRING_BACK, LET_GO, Memory, gone_ledger
+from cra.replay.line_ends import ATTRIBUTES_FILE, keep_line_ends, keeps_line_ends
 
 if TYPE_CHECKING:
     from cra.cli.answers.project import InitAnswer
@@ -33,8 +34,8 @@ def init(
 ) -> None:
     """Make a directory a cra project: its configuration, its ledger's place, and agents.md.
 
-    It also makes your signing key, if you have none. Nothing that is there is replaced, so it can
-    be run again at any time.
+    It also makes your signing key, if you have none, and has git leave goldens as they are. Nothing
+    that is there is replaced, so it can be run again at any time.
 
       cra init
       cra init my-agent --no-sign
@@ -42,6 +43,7 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
+    _tell_of_project_above(path)
     dirs = user_dirs()
     current = config.load(path, {}, None, {})
     files = scaffold.missing_files(path, current.trace.directory)
@@ -49,6 +51,9 @@ def init(
     makes_key = not no_sign and not dirs.has_key()
     created = [dirs.signing_key] * makes_key + [file.path for file in files]
     updated = [path / scaffold.AGENTS_FILE] * _adds_block(path, yes=yes, dry_run=dry_run)
+    if not keeps_line_ends(path):
+        attributes = path / ATTRIBUTES_FILE
+        (updated if attributes.exists() else created).append(attributes)
     if not dry_run:
         key = str(scaffold.user_signer(dirs).key) if signs or makes_key else None
         values = {
@@ -57,8 +62,13 @@ def init(
             "trace_directory": current.trace.directory,
         }
         scaffold.write(files, values)
-        if updated:
+        keep_line_ends(path)
+        if path / scaffold.AGENTS_FILE in updated:
             scaffold.append_block(path, values)
+        if makes_key:
+            from cra.cli.ledger import tell_unlisted
+
+            tell_unlisted(current, str(key))
     gone = gone_ledger(Memory(dirs.state, path.absolute()), current.trace_directory)
     steps = [
         *([] if path == Path() else [f"cd {path}"]),
@@ -86,6 +96,12 @@ def init(
         output.tell(f"  {BRING_BACK}")
     if (created or updated) and not dry_run:
         output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
+
+
+def _tell_of_project_above(path: Path) -> None:
+    above = config.find_project(path.resolve().parent)
+    if above is not None and not (path / config.FILE_NAME).is_file():
+        output.tell(f"note: {output.safe(str(above))} is a project, and this is another one in it")
 
 
 def _adds_block(path: Path, *, yes: bool, dry_run: bool) -> bool:

@@ -12,7 +12,8 @@ import typer
 
 from cra.cli import output
 from cra.cli.project import open_signer, user_dirs
-from cra.config import Config
+from cra.config import FILE_NAME, Config, find_project
+from cra.config import read as read_config
 from cra.errors import SignerRefused, UsageError
 from cra.ledger import files
 from cra.ledger.checkpoint import VerifierKey, parse_key
@@ -40,6 +41,20 @@ def open_memory(config: Config | None = None) -> Memory:
     return Memory(user_dirs().state, config.owner if config is not None else None)
 
 
+def config_of(directory: Path, here: Config | None = None) -> Config | None:
+    """The configuration of the project whose own ledger is in a directory: of the one that the
+    caller stands in, or of the one that the directory is in."""
+    there = find_project(directory.resolve())
+    found = [here] if here is not None else []
+    if there is not None:
+        found.append(read_config(there, os.environ, None, {})[0])
+    return next((one for one in found if _owns(one, directory)), None)
+
+
+def _owns(config: Config, directory: Path) -> bool:
+    return config.owner is not None and directory.resolve() == config.trace_directory.resolve()
+
+
 @contextmanager
 def open_ledger(config: Config) -> Iterator[Ledger]:
     """The project's ledger, open for writing; at the end everything is on the disk."""
@@ -50,6 +65,24 @@ def open_ledger(config: Config) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def said(reason: str, ledger_id: str | None) -> str:
+    """What a person says, as the ledger keeps it: with words in the place of secrets."""
+    from cra.redaction.redact import Redactor, reworded
+    from cra.runtime.redactors import secret_in
+
+    secret_file = user_dirs().keys / f"{ledger_id}.redaction"
+    return str(reworded(Redactor(lambda: secret_in(secret_file)), reason).value)
+
+
+def tell_unlisted(config: Config, key: str) -> None:
+    """Who has the project alone, verifies with the keys that its configuration lists."""
+    if config.keys and key not in config.keys:
+        output.tell(
+            f"note: {FILE_NAME} does not list the key that signs now; whoever verifies by that "
+            f'file needs it: add "{key}" to keys'
+        )
 
 
 def trust_of(config: Config | None, stated: Sequence[str] | None) -> Trust:

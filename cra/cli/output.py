@@ -27,6 +27,8 @@ _NARROWEST: Final = 8
 _LINE: Final = 80
 _GAP: Final = "  "
 _MAX_MARKS: Final = 4
+# From how many characters on the beginning of a secret says something of it.
+_TELLING: Final = 8
 # Characters that Python calls printable and that show nothing: fillers, joiners, variations.
 _INVISIBLE: Final = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
@@ -143,8 +145,15 @@ def tell(text: str, *, detail: bool = False) -> None:
         _say(_told(text) + "\n")
 
 
-def report(error: CraError, *, as_json: bool) -> None:
-    """Print an error: what is wrong, where, and what mends it; with --verbose also how it came."""
+def report(error: CraError, *, as_json: bool, words: Sequence[str] = ()) -> None:
+    """Print an error: what is wrong, where, and what mends it; with --verbose also how it came.
+
+    What reads like a secret is not shown; one in the words of the command line, not even its
+    beginning.
+    """
+    hide = _hiding(words)
+    error.message = hide(error.message)
+    error.where, error.fix = (text and hide(text) for text in (error.where, error.fix))
     if as_json:
         facts: ErrorAnswer = {
             "error": {
@@ -167,7 +176,7 @@ def report(error: CraError, *, as_json: bool) -> None:
     if _volume.verbose:
         from traceback import format_exception
 
-        _say("".join(format_exception(error)))
+        _say(hide("".join(format_exception(error))))
 
 
 def confirm(question: str, *, yes: bool) -> bool:
@@ -321,6 +330,30 @@ def working(label: str) -> Iterator[None]:
     finally:
         is_done.set()
         drawing.join()
+
+
+def _hiding(words: Sequence[str]) -> Callable[[str], str]:
+    """What takes secrets out of a text that may repeat words, or only how they begin."""
+    from cra.redaction.detect import DEFAULT, find  # 10 ms, and most commands succeed
+
+    stated = {
+        form: found.kind
+        for word in words
+        for found in find(DEFAULT, word)
+        for secret in [word[found.start : found.end]]
+        for form in (secret, repr(secret)[1:-1])
+    }
+
+    def hide(text: str) -> str:
+        for secret, kind in stated.items():
+            lengths = range(len(secret), _TELLING - 1, -1)
+            told = next((secret[:length] for length in lengths if secret[:length] in text), None)
+            text = text.replace(told, f"[redacted {kind}]") if told else text
+        for found in reversed(find(DEFAULT, text)):
+            text = f"{text[: found.start]}[redacted {found.kind}]{text[found.end :]}"
+        return text
+
+    return hide
 
 
 def _told(text: str) -> str:

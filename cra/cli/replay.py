@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar, get_args
 
 import typer
 
@@ -19,6 +19,8 @@ from cra.errors import ExitCode, NotFound, UsageError
 from cra.replay.golden import FOLDER
 
 if TYPE_CHECKING:
+    from cra.cli.answers.project import ErrorFacts
+    from cra.cli.answers.replay import ReplayAnswer
     from cra.config import Config
     from cra.replay.check import Report
 
@@ -232,7 +234,7 @@ def _changed_since(config: Config, base: str, manifests: Sequence[Path]) -> list
 
 def _facts(
     reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None
-) -> dict[str, Any]:
+) -> ReplayAnswer:
     from cra.cli.differences import difference_facts
 
     return {
@@ -252,9 +254,7 @@ def _facts(
                 "unverifiable": list(one.unverifiable),
                 "warnings": list(one.warnings),
                 "pending": None if one.pending is None else str(one.pending),
-                "error": None
-                if one.error is None
-                else dict(zip(("code", "message", "where", "fix"), one.error, strict=True)),
+                "error": _error(one),
             }
             for one in reports
         ],
@@ -263,15 +263,34 @@ def _facts(
     }
 
 
-def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None) -> None:
-    from cra.cli.differences import tally
+def _error(one: Report) -> ErrorFacts | None:
+    if one.error is None:
+        return None
+    code, message, where, fix = one.error
+    return {"code": code, "message": message, "where": where, "fix": fix}
 
-    room = max((len(one.name) for one in reports), default=0)
+
+def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str] | None) -> None:
     passed = sum(one.state == "passed" for one in reports)
     failed = len(reports) - passed
     told = f"{failed} failed"
     shown = output.style(told, "bad") if failed else told
     output.answer(f"{counted(len(reports), 'golden')}: {passed} passed, {shown}\n")
+    show_reports(reports)
+    for path in stale:
+        output.answer(output.labelled("left over", "bad", f": {path}"))
+    if stale:
+        output.tell("fix: cra golden review for what waits; remove what no manifest names")
+    for path in changed or ():
+        output.answer(f"changed since the base: {output.safe(path)}")
+    _tell_next(reports)
+
+
+def show_reports(reports: Sequence[Report]) -> None:
+    """Print a line for each golden, and how those differ that did not pass."""
+    from cra.cli.differences import tally
+
+    room = max((len(one.name) for one in reports), default=0)
     for one in reports:
         word, style = _WORDS[one.state]
         facts: list[str] = [one.mode]
@@ -284,13 +303,6 @@ def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str
     for one in reports:
         if one.state != "passed" or (one.differences and output.is_verbose()):
             _show_one(one)
-    for path in stale:
-        output.answer(output.labelled("left over", "bad", f": {path}"))
-    if stale:
-        output.tell("fix: cra golden review for what waits; remove what no manifest names")
-    for path in changed or ():
-        output.answer(f"changed since the base: {output.safe(path)}")
-    _tell_next(reports)
 
 
 def _show_one(one: Report) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from cra.amount import counted
 from cra.cli import output
-from cra.replay.compare import TraceDifference
 
 if TYPE_CHECKING:
     from cra.replay.check import Report
@@ -92,7 +91,7 @@ def _annotations(reports: Sequence[Report], stale: Sequence[str]) -> Iterator[st
             if each.follows:
                 continue
             line = 1 if each.golden is None else each.golden + 1
-            told = (2, trace, line, one.name, _said(each))
+            told = (2, trace, line, one.name, each.told)
             (errors if each.significance == "breaking" else warnings).append(told)
     errors += [(3, path, 1, "left over", "it belongs to no golden") for path in stale]
     for level, found in (("error", errors), ("warning", warnings)):
@@ -142,7 +141,7 @@ def _lines(one: Report) -> list[str]:
         return [f"{name}{text}" for name, text in zip(names, one.error, strict=True) if text]
     lines = [f"since it was recorded: {text}" for text in one.changed]
     own = [each for each in one.differences if not each.follows]
-    lines += [f"{each.significance} {each.type} {each.path}: {_said(each)}" for each in own]
+    lines += [f"{each.significance} {each.type} {each.path}: {each.told}" for each in own]
     if len(own) > _MAX_LISTED:
         lines = [*lines[:_MAX_LISTED], f"and {len(own) - _MAX_LISTED} more"]
     follow = len(one.differences) - len(own)
@@ -152,12 +151,7 @@ def _lines(one: Report) -> list[str]:
 def _first(one: Report) -> str:
     if one.error is not None:
         return one.error[1].partition("\n")[0]
-    return _said(one.differences[0]) if one.differences else "it differs"
-
-
-def _said(one: TraceDifference) -> str:
-    is_named = one.action_id is None or one.action_id in one.reason
-    return one.reason if is_named else f"{one.action_id}: {one.reason}"
+    return one.differences[0].told if one.differences else "it differs"
 
 
 def _trace(one: Report) -> str:

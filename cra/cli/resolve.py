@@ -76,14 +76,21 @@ def resolve(
         )
         working.barrier()
         appended = working.stored_lines(before)
+        has_atlas = bool(opened.snapshot.atlases)
     if any(_CHANGED in line for line in appended):
-        output.tell("note: the atlases or policies are others than when this session resolved last")
+        output.tell(
+            "note: the atlases, policies or settings are others than when this session resolved "
+            "last"
+        )
     for line in appended if events else ():
         sys.stdout.write(line.decode() + "\n")
     if as_json:
         output.answer_json(found.document)
     else:
         _show(found)
+    if not has_atlas:
+        output.tell("the project has no atlas, so there is nothing to know or do")
+        output.tell("next: cra atlas add PATH")
     return ExitCode.NO if found.decision == "deny" else ExitCode.OK
 
 
@@ -93,6 +100,8 @@ def _show(found: Resolution) -> None:
     style = _STYLES[decision["type"]]
     output.answer(output.labelled(decision["type"].upper(), style, f": {decision['reason']}"))
     _show_actions(document)
+    if document["allowed_actions"] and (document["denied_actions"] or document["constraints"]):
+        output.answer()
     for action in document["denied_actions"]:
         why = f"{action['reason']} ({action['policy_id']})"
         output.answer(output.labelled("denied", "bad", f"  {action['action_id']}: {why}"))
@@ -124,7 +133,6 @@ def _show_actions(document: dict[str, Any] | Any) -> None:
     output.table(
         rows, ("ACTION", "RISK", "NEEDS", "RELEVANCE", "DESCRIPTION"), cut=("DESCRIPTION",)
     )
-    output.answer()
     left_out = document["omitted"]["allowed"]
     if left_out:
         output.answer(f"and {left_out:,} more that are less relevant")

@@ -15,6 +15,7 @@ from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
+from cra.policy.document_schema import policy_schema
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
@@ -23,20 +24,27 @@ if TYPE_CHECKING:
     from cra.cli.answers.project import SchemasAnswer, SchemaWriteAnswer
 
 # Whose answers have a module of their own.
-_GROUPS: Final = ("approvals", "atlas", "explain", "policy", "session", "trace")
+_GROUPS: Final = ("approvals", "atlas", "explain", "policy", "replay", "session", "trace")
 
 Row: TypeAlias = tuple[str, Callable[[], dict[str, Any]]]
 
 
 def _answer(
-    path: str, kind: str, title: str, *, asked: str = "", about: str = ""
+    path: str, kind: str, title: str, *, asked: str = "", about: str = "", home: str = ""
 ) -> dict[str, Row]:
     """The row of an answer, under the command's path; `asked` is the command line, where that says
-    more. The type is loaded when it is made a schema: it leads to most of cra."""
-    name, group = path.replace(" ", "-"), path.partition(" ")[0]
+    more, `home` the module of the type, where the path does not begin with it. The type is loaded
+    when it is made a schema: it leads to most of cra."""
+    name, group = path.replace(" ", "-"), home or path.partition(" ")[0]
     module = f"cra.cli.answers.{group if group in _GROUPS else 'project'}"
     told = about or f"what cra {asked or path} --json prints"
     return {name: (told, lambda: document(getattr(import_module(module), kind), name, title))}
+
+
+def _golden_manifest() -> dict[str, Any]:
+    from cra.replay.manifest import GoldenManifest  # it leads to what reads a ledger
+
+    return document(GoldenManifest, "golden-manifest", "A golden's manifest")
 
 
 SCHEMAS: Final[dict[str, Row]] = {
@@ -96,18 +104,36 @@ SCHEMAS: Final[dict[str, Row]] = {
         "The calls of a session, and what decided them",
         asked="explain --session ID",
     ),
+    **_answer("golden list", "GoldenListAnswer", "The goldens of a project", home="replay"),
+    "golden-manifest": ("a golden's manifest.json or manifest.yaml", _golden_manifest),
+    **_answer("golden record", "GoldenRecordAnswer", "A golden that is recorded", home="replay"),
+    **_answer(
+        "golden review",
+        "GoldenReviewAnswer",
+        "What differs from goldens, and what was decided on it",
+        home="replay",
+    ),
     **_answer("init", "InitAnswer", "The files of a new project"),
+    "policy": ("a file in policies/", policy_schema),
     **_answer("policy backtest", "BacktestAnswer", "Recorded calls under other rules"),
     **_answer("policy check", "PolicyCheckAnswer", "Rules that are probably not meant so"),
     **_answer("policy suggest", "SuggestAnswer", "The narrowest rules that cover what was done"),
     **_answer("policy test", "PolicyTestAnswer", "A run of the tests of policies"),
+    **_answer("replay", "ReplayAnswer", "Goldens under today's rules"),
     **_answer("schema", "SchemasAnswer", "The schemas of cra's formats"),
     **_answer("schema write", "SchemaWriteAnswer", "Files of schemas", asked="schema --write DIR"),
     **_answer("session end", "SessionEndAnswer", "A session that has ended"),
     **_answer("session list", "SessionListAnswer", "The sessions of a ledger"),
     **_answer("session show", "SessionAnswer", "A session"),
+    **_answer(
+        "session show at",
+        "SessionAtAnswer",
+        "A session at one of its events",
+        asked="session show --at SEQ",
+    ),
     **_answer("session start", "SessionStartAnswer", "A session that has begun"),
     **_answer("trace anchor", "AnchorAnswer", "A head to keep outside the project"),
+    **_answer("trace diff", "TraceDiffAnswer", "Two sessions, compared", home="replay"),
     "trace-event": ("a line of a trace", trace_event),
     **_answer("trace export", "ExportAnswer", "A session in another form"),
     **_answer("trace list", "TraceListAnswer", "What is recorded"),

@@ -85,20 +85,43 @@ def find_log(directory: Path, text: str) -> Path:
         return find_session(directory, text)
     path = directory / JOURNAL_FILE
     if not path.is_file():
+        refuse_gone(directory)
         raise NotFound(
             "expected a journal, found none", where=str(directory), fix="cra session start"
         )
     return path
 
 
+def sessions_of(directory: Path) -> list[Path]:
+    """The files of the sessions in a ledger's directory, the last one begun first.
+
+    Raises IntegrityError if there is none, and a ledger was seen there before.
+    """
+    found = session_files(directory)
+    if not found:
+        refuse_gone(directory)
+    return found
+
+
+def refuse_gone(directory: Path) -> None:
+    """Where nothing is recorded, something may have been. Raises IntegrityError."""
+    from cra.cli.ledger import config_of, open_memory  # what reads a ledger goes without
+    from cra.ledger.memory import check_not_gone
+
+    check_not_gone(open_memory(config_of(directory)), directory)
+
+
 def find_session(directory: Path, text: str) -> Path:
-    """The file of the session that a text names. Raises NotFound, or UsageError for several."""
+    """The file of the session that a text names.
+
+    Raises NotFound, UsageError for several, or IntegrityError for a ledger that is gone.
+    """
     if _is_path(text):
         path = Path(text)
         if path.is_file():
             return path
         raise NotFound("expected a session's file, found none", where=text, fix="cra trace list")
-    found = session_files(directory)
+    found = sessions_of(directory)
     if text == "last" and found:
         return found[0]
     fitting = [path for path in found if text and path.name.startswith(text.lower())]

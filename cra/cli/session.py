@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
@@ -11,21 +10,21 @@ from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import principal as principal_of
 from cra.cli.arguments import seconds
-from cra.cli.ledger import open_ledger
+from cra.cli.governed import no_session, session_id_for
+from cra.cli.ledger import open_ledger, said
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.project import open_config
 from cra.cli.select import find_session
-from cra.errors import NotFound, UsageError
-from cra.ledger.index import session_files, session_id_of
+from cra.errors import UsageError
+from cra.ledger.index import SUFFIX, session_id_of
 from cra.ledger.outline import outline
-from cra.ledger.source import Source
 
 if TYPE_CHECKING:
     from cra.cli.answers.session import SessionEndAnswer, SessionStartAnswer
-    from cra.config import Config
     from cra.protocol.events import SessionFinished, SessionStarted
 
 _MAX_REASON: Final = 500
+_REASON: Final = "completed"
 
 
 def start(
@@ -103,14 +102,17 @@ def end(
         str | None,
         typer.Argument(
             metavar="SESSION",
-            help="An id or how one begins, or `last`. None: the only open one.",
+            help="An id or how one begins, or `last`. None: the agent's only open one.",
             show_default=False,
         ),
     ] = None,
     *,
+    agent: Annotated[
+        str, typer.Option("--agent", metavar="NAME", help="Whose, if SESSION does not say.")
+    ] = "cli",
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
-    ] = "completed",
+    ] = _REASON,
     force: Annotated[
         bool,
         typer.Option(
@@ -129,18 +131,20 @@ def end(
     that is there, or is given up with --force, the session is not ended.
 
       cra session end
+      cra session end --agent reviewer
       cra session end last --reason "taken over by hand"
     """
     if not 1 <= len(reason) <= _MAX_REASON:
         raise UsageError(f"expected a reason of 1 to {_MAX_REASON} characters, found {len(reason)}")
     config = open_config(project, trace_dir)
-    path = _only_open(config) if session is None else find_session(config.trace_directory, session)
-    if path.parent != config.trace_directory:
-        raise UsageError("expected a session of this project's ledger", where=str(path))
-    session_id = session_id_of(path)
+    directory = config.trace_directory
+    session_id = session_id_for(directory, session, agent, choice="name the one to end")
+    if session_id is None:
+        raise no_session(agent, fix="cra session list")
     with open_ledger(config) as ledger:
-        ledger.session(session_id).end(reason, force=force)
-    last = outline(path).last
+        words = reason if reason == _REASON else said(reason, ledger.id)
+        ledger.session(session_id).end(words, force=force)
+    last = outline(directory / f"{session_id}{SUFFIX}").last
     assert last is not None
     closing = cast("SessionFinished", last.payload)
     if as_json:
@@ -155,24 +159,3 @@ def end(
         counted(summary["denials"], "denial"),
     ]
     output.answer(f"ended {session_id}: {', '.join(totals)}")
-
-
-def _only_open(config: Config) -> Path:
-    now = Source().now()
-    found = [
-        path
-        for path in session_files(config.trace_directory)
-        if outline(path).state(now) in {"open", "expired"}
-    ]
-    if not found:
-        raise NotFound(
-            "expected an open session, found none",
-            where=str(config.trace_directory),
-            fix="cra session start",
-        )
-    if len(found) > 1:
-        ids = "\n".join(f"  {session_id_of(path)}" for path in found[:10])
-        raise UsageError(
-            f"expected one open session, found {len(found)}:\n{ids}", fix="name the one to end"
-        )
-    return found[0]

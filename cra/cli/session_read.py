@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from cra.amount import counted, duration
 from cra.cli import output
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, at_least
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir
-from cra.cli.select import SessionName, open_session, short_length
+from cra.cli.select import SessionName, open_session, sessions_of, short_length
 from cra.cli.trace_read import (
     Limit,
     Offset,
@@ -22,7 +24,7 @@ from cra.cli.trace_read import (
     tell_rest,
 )
 from cra.errors import AtlasError
-from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
+from cra.ledger.index import JOURNAL_FILE, LedgerFile
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import Source
 
@@ -54,7 +56,7 @@ def list_sessions(
     cra session list --json
     """
     directory = open_config(project, trace_dir).trace_directory
-    paths = session_files(directory)
+    paths = sessions_of(directory)
     sessions = [outline(path) for path in paths[offset : offset + limit]]
     now = Source().now()
     if as_json:
@@ -79,14 +81,29 @@ def show(
     project: ProjectDir = None,
     trace_dir: TraceDir = None,
     *,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            "--at",
+            metavar="SEQ",
+            parser=at_least(0),
+            help="What it was at that event: resolutions, approvals, limits, open intents.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a session: its agent, principal, scopes, times and totals, and what is left open in it.
 
     cra session show last
+    cra session show last --at 7
     cra session show last --json
     """
     path = open_session(session, project, trace_dir)
+    if at is not None:
+        from cra.cli.session_at import show_at
+
+        show_at(path, at, as_json=as_json)
+        return
     found, totals = outline(path), read_totals([path])
     facts = _facts(found, Source().now())
     intents = totals.open_intents

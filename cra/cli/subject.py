@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
+from typing import Final
 
 from cra.cli import output
-from cra.cli.ledger import open_memory, trust_of
+from cra.cli.ledger import config_of, open_memory, trust_of
 from cra.cli.project import open_config
 from cra.cli.select import find_session
-from cra.config import Config, find_project
+from cra.config import FILE_NAME
 from cra.config import read as read_config
-from cra.errors import Code, IntegrityError, NotFound, UsageError
+from cra.errors import NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_id_of
-from cra.ledger.memory import BRING_BACK, Memory
+from cra.ledger.memory import Memory, check_not_gone
 from cra.ledger.verify import (
     JOURNAL,
     Anchor,
@@ -24,6 +27,9 @@ from cra.ledger.verify import (
     verify_file,
     verify_ledger,
 )
+
+# How an id can begin, and the words that stand for one.
+_SESSION: Final = re.compile(f"[0-9a-f-]+|last|{JOURNAL}", re.IGNORECASE)
 
 
 def judge(
@@ -48,7 +54,10 @@ def judge(
                 "expected a ledger to hold an anchor against, found one session", where=str(path)
             )
         return _verify_alone(path, trust, cores)
-    memory = open_memory(config if path is None else _config_of(path, config))
+    if path is None:
+        memory = open_memory(config)
+    else:
+        memory = open_memory(config_of(path if path.is_dir() else path.parent, config))
     directory, names = _ledger_and_names(config.trace_directory, path, words, memory)
     anchors, kind = _anchors(anchor_source, directory, config.project or directory.parent)
     with output.progress(size_of(directory, names), "verifying") as advance:
@@ -66,31 +75,28 @@ def judge(
     return report
 
 
-def _config_of(path: Path, here: Config) -> Config | None:
-    """The configuration of the project whose own ledger a path leads into: of the one that the
-    caller stands in, or of the one that the path is in."""
-    directory = path if path.is_dir() else path.parent
-    there = find_project(directory.resolve())
-    for found in (here, *([read_config(there, os.environ, None, {})[0]] if there else [])):
-        if found.owner is not None and directory.resolve() == found.trace_directory.resolve():
-            return found
-    return None
-
-
 def _path_among(words: list[str]) -> Path | None:
-    """The one path that is given instead of sessions. Ids and `last` have neither / nor dot."""
-    paths = [word for word in words if "/" in word or "." in word]
+    """The one path that is given instead of sessions."""
+    paths = [word for word in words if _is_path(word)]
     if not paths:
         return None
     if len(words) > 1:
         raise UsageError(f"expected one path or sessions by their ids, found {' '.join(words)}")
     path = Path(paths[0])
     if not path.exists():
-        _check_not_gone(path, open_memory())
+        check_not_gone(open_memory(), path)
         raise NotFound(
             "expected a ledger, a session's file or a bundle, found nothing", where=str(path)
         )
     return path
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word is a path: ids and `last` have neither / nor dot, and what no id begins with
+    may be a directory here."""
+    if "/" in word or "." in word:
+        return True
+    return not _SESSION.fullmatch(word) and Path(word).is_dir()
 
 
 def _stands_alone(path: Path) -> bool:
@@ -120,13 +126,26 @@ def _ledger_and_names(
 ) -> tuple[Path, list[str] | None]:
     """The ledger to judge, and the sessions in it; None: all of them."""
     if path is not None and path.is_dir():
+        _check_no_project(path)
         return path, None
     if path is not None:
         return path.parent, [session_id_of(path)] if path.name != JOURNAL_FILE else []
-    _check_not_gone(configured, memory)
+    if not configured.is_dir():
+        check_not_gone(memory, configured)
     if not words:
         return configured, None
     return configured, [_session_id(configured, word) for word in words if word != JOURNAL]
+
+
+def _check_no_project(path: Path) -> None:
+    """Whoever names a project means its ledger, and may not know where that is."""
+    if (path / FILE_NAME).is_file() and not (path / JOURNAL_FILE).exists():
+        ledger = read_config(path, os.environ, None, {})[0].trace_directory
+        raise NotFound(
+            "expected the directory of a ledger, found that of a project",
+            where=str(path),
+            fix=f"cra trace verify {quote(str(ledger))}",
+        )
 
 
 def size_of(directory: Path, names: list[str] | None) -> int:
@@ -137,18 +156,6 @@ def size_of(directory: Path, names: list[str] | None) -> int:
             with suppress(OSError):  # pruned meanwhile, or a link to nothing
                 total += path.stat().st_size
     return total
-
-
-def _check_not_gone(directory: Path, memory: Memory) -> None:
-    """A ledger that was seen here and whose directory is gone was not merely never begun."""
-    known = () if directory.is_dir() else memory.seen_at(directory)
-    if known:
-        raise IntegrityError(
-            Code.ROLLED_BACK,
-            f"expected the ledger {known[0]}, found no directory",
-            where=str(directory),
-            fix=BRING_BACK,
-        )
 
 
 def _session_id(directory: Path, word: str) -> str:

@@ -16,7 +16,11 @@ Exit codes
   130  interrupted
 
 The printed verdict and the code come from one value. A command whose reader
-leaves (`cra … | head`) ends with 0 and says nothing."""
+leaves (`cra … | head`) ends with 0 and says nothing.
+
+An error has a code of its own, and `cra explain CODE` says what it means:
+
+"""
 
 _FORMATS = """\
 Formats
@@ -146,7 +150,18 @@ the project's directory.
 
 def topic(name: str) -> str:
     if name == "exit-codes":
-        return _EXIT_CODES
+        from textwrap import fill
+
+        from cra.cli.codes import codes
+
+        listed = fill(
+            " ".join(codes()),
+            78,
+            initial_indent="  ",
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
+        return _EXIT_CODES + listed
     if name == "formats":
         return _FORMATS
     if name == "filters":

@@ -14,12 +14,13 @@ import typer
 from cra.amount import counted
 from cra.cli import output
 from cra.cli.arguments import event_place, seconds, user_name
-from cra.cli.ledger import Keys, open_ledger, open_memory, trust_of
+from cra.cli.ledger import Keys, open_ledger, open_memory, said, tell_unlisted, trust_of
 from cra.cli.options import DryRun, Json, ProjectDir, TraceDir, Yes
 from cra.cli.output import Cell
 from cra.cli.project import open_config, open_signer
-from cra.cli.select import JOURNAL, find_session
-from cra.errors import CraError, ExitCode, IntegrityError, SessionOpen, UsageError
+from cra.cli.select import JOURNAL, find_session, refuse_gone
+from cra.errors import Code, CraError, ExitCode, IntegrityError, SessionOpen, UsageError
+from cra.ledger.index import SUFFIX, session_id_of
 
 if TYPE_CHECKING:
     from cra.cli.answers.trace import (
@@ -39,9 +40,18 @@ if TYPE_CHECKING:
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the journal.")]
 
-_BEYOND: Final = (
-    "beyond repair: what a checkpoint covers cannot be mended. Keep it as evidence, outside the "
-    "project, and go on with a new session: cra session start"
+_WHERE: Final = {None: "the ledger", JOURNAL: "the journal"}
+_BEYOND: Final = "beyond repair: what a checkpoint covers cannot be mended, and the verdict stays."
+_BEYOND_JOURNAL: Final = (
+    "beyond repair: what a checkpoint covers cannot be mended. Keep it as evidence: move the "
+    "directory away; then cra trace repair --accept begins another ledger, and records the break"
+)
+_MISSING: Final = (
+    "what is gone can be neither mended nor accepted: bring the file back, from a copy. Without it "
+    "the verdict stays; other sessions go on"
+)
+_UNLISTED: Final = (
+    "beyond repair: no writer of this ledger began it. Keep it as evidence, outside the project"
 )
 
 
@@ -82,24 +92,39 @@ def repair(
       cra trace repair last --accept
       cra trace repair --all --accept
     """
-    from cra.ledger.repair import accept_journal, accept_session, acceptable_in, beyond_repair
+    from cra.ledger.repair import (
+        Kind,
+        accept_journal,
+        accept_session,
+        acceptable_in,
+        beyond_repair,
+    )
 
     if everything and what is not None:
         raise UsageError(f"expected --all or one of the ledger, found --all and {what!r:.60}")
     config = open_config(project, trace_dir)
     memory, signer = open_memory(config), open_signer()
     report = _judged(config, trust_of(config, keys), memory)
-    name = None if everything else _chain_named(config.trace_directory, what)
-    found = [item for item in acceptable_in(report, memory, signer) if name in (None, item.name)]
-    beyond = [part for part in beyond_repair(report) if name in (None, part.name)]
+    name = None if everything else _chain_named(report, what)
+    acceptable, evidence = acceptable_in(report, memory, signer), beyond_repair(report)
+    found = [item for item in acceptable if name in (None, item.name)]
+    beyond = [part for part in evidence if name in (None, part.name)]
     done: list[Accepted] = []
     if accept and any(item.name == JOURNAL for item in found):
-        done += accept_journal(report, memory, signer, reason)
+        done += accept_journal(report, memory, signer, said(reason, report.ledger_id))
     sessions = [item for item in found if item.name != JOURNAL]
     if accept and sessions:
         with open_ledger(config) as ledger:
             done += [accept_session(ledger, item) for item in sessions]
-    _show_repair(found, done, beyond, accepted=accept, as_json=as_json)
+    _show_repair(report, found, done, beyond, accepted=accept, as_json=as_json)
+    if not found and not beyond and not as_json:
+        output.answer(f"nothing to accept in {_WHERE.get(name, f'the session {name}')}")
+    others = {item.name for item in acceptable} | {part.name for part in evidence}
+    if name is not None and others - {name}:
+        what_else = counted(len(others - {name}), "other finding")
+        output.tell(f"not looked at: {what_else}; cra trace repair --all says more")
+    if signer is not None and any(item.kind is Kind.KEY for item in done):
+        tell_unlisted(config, str(signer.key))
     if beyond:
         return ExitCode.INTEGRITY
     return ExitCode.NO if found and not accept else ExitCode.OK
@@ -141,7 +166,7 @@ def redact(
         output.tell("nothing was changed")
         return
     with open_ledger(config) as ledger:
-        done = take_away(ledger, name, sequence, reason, actor_id=user_name())
+        done = take_away(ledger, name, sequence, said(reason, ledger.id), actor_id=user_name())
     if as_json:
         facts: RedactAnswer = {
             "session_id": done.session_id,
@@ -221,15 +246,17 @@ def _judged(config: Config, trust: Trust, memory: Memory) -> LedgerReport:
         return verify_ledger(directory, trust, memory=memory, advance=advance)
 
 
-def _chain_named(directory: Path, what: str | None) -> str:
-    from cra.ledger.index import session_id_of
-
+def _chain_named(report: LedgerReport, what: str | None) -> str:
     if what is None or what == JOURNAL:
         return JOURNAL
-    return session_id_of(find_session(directory, what))
+    # The journal may list a session whose file is gone.
+    if any(part.name == what for part in report.sessions):
+        return what
+    return session_id_of(find_session(report.directory, what))
 
 
 def _show_repair(
+    report: LedgerReport,
     found: list[Acceptable],
     done: list[Accepted],
     beyond: list[ChainReport],
@@ -259,9 +286,21 @@ def _show_repair(
     for part in beyond:
         finding = output.safe(f"{part.code}: {part.message}")
         output.answer(f"{output.style(part.verdict.name, 'bad')}: {part.name}: {finding}")
-        output.answer(f"  {_BEYOND}")
-    if not found and not beyond:
-        output.answer("nothing to accept")
+        output.answer(f"  {_way_on(part, report.directory)}")
+
+
+def _way_on(part: ChainReport, directory: Path) -> str:
+    """What there is to do about a chain that is beyond repair."""
+    from cra.ledger.outline import naming, outline
+
+    if part.name == JOURNAL:
+        return _BEYOND_JOURNAL
+    if part.code is Code.SESSION_MISSING:
+        return _MISSING
+    if part.code is Code.SESSION_UNLISTED:
+        return _UNLISTED
+    start = f"cra session start{naming(outline(directory / f'{part.name}{SUFFIX}').agent)}"
+    return f"{_BEYOND} Keep it as evidence, where it is. To go on with a new session: {start}"
 
 
 def _acceptable_facts(item: Acceptable) -> AcceptableFacts:
@@ -280,11 +319,12 @@ def _beyond_facts(part: ChainReport) -> BeyondFacts:
 
 
 def _due(config: Config, session: str | None, age: int) -> list[Candidate]:
-    from cra.ledger.index import session_id_of
     from cra.ledger.retention import is_due, plan_prune
     from cra.ledger.source import Source
 
     plan = plan_prune(config.trace_directory)
+    if not plan:
+        refuse_gone(config.trace_directory)
     if session is None:
         now = Source().now()
         return [item for item in plan if is_due(item, now, timedelta(seconds=age))]
@@ -303,9 +343,10 @@ def _prune(
 
     kept: dict[str, CraError] = {}
     with open_ledger(config) as ledger, output.progress(len(due), "pruning") as advance:
+        words = said(reason, ledger.id)
         for item in due:
             try:
-                remove(ledger, item.session_id, reason, actor_id=user_name())
+                remove(ledger, item.session_id, words, actor_id=user_name())
             except (SessionOpen, IntegrityError) as error:
                 if is_named:
                     raise
@@ -322,7 +363,7 @@ def _counted(due: list[Candidate]) -> str:
 def _show_pruning(
     due: list[Candidate], kept: dict[str, CraError], *, dry_run: bool, as_json: bool
 ) -> None:
-    why = {session_id: str(error) for session_id, error in kept.items()}
+    why = {session_id: error.message for session_id, error in kept.items()}
     if as_json:
         facts: PruneAnswer = {
             "dry_run": dry_run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -10,6 +10,9 @@ from cra.cli import output
 from cra.cli.options import Json, ProjectDir, TraceDir
 from cra.cli.select import open_session
 from cra.errors import ExitCode
+
+if TYPE_CHECKING:
+    from cra.cli.answers.replay import TraceDiffAnswer
 
 
 def diff(
@@ -47,14 +50,13 @@ def diff(
     with Trace(first) as golden, Trace(second) as found, output.working("comparing"):
         compared = compare(golden, found, order=chosen)
     if as_json:
-        output.answer_json(
-            {
-                "compatibility": compared.compatibility,
-                "golden_events": compared.golden_events,
-                "found_events": compared.found_events,
-                "differences": [*map(difference_facts, compared.differences)],
-            }
-        )
+        facts: TraceDiffAnswer = {
+            "compatibility": compared.compatibility,
+            "golden_events": compared.golden_events,
+            "found_events": compared.found_events,
+            "differences": [*map(difference_facts, compared.differences)],
+        }
+        output.answer_json(facts)
     else:
         words = compared.compatibility.replace("_", " ")
         style = {"breaking": "bad", "minor": "warn"}.get(compared.compatibility, "good")

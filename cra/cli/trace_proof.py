@@ -106,14 +106,14 @@ def verify(
 
 
 def _secrets(report: LedgerReport, project: Path | None, trace_dir: Path | None) -> list[Leak]:
-    """What reads like a secret in the sessions of a report, also by the project's own rules."""
+    """What reads like a secret in the chains of a report, also by the project's own rules."""
     from cra.atlas.snapshot import read_policies
     from cra.ledger.index import SUFFIX
     from cra.runtime.leaks import leaks
 
     config = open_config(project, trace_dir, anywhere=True)
     rules = read_policies(config.project) if config.project is not None else ()
-    paths = [report.directory / f"{part.name}{SUFFIX}" for part in report.sessions]
+    paths = [report.directory / f"{part.name}{SUFFIX}" for part in report.parts]
     return list(leaks((path for path in paths if path.is_file()), rules))
 
 

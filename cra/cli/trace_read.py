@@ -24,12 +24,13 @@ from cra.cli.select import (
     NamedSession,
     find_session,
     open_log,
+    sessions_of,
     short_length,
     stated,
     the_one,
 )
 from cra.errors import ExitCode, IntegrityError, UsageError
-from cra.ledger.index import LedgerFile, session_files, session_id_of
+from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import Coverage, Outline, coverage, outline
 from cra.ledger.source import Source
 
@@ -89,7 +90,7 @@ def list_traces(
       cra trace list --anomalies --agent reviewer
     """
     directory = open_config(project, trace_dir).trace_directory
-    paths = session_files(directory)
+    paths = sessions_of(directory)
     if trace == "last":
         trace = session_id_of(find_session(directory, trace))
     chosen = [path for path in paths if _is_wanted(path, agent, trace)]
@@ -230,7 +231,7 @@ def tail(
     directory = path.parent if path else open_config(project, trace_dir).trace_directory
     wanted = filter_of(filter_text, type=event_type, severity=severity)
     tailed = Tail(directory, path, wanted=wanted, last=lines)
-    sessions = [] if path else session_files(directory)
+    sessions = [] if path else sessions_of(directory)
     length = short_length(sessions) if path is None else 0
     if path is None and not sessions:
         tell_none(directory, sessions)
@@ -271,7 +272,7 @@ def stats(
     """
     name = stated(session, named)
     if name is None:
-        paths = session_files(open_config(project, trace_dir).trace_directory)
+        paths = sessions_of(open_config(project, trace_dir).trace_directory)
     else:
         paths = [open_log(name, project, trace_dir)]
     totals = read_totals(paths)

@@ -14,6 +14,8 @@ from cra.ledger.verdict import Level, Verdict
 from cra.ledger.verify import Anchor, AnchorSource, ChainReport, LedgerReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cra.cli.answers.trace import (
         ChainFacts,
         LeakFacts,
@@ -77,9 +79,26 @@ def _show_secrets(secrets: list[Leak] | None) -> None:
         output.answer(f"  and {len(secrets) - _MAX_SECRETS} more; --json has all")
     what = counted(len(secrets), "event")
     output.answer(f"secrets: {what} with what reads like one" if secrets else "secrets: none found")
-    if secrets:
-        place = f"{secrets[0].session_id}:{secrets[0].sequence}"
-        output.tell(f'fix: cra trace redact {place} --reason "…", once its session has ended')
+    for way in _ways_out(secrets):
+        output.tell(f"fix: {way}")
+
+
+def _ways_out(secrets: list[Leak]) -> Iterator[str]:
+    """What takes the first of them out of the ledger: an event, its session, or nothing."""
+    from cra.ledger.retention import NEEDED
+    from cra.ledger.store import JOURNAL
+
+    own = [one for one in secrets if one.session_id != JOURNAL]
+    for one in [one for one in own if one.event_type not in NEEDED][:1]:
+        place = f"{one.session_id}:{one.sequence}"
+        yield f'cra trace redact {place} --reason "…", once its session has ended'
+    for one in [one for one in own if one.event_type in NEEDED][:1]:
+        yield (
+            f"cra trace prune --session {one.session_id}, once it has ended: "
+            f"{one.event_type} goes with its session alone"
+        )
+    if len(own) < len(secrets):
+        yield "nothing is taken out of the journal: change what is secret in it where it is used"
 
 
 def _unmet(report: LedgerReport, required: Level | None) -> IntegrityError | None:

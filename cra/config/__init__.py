@@ -7,7 +7,7 @@ the JSON Schema is made from them. All mistakes, of all sources, are reported at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from operator import gt
 from pathlib import Path
@@ -42,7 +42,7 @@ _Name: TypeAlias = Annotated[str, Limits("a name", pattern=r"\S(?:.*\S)?")]
 _Secret: TypeAlias = Annotated[
     str, Limits("a name of letters, digits and _", pattern=r"[A-Za-z_][A-Za-z0-9_]*")
 ]
-_Key: TypeAlias = Annotated[
+KeyText: TypeAlias = Annotated[
     str,
     Limits(
         "a verifier key like cra.local+<8 hex>+<base64>",
@@ -96,7 +96,7 @@ class PolicyConfig:
     resolution_ttl_seconds: _Seconds = 3_600
     approval_ttl_seconds: _Seconds = 3_600
     # The keys that approve where a rule names none; if there are none, a person's word does.
-    approvers: tuple[_Key, ...] = ()
+    approvers: tuple[KeyText, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ConfigFile:
     atlases: tuple[AtlasSource, ...] = ()
     policies: PolicyConfig = PolicyConfig()
     agents: Mapping[str, AgentConfig] = field(default_factory=dict)
-    keys: tuple[_Key, ...] = ()
+    keys: tuple[KeyText, ...] = ()
     secrets: tuple[_Secret, ...] = ()
 
 
@@ -150,6 +150,12 @@ class Config(ConfigFile):
         by a flag or in the environment."""
         is_named = self.origins["trace.directory"].source in ("flag", "environment")
         return None if is_named else self.project
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that say who may do what, and whose word and whose key count."""
+        agents = {name: asdict(agent) for name, agent in self.agents.items()}
+        lists = {"keys": self.keys, "secrets": self.secrets}
+        return {"agents": agents, "policies": asdict(self.policies), **lists}
 
     def settings(self) -> Iterator[tuple[str, Any, Origin]]:
         """Every setting with its value and where that comes from."""

@@ -119,6 +119,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+def with_article(key: str) -> str:
+    return f"{'an' if key[0] in 'aeio' else 'a'} {key}"
+
+
 def nearest_of(word: str, names: Mapping[str, str]) -> str | None:
     """What the name most like a word stands for; None if no name is like it."""
     from difflib import get_close_matches
@@ -215,8 +219,7 @@ class _Reader:
                 values[alias.field] = alias.converted(self.value(wanted, member, prefix + key))
         missing = [key for key in required if key not in values and key not in spelling.defaults]
         for key in missing:
-            article = "an" if key[0] in "aeio" else "a"
-            self.note(node.offset, name or "the file", f"{article} {key}", "none", None)
+            self.note(node.offset, name or "the file", with_article(key), "none", None)
             values[key] = WRONG
         for key, default in spelling.defaults.items():
             values.setdefault(key, default(values))

@@ -16,6 +16,8 @@ from cra.config.text import Node
 from cra.config.values import Limits, read_value
 from cra.conformance.report import Level
 from cra.errors import Fault, NotFound
+from cra.replay.compare import Compatibility, Order
+from cra.replay.rule import FieldRule
 
 # Of the cases in a directory; each is the area of one file, but a golden is a file of its own.
 _FOLDERS: Final = ("cases", "golden")
@@ -156,8 +158,55 @@ class ResolutionCase(NamedCase):
     resolution: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class GivenEvent:
+    """An event of a trace, as far as comparing it needs it; spans go by names."""
+
+    event_type: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    span: str = "session"
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class DiffCase(NamedCase):
+    """How alike two traces are."""
+
+    TYPE: ClassVar[str] = "diff"
+
+    golden: Annotated[tuple[GivenEvent, ...], Limits("a list of events", min_items=1)]
+    found: Annotated[tuple[GivenEvent, ...], Limits("a list of events", min_items=1)]
+    compatibility: Compatibility
+    # Of each what is asked for; None: anything.
+    differences: tuple[Mapping[str, Any], ...] | None = None
+    nondeterminism: tuple[FieldRule, ...] = ()
+    order: Order = "partial"
+
+
+@dataclass(frozen=True)
+class ReplayCase(NamedCase):
+    """What a replay of a session finds in another project, or in the same one."""
+
+    TYPE: ClassVar[str] = "replay"
+
+    given: GivenWorld
+    requests: Annotated[tuple[Mapping[str, Any], ...], Limits("a list of requests", min_items=1)]
+    compatibility: Compatibility
+    differences: tuple[Mapping[str, Any], ...] | None = None
+    # None: the project that was given.
+    then: GivenWorld | None = None
+
+
 AnyCase: TypeAlias = (
-    DocumentCase | TextCase | MatchCase | OrderCase | ProjectCase | ExchangeCase | ResolutionCase
+    DocumentCase
+    | TextCase
+    | MatchCase
+    | OrderCase
+    | ProjectCase
+    | ExchangeCase
+    | ResolutionCase
+    | DiffCase
+    | ReplayCase
 )
 
 
@@ -227,7 +276,8 @@ def _check(read: CaseFile, node: Node, area: str, source: SourceText, seen: dict
 def _dangling(read: CaseFile, case: AnyCase) -> Iterator[tuple[str, str]]:
     """The names in a case that stand for nothing, each with what it should stand for."""
     given = getattr(case, "given", GivenWorld())
-    for taken in given.atlases:
+    then = getattr(case, "then", None) or GivenWorld()
+    for taken in (*given.atlases, *then.atlases):
         if taken.atlas not in read.atlases:
             yield "an atlas of the file", taken.atlas
     for step in getattr(case, "steps", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from cra.atlas.semver import parse_range, parse_version
 from cra.conformance.case import (
     AnyCase,
     CaseFile,
+    DiffCase,
     DocumentCase,
     ExchangeCase,
     ExchangeStep,
@@ -25,6 +27,7 @@ from cra.conformance.case import (
     MatchCase,
     OrderCase,
     ProjectCase,
+    ReplayCase,
     ResolutionCase,
     TextCase,
     WrittenAtlas,
@@ -38,12 +41,16 @@ from cra.conformance.report import (
     Level,
     RunTotals,
 )
+from cra.conformance.trace import GivenTrace, golden_of
 from cra.conformance.world import ask, opened, recorded
 from cra.errors import CraError, UsageError, ValueRefused
 from cra.ledger.source import Source
 from cra.policy.engine import Policy
 from cra.policy.pattern import ACTION_ID, MAX_ACTION_ID, Pattern
 from cra.policy.schema import Schema, compile_schema
+from cra.replay.compare import Comparison, compare
+from cra.replay.reading import Trace
+from cra.replay.replay import replay
 from cra.resolver.request import read_request
 from cra.runtime.session import GovernedSession
 from cra.shipped import shipped
@@ -241,6 +248,41 @@ def _resolution(case: ResolutionCase, atlases: _Atlases) -> Iterator[Difference]
         yield from _flaws("carp-resolution", found, "resolution")
 
 
+# What is done again
+
+
+def _diff(case: DiffCase, _: _Atlases) -> Iterator[Difference]:
+    one, other = GivenTrace(case.golden, "golden"), GivenTrace(case.found, "found")
+    yield from _compared(case, compare(one, other, case.nondeterminism, case.order))
+
+
+def _replay(case: ReplayCase, atlases: _Atlases) -> Iterator[Difference]:
+    """Twice, for a replay that is not the same each time finds nothing."""
+    with opened(case.given, atlases) as before, opened(case.then or case.given, atlases) as now:
+        [agent] = case.given.sessions.values()
+        session = before.session(agent)
+        for number, request in enumerate(case.requests, 1):
+            ask(session, request, number)
+        session.end()
+        golden = golden_of(session)
+        found = []
+        for at in ("first", "second"):
+            done = replay(golden, now.config, now.snapshot, now.root / at)
+            with Trace(golden.trace) as one, Trace(done.trace, done.replaced) as other:
+                found.append(compare(one, other))
+        yield from _compared(case, found[0])
+        if found[0] != found[1]:
+            yield Difference("a second replay", "the same", "another")
+
+
+def _compared(case: DiffCase | ReplayCase, found: Comparison) -> Iterator[Difference]:
+    if found.compatibility != case.compatibility:
+        yield Difference("compatibility", case.compatibility, found.compatibility)
+    if case.differences is not None:
+        stated = [asdict(one) for one in found.differences]
+        yield from Names({}).differences(list(case.differences), stated, "differences")
+
+
 def _answer_schema(request: Mapping[str, Any]) -> str:
     return "carp-resolution" if request["operation"] == "resolve" else "carp-execution-result"
 
@@ -258,4 +300,6 @@ _JUDGES: Final[Mapping[type, Callable[[Any, _Atlases], Iterator[Difference]]]] =
     ProjectCase: _project,
     ExchangeCase: _exchange,
     ResolutionCase: _resolution,
+    DiffCase: _diff,
+    ReplayCase: _replay,
 }

@@ -14,7 +14,7 @@ from cra.errors import Code, IntegrityError, LedgerError, NotFound, UsageError
 from cra.ledger import files
 from cra.ledger.checkpoint import MAX_NOTE, open_checkpoint
 from cra.ledger.git import run_git
-from cra.ledger.memory import Memory
+from cra.ledger.memory import Memory, check_not_gone
 from cra.ledger.store import read_events
 from cra.ledger.verify import JOURNAL, Anchor, Trust, verify_ledger
 
@@ -96,6 +96,7 @@ def present_head(directory: Path, trust: Trust, memory: Memory) -> Anchor:
     path = directory / f"{JOURNAL}.checkpoint"
     note = files.read_all(path, MAX_NOTE) if directory.is_dir() else None
     if note is None:
+        check_not_gone(memory, directory)
         raise NotFound(
             "expected a journal with a checkpoint, found none",
             where=str(path),

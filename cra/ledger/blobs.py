@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROOM: Final = MAX_PAYLOAD // 2
 # What is written for people, or by them.
 _SPOKEN: Final = frozenset(
-    {"decision", "details", "error", "message", "reason", "request", "resolution"}
+    {"context", "decision", "details", "error", "message", "reason", "request", "resolution"}
 )
 # What may tell a secret; arguments have been looked through by whoever took their digest.
 _TELLING: Final = _SPOKEN | {"result"}

@@ -173,6 +173,18 @@ def gone_ledger(memory: Memory, trace_directory: Path) -> str | None:
     return seen[0] if seen else None
 
 
+def check_not_gone(memory: Memory, trace_directory: Path) -> None:
+    """Refuse a directory without a ledger where one was seen before. Raises IntegrityError."""
+    known = gone_ledger(memory, trace_directory)
+    if known is not None:
+        raise IntegrityError(
+            Code.ROLLED_BACK,
+            f"expected the ledger {known}, found none",
+            where=str(trace_directory),
+            fix=BRING_BACK,
+        )
+
+
 def check_known(memory: Memory, trace_directory: Path, ledger_id: str, journal: Path) -> None:
     """Refuse a ledger that is not the one last seen here, or does not go on from where it was.
 

@@ -108,6 +108,20 @@ def outline(path: Path) -> Outline:
         os.close(fd)
 
 
+def naming(agent: str | None) -> str:
+    """What a command line has to say for an agent, if anything."""
+    from shlex import quote  # a list of sessions does without it
+
+    return "" if agent in (None, "cli") else f" --agent {quote(str(agent))}"
+
+
+def way_on(session_id: str, agent: str | None) -> str:
+    """The commands for a session that is not what was recorded: its verdict, and to go on
+    without it."""
+    start = f"cra session start{naming(agent)}"
+    return f"cra trace verify {session_id}; to go on without it: {start}"
+
+
 def readable(line: bytes) -> Event | None:
     """The event of a line on its own; None if it is none."""
     try:

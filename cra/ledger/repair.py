@@ -26,7 +26,7 @@ from cra.ledger.checkpoint import (
 from cra.ledger.memory import Memory
 from cra.ledger.merkle import EMPTY_ROOT
 from cra.ledger.source import Source
-from cra.ledger.store import JOURNAL, Ledger, Session
+from cra.ledger.store import JOURNAL, NO_KEY, Ledger, Session
 from cra.ledger.verdict import Verdict
 from cra.ledger.verify import ChainReport, LedgerReport
 from cra.ledger.writer import ChainPaths, ChainWriter
@@ -50,7 +50,7 @@ class Kind(Enum):
 
     PARTIAL = "complete the last line, or cut it off and keep its bytes beside the file"
     DAMAGE = "cut off what follows the last good event, and keep the bytes beside the file"
-    BREAK = "record in the journal what was remembered, and remember this ledger from now on"
+    BREAK = "record in the journal that what was seen here before is given up, and go on"
     KEY = "record in the journal that this key signs from now on, and sign every checkpoint with it"
 
 
@@ -171,7 +171,7 @@ def _signer_to_go_on(report: LedgerReport, signer: Signer | None) -> Signer | No
         raise SignerRefused(
             f"expected a key to sign the journal with, found none; so far {named} signs it",
             where=str(report.directory),
-            fix="set CRA_SIGNING_KEY_FILE",
+            fix=NO_KEY,
         )
     return signer if named is not None or report.ledger_id is None else None
 

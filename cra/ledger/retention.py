@@ -40,7 +40,7 @@ from cra.ledger.writer import ChainPaths
 MAX_REASON: Final = 500
 
 # What verification reads in a payload: which ledger the session is of, and what nobody vouches for.
-_NEEDED: Final = frozenset({"session.started", "ledger.recovered"})
+NEEDED: Final = frozenset({"session.started", "ledger.recovered"})
 _BLOB: Final = re.compile("blobs/([0-9a-f]{64})")
 
 
@@ -87,7 +87,7 @@ def redact(
     ledger.first_event(session_id)
     with _resumable(ledger), _ended_session(ledger, session_id) as session:
         offset, event = _event_at(session.paths.data, sequence)
-        if event.event_type in _NEEDED:
+        if event.event_type in NEEDED:
             raise UsageError(
                 f"expected an event that verification can do without, found {event.event_type}",
                 where=f"{session_id}:{sequence}",

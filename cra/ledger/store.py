@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra import __version__, canonical
 from cra.errors import (
@@ -20,6 +20,7 @@ from cra.errors import (
     IntegrityError,
     NotFound,
     ReadFailed,
+    SessionEnded,
     SignerRefused,
     UsageError,
     WriteFailed,
@@ -28,13 +29,23 @@ from cra.ledger import files
 from cra.ledger.attested import attested_events, signer_named
 from cra.ledger.chain import MAX_LINE, Chain, Event, decode
 from cra.ledger.checkpoint import MAX_NOTE, UNSIGNED, Signer, open_checkpoint
-from cra.ledger.memory import BRING_BACK, Head, Memory, check_known, gone_ledger
-from cra.ledger.place import Lines, OnLines
+from cra.ledger.memory import Head, Memory, check_known, check_not_gone
+from cra.ledger.outline import outline, way_on
+from cra.ledger.place import Lines, OnLines, scan
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.writer import ChainPaths, ChainWriter, Durability
 from cra.protocol.events import Principal
 
+if TYPE_CHECKING:
+    from cra.redaction.redact import Redactor
+
 JOURNAL: Final = "journal"
+# What to do where the key that signs a ledger is not the user's.
+NO_KEY: Final = (
+    "bring the ledger's key back, or set CRA_SIGNING_KEY_FILE to it; if it is lost: "
+    "cra init makes another, then cra trace repair --accept"
+)
+_OTHER_KEY: Final = "set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept"
 _MAX_NAME: Final = 256
 # As a configuration and its rules name agents; half a character is in no event.
 _NAME: Final = re.compile(r"[^\s\ud800-\udfff](?:[^\n\ud800-\udfff]*[^\s\ud800-\udfff])?")
@@ -76,10 +87,15 @@ class Session(ChainWriter):
         in whatever process, could not record its own any more.
         """
         with self.batch(barrier=True):
+            if self.ended:
+                raise SessionEnded(
+                    f"expected an open session, found that {self.id} has ended",
+                    fix=f"cra session show {self.id}",
+                )
             types: Counter[str] = Counter()
             started = None
             intents: dict[str, Event] = {}
-            for event in read_events(self.paths.data):
+            for event in self._events():
                 started = started or event.header["timestamp"]
                 types[event.event_type] += 1
                 if event.event_type == "action.approved":
@@ -99,6 +115,20 @@ class Session(ChainWriter):
                 "session.ended", {"reason": reason, "duration_ms": duration, "summary": summary}
             )
         self._ledger.remember()
+
+    def way_on(self) -> str:
+        try:
+            agent = outline(self.paths.data).agent
+        except (OSError, IntegrityError):  # it is gone, or shrinks meanwhile
+            agent = None
+        return way_on(self.id, agent)
+
+    def _events(self) -> Iterator[Event]:
+        try:
+            yield from read_events(self.paths.data)
+        except IntegrityError as error:
+            error.fix = self.way_on()
+            raise
 
     def _refuse_open(self, intents: Iterable[Event]) -> None:
         payloads = [(event.sequence, event.payload or {}) for event in intents]
@@ -155,7 +185,8 @@ class Ledger:
         self._sessions: dict[str, Session] = {}
         self.forget_lock()
         if not accept_breaks:
-            self._check_not_gone()
+            # No other is begun, nor a directory of one left, where one was seen before.
+            check_not_gone(self.memory, directory)
         try:
             files.make_ledger_directory(directory)
             with files.exclusive_lock(directory / "locks" / "ledger.lock"):
@@ -181,6 +212,7 @@ class Ledger:
         ttl_seconds: int = 3600,
         parent_session_id: str | None = None,
         on_lines: OnLines | None = None,
+        redactor: Redactor | None = None,
     ) -> Session:
         """Begin a session; when this returns it is on the disk and listed in the journal.
 
@@ -212,6 +244,7 @@ class Ledger:
             opening["context"] = dict(context)
         canonical.encode(opening)  # what is refused leaves no file
         session = Session(self, session_id, trace_id=trace_id, on_lines=on_lines)
+        session.redactor = redactor
         with _let_go_on_failure(session), session.batch(barrier=True):
             session.append("session.started", opening)
         with self._lock:
@@ -244,6 +277,29 @@ class Ledger:
                 fix="cra session list",
             )
         return event
+
+    def read_attested(self, session_id: str, on_lines: OnLines) -> None:
+        """Tell of the events of a session that a checkpoint covers, without writing to it.
+
+        Raises NotFound for a session whose file is gone, and IntegrityError where the events are
+        not those of the checkpoint.
+        """
+        paths = ChainPaths(self.directory, session_id)
+        keys = (self.signer.key,) if self.signer else ()
+        note = files.read_all(paths.checkpoint, MAX_NOTE)
+        try:
+            fd = files.open_for_reading(paths.data)
+        except FileNotFoundError:
+            raise NotFound(
+                f"expected the session {session_id}, found none", where=str(paths.data)
+            ) from None
+        try:
+            if note is not None:
+                origin = f"cra.local/{self.id}/{session_id}"
+                opened = open_checkpoint(note, origin, keys, signed=bool(keys))
+                scan(fd, Chain(session_id), opened.checkpoint, on_lines)
+        finally:
+            os.close(fd)
 
     def remember(self) -> None:
         """Keep the journal's head outside the project."""
@@ -291,17 +347,6 @@ class Ledger:
         """Start with a free lock; in a child, the thread that held the parent's may not exist."""
         self._lock = threading.Lock()
 
-    def _check_not_gone(self) -> None:
-        """Begin no other ledger, nor leave a directory of one, where one was seen before."""
-        known = gone_ledger(self.memory, self.directory)
-        if known is not None:
-            raise IntegrityError(
-                Code.ROLLED_BACK,
-                f"expected the ledger {known}, found none",
-                where=str(self.directory),
-                fix=BRING_BACK,
-            )
-
     def _open_journal(
         self, signer: Signer | None, *, is_known: bool
     ) -> tuple[str, Signer | None, ChainWriter]:
@@ -318,7 +363,7 @@ class Ledger:
         if is_known:
             check_known(self.memory, self.directory, ledger_id, paths.data)
         if first and is_known:
-            signer = _signer_of_ledger(paths, signer)
+            signer = signer_of_ledger(paths, signer)
         journal = ChainWriter(
             paths,
             Chain(ledger_id, is_journal=True),
@@ -372,13 +417,19 @@ def read_events(path: Path) -> Iterator[Event]:
 
     Raises IntegrityError at one that is malformed, ReadFailed, or FileNotFoundError.
     """
+    sequence = 0
     try:
         fd = files.open_for_reading(path)
         try:
             for lines in Lines(fd):
-                yield from map(decode, lines)
+                for line in lines:
+                    yield decode(line)
+                    sequence += 1
         finally:
             os.close(fd)
+    except IntegrityError as error:
+        error.where, error.fix = f"{path}, event {sequence}", "cra trace verify"
+        raise
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -405,8 +456,12 @@ def _first_event_of(journal: ChainPaths) -> Event | None:
         return None
 
 
-def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
-    """The signer that a ledger goes on with: its own key, or none if it never had one."""
+def signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None:
+    """The signer that a ledger goes on with: its own key, or none if it never had one.
+
+    `paths` are the journal's. Raises SignerRefused if the key is missing or is another one,
+    IntegrityError for a checkpoint that cannot be read.
+    """
     note = files.read_all(paths.checkpoint, MAX_NOTE)
     covered = 0
     if note is not None:
@@ -424,7 +479,7 @@ def _signer_of_ledger(paths: ChainPaths, signer: Signer | None) -> Signer | None
         f"expected the key {named}, which signs this ledger, "
         f"found {signer.key if signer else 'no key'}",
         where=str(paths.data),
-        fix="set CRA_SIGNING_KEY_FILE to the ledger's key, or cra trace repair --accept",
+        fix=NO_KEY if signer is None else _OTHER_KEY,
     )
 
 

@@ -44,6 +44,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "journal.redacted": "event {sequence} of session {session_id}: {reason}",
     "journal.key_added": "{signer}: {reason}",
     "limit.reserved": "{policy_id} {key}, cost {cost}, until {window_ends}",
+    "idempotency.reserved": "{idempotency_key} of session {session_id}",
     "project.changed": "{what}[: from {before}][: to {after}]",
 }
 _PART: Final = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")

@@ -330,13 +330,16 @@ class _Journal:
         findings += judge_memory(reading, ledger_id, anchored, Code.ANCHOR_UNMET)
         report = _report(JOURNAL, reading, self._place, attestation, findings)
         report.level = _level(report, attestation)
+        vouched = _vouched(attestation, reading.size)
+        recovered = list(_events(path, end=vouched, types={"ledger.recovered"}))
+        self.notes += _breaks(recovered)
         self.said = Said(
             directory,
             ledger_id,
             trust,
             report,
             is_authentic=attestation.is_authentic,
-            entries=_facts(path, attestation, reading.size),
+            entries=_facts(path, vouched, recovered),
             best=Level.L3 if anchored else Level.L2 if remembered else Level.L1,
         )
         report.level = self.said.raised(report.level)
@@ -407,16 +410,30 @@ def _remembered(directory: Path, ledger_id: str | None, memory: Memory) -> list[
     return heads
 
 
-def _facts(path: Path, attestation: Attestation, size: int) -> dict[str, JournalEntry]:
-    """Fold the attested events of the journal: two passes, for a later event can revoke."""
+def _vouched(attestation: Attestation, size: int) -> int:
+    """How many events of the journal a checkpoint stands for that is as it has to be."""
+    is_forged = attestation.expects_signature and not attestation.is_authentic
+    return 0 if is_forged else min(attestation.size, size)
+
+
+def _breaks(recovered: list[Event]) -> Iterator[str]:
+    """What a person has accepted that is not here any more."""
+    for event in recovered:
+        match (event.payload or {}).get("broken_from"):
+            case {"ledger_id": str(ledger_id), "size": int(size)}:
+                yield (
+                    f"on {event.header['timestamp'][:10]} a person gave up what was seen here "
+                    f"before: {counted(size, 'event')} of the journal of the ledger {ledger_id}"
+                )
+
+
+def _facts(path: Path, end: int, recovered: list[Event]) -> dict[str, JournalEntry]:
+    """Fold the attested events of the journal; the recoveries first, for a later one can revoke."""
     entries: dict[str, JournalEntry] = {}
-    end = min(attestation.size, size)
-    if attestation.expects_signature and not attestation.is_authentic:
-        end = 0
     doubted = doubted_ranges(
         [
             (event.sequence, bounds)
-            for event in _events(path, end=end, types={"ledger.recovered"})
+            for event in recovered
             if (bounds := unattested_bounds(event.payload)) is not None
         ]
     )

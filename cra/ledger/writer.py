@@ -196,6 +196,10 @@ class ChainWriter:
         with self.batch(barrier=True):
             pass
 
+    def way_on(self) -> str:
+        """The commands for a chain that is not what was recorded."""
+        return f"cra trace verify {self.paths.name}"
+
     def repair(self) -> Removed | None:
         """Cut off damage beyond the checkpoint, keeping the bytes beside the file, and record it.
 
@@ -661,7 +665,7 @@ class ChainWriter:
 
     def _located(self, error: IntegrityError) -> IntegrityError:
         error.where = f"{self.paths.data}, {error.where}" if error.where else str(self.paths.data)
-        error.fix = error.fix or f"cra trace verify {self.paths.name}"
+        error.fix = error.fix or self.way_on()
         return error
 
 

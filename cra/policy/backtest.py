@@ -1,13 +1,14 @@
 """Calls that were decided once, decided again under other rules.
 
 Limits are counted as the new rules would have: what they let through takes its share of a window,
-from the first call on. An approval that a call stood on counts again.
+from the first call on, and what cannot be decided again takes what it took. An approval that a call
+stood on counts again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from cra.policy.call import Call, Granted
@@ -24,11 +25,23 @@ class PastCall(NamedTuple):
     session_id: str
     sequence: int
     timestamp: str
+    # When it took of limits, or would have: microseconds.
+    at: int
     call: Call
     outcome: Outcome
     policy_id: str | None
     # The grant that it stood on.
     approval: Granted | None = None
+    # Whether anybody asks about it; every call takes of limits.
+    is_chosen: bool = True
+
+
+class PastUse(NamedTuple):
+    """What a call that cannot be decided again took of limits, by their keys."""
+
+    session_id: str
+    at: int
+    taken: Mapping[str, int]
 
 
 class Flip(NamedTuple):
@@ -42,20 +55,25 @@ class Flip(NamedTuple):
         return _ORDER.index(self.ruling.outcome) > _ORDER.index(self.past.outcome)
 
 
-def backtest(policy: Policy, calls: Iterable[PastCall]) -> Iterator[Flip]:
-    """The calls, given in the order of their times, that a policy decides otherwise."""
+def backtest(policy: Policy, calls: Iterable[PastCall | PastUse]) -> Iterator[Flip]:
+    """The chosen calls that a policy decides otherwise; all are given, in the order of time."""
     taken: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for past in calls:
+        if isinstance(past, PastUse):
+            for key, amount in past.taken.items():
+                for place in ((key, ""), (key, past.session_id)):
+                    taken[place].append((past.at, amount))
+            continue
         moment = past.call.moment
         assert moment is not None
         counted = limits_of(policy, past.call)
-        used = {one.key: _within(taken[_place(one, past)], one, moment.now) for one in counted}
+        used = {one.key: _within(taken[_place(one, past)], one, past.at) for one in counted}
         asked = past.call._replace(moment=moment._replace(used=used, approval=past.approval))
         ruling = decide(policy, asked)
         if ruling.outcome == "allow":
             for one in counted:
-                taken[_place(one, past)].append((moment.now, one.amount))
-        if ruling.outcome != past.outcome:
+                taken[_place(one, past)].append((past.at, one.amount))
+        if past.is_chosen and ruling.outcome != past.outcome:
             yield Flip(past, ruling)
 
 
@@ -66,5 +84,5 @@ def _place(counted: Counted, past: PastCall) -> tuple[str, str]:
 
 
 def _within(uses: list[tuple[int, int]], counted: Counted, now: int) -> int:
-    since = now - counted.limit.window_seconds
+    since = now - counted.limit.window_seconds * 1_000_000
     return sum(amount for when, amount in uses if when > since)

@@ -16,16 +16,15 @@ parameters   by type. rate_limit: max_calls, window_seconds, per; budget: max_co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from itertools import chain
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
-from cra.config import ConfigFile
+from cra.config import KeyText
 from cra.config.text import Node, Note
-from cra.config.values import Limits, shown
+from cra.config.values import UNREAD, Limits, shown
 from cra.errors import ValueRefused
 from cra.policy.engine import duplicates
-from cra.policy.pattern import Pattern
+from cra.policy.pattern import MAX_ACTION_ID, PATTERN, Pattern
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin, RuleType
 from cra.policy.vocabulary import flaw_of_refusal
 from cra.policy.written import Name, below, members_of, read_conditions, read_list, read_or
@@ -38,7 +37,15 @@ _PolicyId: TypeAlias = Annotated[
     ),
 ]
 _Text: TypeAlias = Annotated[
-    str, Limits("a text of 1 to 500 characters", pattern=r"(?s:[^\ud800-\udfff]{1,500})")
+    str, Limits("a text of 1 to 500 characters", pattern=r"[^\ud800-\udfff]{1,500}")
+]
+_Pattern: TypeAlias = Annotated[
+    str,
+    Limits(
+        "an action id or a glob like ticket.*",
+        pattern=PATTERN.pattern.removesuffix(r"\Z"),
+        max_length=MAX_ACTION_ID,
+    ),
 ]
 _Priority: TypeAlias = Annotated[
     int, Limits("a whole number from -1000000 to 1000000", minimum=-1_000_000, maximum=1_000_000)
@@ -58,30 +65,42 @@ _Field: TypeAlias = Annotated[
 ]
 _Type: TypeAlias = Literal[RuleType, "requires_approval"]
 
-_TYPES: Final[Mapping[str | None, RuleType]] = {
+TYPES: Final[Mapping[str | None, RuleType]] = {
     **{name: name for name in get_args(RuleType)},
     "requires_approval": "require_approval",
 }
-_KEYS: Final = (
-    "policy_id",
-    "type",
-    "actions",
-    "priority",
-    "reason",
-    "description",
-    "conditions",
-    "parameters",
-)
-# What `parameters` holds beside a reason.
-_PARAMETERS: Final[Mapping[RuleType, tuple[str, ...]]] = {
-    "deny": (),
-    "require_approval": ("approvers",),
-    "rate_limit": ("max_calls", "window_seconds", "per"),
-    "budget": ("max_cost", "window_seconds", "per"),
-    "allow": (),
-    "redact": ("kinds", "patterns", "fields"),
-    "scope": ("max_context_tokens", "context_packs"),
+# What a rule holds, and the types of it. The reader and the JSON Schema go by these tables.
+MEMBERS: Final[Mapping[str, Any]] = {
+    "policy_id": _PolicyId,
+    "type": _Type,
+    "actions": tuple[_Pattern, ...],
+    "priority": _Priority,
+    "reason": _Text,
+    "description": _Text,
+    "conditions": UNREAD,
+    "parameters": UNREAD,
 }
+REQUIRED: Final = ("policy_id", "type")
+# What `parameters` holds beside a reason.
+PARAMETERS: Final[Mapping[RuleType, Mapping[str, Any]]] = {
+    "deny": {},
+    "require_approval": {"approvers": tuple[KeyText, ...]},
+    "rate_limit": {"max_calls": _Amount, "window_seconds": _Window, "per": _Per},
+    "budget": {"max_cost": _Amount, "window_seconds": _Window, "per": _Per},
+    "allow": {},
+    "redact": {
+        "kinds": tuple[_Kind, ...],
+        "patterns": tuple[str, ...],
+        "fields": tuple[_Field, ...],
+    },
+    "scope": {"max_context_tokens": _Amount, "context_packs": tuple[Name, ...]},
+}
+# Of which of them some have to be there: all that are named, or at least one of any.
+REQUIRED_PARAMETERS: Final[Mapping[RuleType, tuple[str, ...]]] = {
+    "rate_limit": ("max_calls", "window_seconds"),
+    "budget": ("max_cost", "window_seconds"),
+}
+ONE_OF_PARAMETERS: Final[frozenset[RuleType]] = frozenset(["redact", "scope"])
 
 
 def read_rules(
@@ -140,26 +159,26 @@ def _read_rule(
 
 
 def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned: bool) -> Rule:
-    members = members_of(node, name, _KEYS, note)
-    for key in ("policy_id", "type"):
+    members = members_of(node, name, MEMBERS, note)
+    for key in REQUIRED:
         if key not in members:
             note(node.offset, below(name, key), f"a {key}", "none", None)
 
-    def value(key: str, kind: Any, default: Any) -> Any:
-        return read_or(default, kind, members.get(key), below(name, key), note)
+    def value(key: str, default: Any) -> Any:
+        return read_or(default, MEMBERS[key], members.get(key), below(name, key), note)
 
-    stated = value("type", _Type, None)
-    rule_type: RuleType = _TYPES.get(stated, "deny")
-    value("description", _Text, "")
+    stated = value("type", None)
+    rule_type: RuleType = TYPES.get(stated, "deny")
+    value("description", "")
     parameters: dict[str, Node] = {}
     if "parameters" in members:
-        known = ("reason", *(_PARAMETERS[rule_type] if stated else chain(*_PARAMETERS.values())))
+        known = ("reason", *(PARAMETERS[rule_type] if stated else chain(*PARAMETERS.values())))
         parameters = members_of(members["parameters"], below(name, "parameters"), known, note)
     return Rule(
-        policy_id=value("policy_id", _PolicyId, ""),
+        policy_id=value("policy_id", ""),
         type=rule_type,
         patterns=_read_patterns(members.get("actions"), below(name, "actions"), note),
-        priority=value("priority", _Priority, 0),
+        priority=value("priority", 0),
         reason=_read_reason(members.get("reason"), parameters.pop("reason", None), name, note),
         conditions=read_conditions(
             members["conditions"], below(name, "conditions"), note, is_pinned=is_pinned
@@ -167,7 +186,9 @@ def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned
         if "conditions" in members
         else Conditions(),
         origin=origin,
-        **_READERS[rule_type](Node(node.offset, parameters), below(name, "parameters"), note),
+        **_READERS[rule_type](
+            rule_type, Node(node.offset, parameters), below(name, "parameters"), note
+        ),
     )
 
 
@@ -195,37 +216,25 @@ def _read_patterns(node: Node | None, name: str, note: Note) -> tuple[Pattern, .
 # The readers of `parameters`. Each returns what it adds to the rule.
 
 
-def _read_nothing(_node: Node, _name: str, _note: Note) -> dict[str, Any]:
+def _read_nothing(_type: RuleType, _node: Node, _name: str, _note: Note) -> dict[str, Any]:
     return {}
 
 
-def _read_approvers(node: Node, name: str, note: Note) -> dict[str, Any]:
-    if "approvers" not in node.value:
-        return {}
-    # As `keys` of the configuration lists them.
-    key = get_args(get_type_hints(ConfigFile, include_extras=True)["keys"])[0]
-    return {"approvers": read_list(key, node.value["approvers"], below(name, "approvers"), note)}
-
-
-def _read_limit(maximum: str, node: Node, name: str, note: Note) -> dict[str, Any]:
+def _read_limit(rule_type: RuleType, node: Node, name: str, note: Note) -> dict[str, Any]:
     members: dict[str, Node] = node.value
-    for key in (maximum, "window_seconds"):
+    for key in REQUIRED_PARAMETERS[rule_type]:
         if key not in members:
             note(node.offset, below(name, key), f"a {key}", "none", None)
-
-    def value(key: str, kind: Any, default: Any) -> Any:
-        return read_or(default, kind, members.get(key), below(name, key), note)
-
-    limit = Limit(
-        value(maximum, _Amount, 0),
-        value("window_seconds", _Window, 1),
-        value("per", _Per, "session"),
+    kinds, defaults = PARAMETERS[rule_type], (0, 1, "session")
+    maximum, window_seconds, per = (
+        read_or(default, kinds[key], members.get(key), below(name, key), note)
+        for key, default in zip(kinds, defaults, strict=True)
     )
-    return {"limit": limit}
+    return {"limit": Limit(maximum, window_seconds, per)}
 
 
-def _read_redaction(node: Node, name: str, note: Note) -> dict[str, Any]:
-    settings = _read_lists({"kinds": _Kind, "patterns": str, "fields": _Field}, node, name, note)
+def _read_redaction(rule_type: RuleType, node: Node, name: str, note: Note) -> dict[str, Any]:
+    settings = _read_settings(rule_type, node, name, note)
     for at, pattern in enumerate(settings.get("patterns", ())):
         mistake = _mistake_in_regex(pattern)
         if mistake:
@@ -240,22 +249,26 @@ def _read_redaction(node: Node, name: str, note: Note) -> dict[str, Any]:
     return {"settings": settings}
 
 
-def _read_scope(node: Node, name: str, note: Note) -> dict[str, Any]:
-    settings = _read_lists({"context_packs": Name}, node, name, note)
+def _read_scope(rule_type: RuleType, node: Node, name: str, note: Note) -> dict[str, Any]:
+    settings = _read_settings(rule_type, node, name, note)
     tokens = node.value.get("max_context_tokens")
     if tokens is not None:
-        place = below(name, "max_context_tokens")
-        settings["max_context_tokens"] = read_or(0, _Amount, tokens, place, note)
+        kind, place = PARAMETERS[rule_type]["max_context_tokens"], below(name, "max_context_tokens")
+        settings["max_context_tokens"] = read_or(0, kind, tokens, place, note)
     return {"settings": settings}
 
 
-def _read_lists(kinds: Mapping[str, Any], node: Node, name: str, note: Note) -> dict[str, Any]:
+def _read_settings(rule_type: RuleType, node: Node, name: str, note: Note) -> dict[str, Any]:
     if not node.value:
         note(node.offset, name, "at least one setting", "none", None)
+    return _read_lists(rule_type, node, name, note)
+
+
+def _read_lists(rule_type: RuleType, node: Node, name: str, note: Note) -> dict[str, Any]:
     return {
-        key: read_list(kind, node.value[key], below(name, key), note)
-        for key, kind in kinds.items()
-        if key in node.value
+        key: read_list(get_args(kind)[0], node.value[key], below(name, key), note)
+        for key, kind in PARAMETERS[rule_type].items()
+        if key in node.value and get_origin(kind) is tuple
     }
 
 
@@ -274,11 +287,11 @@ def _mistake_in_regex(pattern: Any) -> str | None:
     return f"{shown(pattern)}, which matches the empty text" if is_empty else None
 
 
-_READERS: Final[Mapping[RuleType, Callable[[Node, str, Note], dict[str, Any]]]] = {
+_READERS: Final[Mapping[RuleType, Callable[[RuleType, Node, str, Note], dict[str, Any]]]] = {
     "deny": _read_nothing,
-    "require_approval": _read_approvers,
-    "rate_limit": partial(_read_limit, "max_calls"),
-    "budget": partial(_read_limit, "max_cost"),
+    "require_approval": _read_lists,
+    "rate_limit": _read_limit,
+    "budget": _read_limit,
     "allow": _read_nothing,
     "redact": _read_redaction,
     "scope": _read_scope,

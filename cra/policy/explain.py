@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -14,7 +15,7 @@ from cra.policy.call import Call
 from cra.policy.condition import fixed_miss
 from cra.policy.engine import Policy, decide, foreign_to, key_of, matching, tiers_of
 from cra.policy.ladder import Ruling, Weighed, holds, overdrawn
-from cra.policy.rule import Rule
+from cra.policy.rule import Rule, RuleOrigin
 
 State: TypeAlias = Literal["applies", "does not apply", "undecided", "failed"]
 
@@ -45,8 +46,11 @@ class Explanation(NamedTuple):
     changes: tuple[Remedy, ...] = ()
 
 
-def explain(policy: Policy, call: Call) -> Explanation:
-    """The whole ladder for a call, also the rules after the one that decides."""
+def explain(policy: Policy, call: Call, place_of: Callable[[RuleOrigin], str] = str) -> Explanation:
+    """The whole ladder for a call, also the rules after the one that decides.
+
+    `place_of` says where a rule is written, for the words about it.
+    """
     decision = decide(policy, call)
     if call.action_id not in policy.actions:
         return Explanation(decision, (), (_unknown(policy, call),))
@@ -54,10 +58,11 @@ def explain(policy: Policy, call: Call) -> Explanation:
         _considered(policy, weighed, call) for weighed in matching(policy, call.action_id)
     )
     changes: Iterator[Remedy] = iter(())
+    named = partial(_named, place_of=place_of)
     if decision.outcome == "deny":
-        changes = _changes(policy, call, considered)
+        changes = _changes(policy, call, considered, named)
     elif decision.outcome == "requires_approval":
-        changes = _without_asking(policy, decision, considered)
+        changes = _without_asking(policy, decision, considered, named)
     return Explanation(decision, considered, tuple(changes))
 
 
@@ -130,11 +135,13 @@ def _considered(policy: Policy, weighed: Weighed, call: Call) -> Considered:
     return Considered(rule, "applies" if excess else "does not apply", excess or "not used up")
 
 
-def _changes(policy: Policy, call: Call, considered: tuple[Considered, ...]) -> Iterator[Remedy]:
+def _changes(
+    policy: Policy, call: Call, considered: tuple[Considered, ...], named: Callable[[Rule], str]
+) -> Iterator[Remedy]:
     """What stands against a call, each with its remedy; with all of them it is allowed, or waits
     for the approval that it needs."""
     for rule, state, why in considered:
-        name = _named(rule)
+        name = named(rule)
         if state == "failed":
             yield Remedy(f"mend what keeps {name} from being evaluated: {why}")
         elif state == "applies" and rule.type == "deny":
@@ -148,21 +155,24 @@ def _changes(policy: Policy, call: Call, considered: tuple[Considered, ...]) -> 
 
 
 def _without_asking(
-    policy: Policy, decision: Ruling, considered: tuple[Considered, ...]
+    policy: Policy,
+    decision: Ruling,
+    considered: tuple[Considered, ...],
+    named: Callable[[Rule], str],
 ) -> Iterator[Remedy]:
     """What asks for an approval, each with what would let the call through without one."""
     for rule, state, _ in considered:
         if state == "applies" and rule.type == "require_approval":
-            words = f"have it approved, or remove the require_approval rule {_named(rule)}"
+            words = f"have it approved, or remove the require_approval rule {named(rule)}"
             yield Remedy(words, goes=rule)
     tier = decision.risk_tier
     if tier in policy.approval_tiers:
         yield Remedy(f"have it approved, or raise policies.require_approval_for above {tier}")
 
 
-def _named(rule: Rule) -> str:
+def _named(rule: Rule, place_of: Callable[[RuleOrigin], str]) -> str:
     # What an action declares of itself is in no place of its own.
-    return f"{rule.policy_id} ({rule.origin})" if rule.origin.line else rule.policy_id
+    return f"{rule.policy_id} ({place_of(rule.origin)})" if rule.origin.line else rule.policy_id
 
 
 def _missing_allow(policy: Policy, call: Call, allows: list[Considered]) -> Remedy:

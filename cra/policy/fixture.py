@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from cra.config import RiskTier
 from cra.config.text import Node, Note
-from cra.config.values import Limits, nearest_of, shown
+from cra.config.values import Limits, nearest_of, shown, with_article
 from cra.policy.call import Call, Moment
 from cra.policy.engine import Policy, decide, limits_of
 from cra.policy.ladder import UNKNOWN_ACTION, Outcome, Ruling
@@ -142,7 +142,7 @@ def _read_case(node: Node, name: str, note: Note) -> Case:
     members = members_of(node, name, ("name", "call", "expect"), note)
     for key in ("name", "call", "expect"):
         if key not in members:
-            note(node.offset, below(name, key), f"a {key}", "none", None)
+            note(node.offset, below(name, key), with_article(key), "none", None)
     nothing = Node(node.offset, {})
     call, moment, used = _read_call(members.get("call", nothing), below(name, "call"), note)
     place = below(name, "expect")

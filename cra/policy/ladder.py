@@ -170,11 +170,11 @@ def _undecided(weighed: Weighed, call: Call) -> tuple[str, ...]:
 
 
 def _reason(rule: Rule) -> str:
-    return rule.reason or _REASONS[rule.type].format(rule.policy_id)
+    return rule.reason or _REASONS[rule.type]
 
 
 _REASONS: Final[Mapping[str, str]] = {
-    "deny": "{} denies it",
-    "require_approval": "{} asks for an approval",
-    "allow": "{} allows it",
+    "deny": "a rule denies it",
+    "require_approval": "a rule asks for an approval",
+    "allow": "a rule allows it",
 }

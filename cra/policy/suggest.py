@@ -81,10 +81,13 @@ def suggested_rules(calls: Iterable[PastCall]) -> list[SuggestedRule]:
 
 
 def suggested_tests(policy: Policy, calls: Iterable[PastCall]) -> list[SuggestedTest]:
-    """A test for each action that an agent was let do: its first call, as a policy decides it."""
+    """A test for each action that an agent was let do: its first call, as a policy decides it.
+
+    A call whose arguments are not known is no test.
+    """
     first: dict[tuple[str, str], PastCall] = {}
     for past in calls:
-        if past.outcome == "allow":
+        if past.outcome == "allow" and past.call.moment is not None:
             first.setdefault((past.call.agent, past.call.action_id), past)
     return [_test(policy, past) for _, past in sorted(first.items())]
 

@@ -28,11 +28,18 @@ _Offset: TypeAlias = Annotated[
     str, Limits("an offset from UTC like +02:00", pattern=r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]")
 ]
 
-_CONDITIONS: Final[Mapping[str, Any]] = {
+# The conditions that are lists, and the types of what is in them.
+LISTS: Final[Mapping[str, Any]] = {
     "agents": Name,
     "roles": Name,
     "scopes": Name,
     "risk_tiers": RiskTier,
+}
+WINDOW: Final[Mapping[str, Any]] = {
+    "days": tuple[_Day, ...],
+    "start": _Start,
+    "end": _End,
+    "utc_offset": _Offset,
 }
 
 
@@ -42,13 +49,14 @@ def members_of(node: Node, name: str, known: Iterable[str], note: Note) -> dict[
         note(node.offset, name or "the document", "an object", shown(node.value), None)
         return {}
     names = {key: key for key in known}
+    expected = f"a known key ({', '.join(names)})"
     found = {}
     for key, (offset, member) in node.value.items():
         if key in names:
             found[key] = member
         else:
             nearest = nearest_of(key, names)
-            note(offset, below(name, key), "a known key", "an unknown one", nearest)
+            note(offset, below(name, key), expected, "an unknown one", nearest)
     return found
 
 
@@ -94,10 +102,10 @@ def read_conditions(node: Node, name: str, note: Note, *, is_pinned: bool) -> Co
         "parameters": partial(_read_schema, is_pinned=is_pinned),
     }
     values: dict[str, Any] = {}
-    for key, member in members_of(node, name, [*_CONDITIONS, *readers], note).items():
+    for key, member in members_of(node, name, [*LISTS, *readers], note).items():
         place = below(name, key)
-        if key in _CONDITIONS:
-            values[key] = frozenset(read_list(_CONDITIONS[key], member, place, note))
+        if key in LISTS:
+            values[key] = frozenset(read_list(LISTS[key], member, place, note))
         else:
             values[key] = readers[key](member, place, note)
     return Conditions(**values)
@@ -108,15 +116,16 @@ def below(name: str, key: str) -> str:
 
 
 def _read_window(node: Node, name: str, note: Note) -> TimeWindow:
-    members = members_of(node, name, ("days", "start", "end", "utc_offset"), note)
+    members = members_of(node, name, WINDOW, note)
     if node.value == {}:
         note(node.offset, name, "days, start or end", "none of them", None)
     days = tuple(get_args(_Day))
     if "days" in members:
         days = read_list(_Day, members["days"], below(name, "days"), note)
-    start = read_or("00:00", _Start, members.get("start"), below(name, "start"), note)
-    end = read_or("24:00", _End, members.get("end"), below(name, "end"), note)
-    offset = read_or("+00:00", _Offset, members.get("utc_offset"), below(name, "utc_offset"), note)
+    start, end, offset = (
+        read_or(default, WINDOW[key], members.get(key), below(name, key), note)
+        for key, default in (("start", "00:00"), ("end", "24:00"), ("utc_offset", "+00:00"))
+    )
     if start == end:
         note(node.offset, name, "an end other than the start", end, None)
     numbers = frozenset(get_args(_Day).index(day) for day in days if day is not WRONG)

@@ -342,6 +342,11 @@ class LimitReserved(TypedDict):
     window_ends: str
 
 
+class IdempotencyReserved(TypedDict):
+    session_id: str
+    idempotency_key: str
+
+
 class ProjectChanged(TypedDict):
     what: str
     before: str | None
@@ -399,6 +404,7 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "journal.redacted": EventType(PayloadRedacted, "user", "warn"),
     "journal.key_added": EventType(KeyAdded, "user", "warn"),
     "limit.reserved": EventType(LimitReserved, severity="debug"),
+    "idempotency.reserved": EventType(IdempotencyReserved, severity="debug"),
     "project.changed": EventType(ProjectChanged, severity="warn"),
 }
 

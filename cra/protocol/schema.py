@@ -37,9 +37,9 @@ def trace_event() -> dict[str, Any]:
         "event_hash": {"$ref": "#/$defs/hash"},
     }
     return {
-        **_named("trace-event", "An event of TRACE/1.1 as it is stored"),
+        **named("trace-event", "An event of TRACE/1.1 as it is stored"),
         "description": "A line without payload and salt is a redacted one.",
-        **_closed(members, optional={"artifacts", "atlas", "payload", "salt"}),
+        **closed(members, optional={"artifacts", "atlas", "payload", "salt"}),
         "dependentRequired": {"payload": ["salt"], "salt": ["payload"]},
         "allOf": [
             {
@@ -58,7 +58,7 @@ def document(kind: Any, name: str, title: str) -> dict[str, Any]:
     from pydantic import TypeAdapter  # takes 100 ms, for this command alone
 
     body: dict[str, Any] = _tidied(TypeAdapter(kind).json_schema())
-    return _named(name, title) | body
+    return named(name, title) | body
 
 
 def text_of(schema: dict[str, Any]) -> str:
@@ -66,7 +66,7 @@ def text_of(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _named(name: str, title: str) -> dict[str, Any]:
+def named(name: str, title: str) -> dict[str, Any]:
     return {"$schema": _DRAFT, "$id": f"urn:cra:schema:{name}", "title": title}
 
 
@@ -80,9 +80,9 @@ def _header() -> dict[str, Any]:
         r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$"
     )
     return {
-        "actor": _closed({"id": actor_id, "type": {"enum": list(get_args(ActorType))}}),
-        "artifacts": {"type": "array", "minItems": 1, "maxItems": 64, "items": _closed(artifact)},
-        "atlas": _closed({"atlas_id": _TEXT, "version": _TEXT}),
+        "actor": closed({"id": actor_id, "type": {"enum": list(get_args(ActorType))}}),
+        "artifacts": {"type": "array", "minItems": 1, "maxItems": 64, "items": closed(artifact)},
+        "atlas": closed({"atlas_id": _TEXT, "version": _TEXT}),
         "event_id": an_id,
         "event_type": {"enum": list(EVENT_TYPES)},
         "parent_span_id": {"anyOf": [an_id, {"type": "null"}]},
@@ -98,7 +98,7 @@ def _header() -> dict[str, Any]:
     }
 
 
-def _closed(members: dict[str, Any], *, optional: set[str] | None = None) -> dict[str, Any]:
+def closed(members: dict[str, Any], *, optional: set[str] | None = None) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": members,

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, TypeAlias
 
+from cra import config as configuration
 from cra.atlas.model import Snapshot
 from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config
@@ -32,7 +33,7 @@ from cra.replay.compare import (
     compare,
 )
 from cra.replay.golden import LIMITS, Golden, open_golden, sha256_of
-from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode
+from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode, State
 from cra.replay.mark import Marks, marks_of
 from cra.replay.reading import Trace
 from cra.replay.replay import Replayed, replay
@@ -49,7 +50,6 @@ from cra.replay.writing import (
 )
 
 FailOn: TypeAlias = Literal["breaking", "minor", "any"]
-State: TypeAlias = Literal["passed", "different", "refused", "integrity"]
 # From which compatibility on a replay fails.
 _FAILS: Final[Mapping[FailOn, Sequence[Compatibility]]] = {
     "breaking": ("breaking",),
@@ -61,7 +61,7 @@ _WORTH_PROCESSES: Final = 12
 _NOBODY: Final = Trust()
 # How often a golden is looked at that is replaced while it is.
 _TRIES: Final = 5
-# What a copy of a project leaves behind.
+# What a copy of a project leaves behind; an atlas in it has goldens of its own.
 _LEFT_BEHIND: Final = (".git", ".venv", "goldens")
 
 
@@ -70,6 +70,8 @@ class Settings:
     """How goldens are replayed; what is None, the manifest says."""
 
     trust: Trust = _NOBODY
+    # What is decided by, instead of the project's atlases and rules.
+    snapshot: Snapshot | None = None
     mode: Mode | None = None
     order: Order | None = None
     fail_on: FailOn = "breaking"
@@ -105,6 +107,13 @@ class Report:
     # The code, the message, the place and the way out of what kept it from being compared.
     error: tuple[str, str, str | None, str | None] | None = None
 
+    def causes(self) -> list[str]:
+        """What keeps it from passing, a line for each; not what follows from that."""
+        if self.error is not None:
+            return [f"{self.error[0]}: {self.error[1]}"]
+        own = [one for one in self.differences if not one.follows]
+        return [f"{one.significance}: {one.told}" for one in own]
+
 
 def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
     """Replay goldens, several at once where that pays; reports are in the order of the paths."""
@@ -139,7 +148,7 @@ def _check_once(path: Path, config: Config, settings: Settings) -> Report:
                 where=str(golden.trace),
                 fix="record it in a project with a key, or give the key that signed it with --key",
             )
-        return _checked(golden, mode, config, settings)
+        return _checked(golden, mode, _own(config), settings)
     except IntegrityError as error:
         return Report(name, path, mode, "integrity", error=_facts(error))
     except CraError as error:
@@ -150,6 +159,14 @@ def _check_once(path: Path, config: Config, settings: Settings) -> Report:
             where=str(error.filename or path),
         )
         return Report(name, path, mode, "refused", error=_facts(refused))
+
+
+def _own(config: Config) -> Config:
+    """What the project's file says: a user's own and the environment are others elsewhere."""
+    project = config.project
+    if project is None or not (project / configuration.FILE_NAME).is_file():
+        return config
+    return configuration.load(project, {}, None, {})
 
 
 def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> Report:
@@ -172,7 +189,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
         else:
             root, place = _places(golden, mode, config, settings, stack)
             config = replace(config, project=root)
-            snapshot = open_snapshot(root, config)
+            snapshot = settings.snapshot or open_snapshot(root, config)
             runs_with = (settings.environ or {}) if mode == "execute" else None
             done = replay(golden, config, snapshot, place, runs_with=runs_with)
             found = stack.enter_context(Trace(done.trace, done.replaced))
@@ -272,13 +289,14 @@ def _places(
 def _copy_project(config: Config, target: Path) -> None:
     """The project without its ledger, for actions to run in. Links stay links."""
     assert config.project is not None
-    trace = config.trace_directory.resolve()
+    root, trace = config.project, config.trace_directory.resolve()
 
     def left_behind(folder: str, names: list[str]) -> list[str]:
         here = Path(folder)
-        return [name for name in names if name in _LEFT_BEHIND or (here / name).resolve() == trace]
+        left = _LEFT_BEHIND if here == root else ()
+        return [name for name in names if name in left or (here / name).resolve() == trace]
 
-    shutil.copytree(config.project, target, symlinks=True, ignore=left_behind)
+    shutil.copytree(root, target, symlinks=True, ignore=left_behind)
 
 
 def _of_comparison(

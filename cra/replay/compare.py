@@ -71,6 +71,12 @@ class TraceDifference:
     # The rule that decides otherwise now.
     policy_id: str | None = None
 
+    @property
+    def told(self) -> str:
+        """The reason, with the action that it is about."""
+        is_named = self.action_id is None or self.action_id in self.reason
+        return self.reason if is_named else f"{self.action_id}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -17,7 +17,7 @@ from cra.ledger import files
 from cra.ledger.index import SUFFIX, LedgerFile
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust, verify_file
-from cra.replay.manifest import NAMES, Artifact, GoldenManifest, read_manifest
+from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest
 
 FOLDER: Final = "goldens"
 LIMITS: Final = "limits"
@@ -153,7 +153,7 @@ def _may_hold_goldens(place: Path) -> bool:
     return is_ours and not place.name.startswith(".") and not place.name.endswith(PENDING)
 
 
-def _check_artifact(path: Path, folder: Path, artifact: Artifact) -> None:
+def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:
     file = folder / artifact.uri
     # Of links that lead round in a circle, `Path.resolve` makes an error of its own.
     if not Path(os.path.realpath(file)).is_relative_to(folder):

@@ -22,6 +22,8 @@ NAMES: Final = ("manifest.json", "manifest.yaml", "manifest.yml")
 # `decide`: today's rules on the recorded calls, nothing runs. `compare`: another trace with it.
 # `execute`: the actions run in a copy of the project. `verify`: its files alone.
 Mode: TypeAlias = Literal["decide", "compare", "execute", "verify"]
+# What came of it. `integrity`: it is not what was recorded, and was compared with nothing.
+State: TypeAlias = Literal["passed", "different", "refused", "integrity"]
 
 _Id: TypeAlias = Annotated[str, Limits("an id (UUIDv7)", pattern=ID)]
 Hash: TypeAlias = Annotated[str, Limits("a SHA-256 in lower-case hex", pattern="[0-9a-f]{64}")]
@@ -38,7 +40,7 @@ _Uri: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True)
-class Artifact:
+class GoldenFile:
     """A file of the golden, by its path from the manifest."""
 
     name: _Name
@@ -75,7 +77,7 @@ class GoldenManifest:
 
     manifest_version: Literal["1.0"]
     trace_id: _Id
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[GoldenFile, ...]
     nondeterminism: tuple[FieldRule, ...]
     # For whoever reads it: what the trace tells, step by step.
     steps: tuple[str, ...] = ()

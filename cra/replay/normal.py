@@ -81,6 +81,15 @@ _AWAY_MEMBERS: Final = (
     "signer",
 )
 _AWAY_OF_RESOLUTION: Final = ("span_id", "timestamp", "trace_id")
+# What each of these members gives way to.
+_GONE: Final = "gone"
+_DURATION: Final = "duration"
+_BLANKED: Final = {
+    **_IDS,
+    **_SHAPED,
+    **dict.fromkeys(_DURATIONS, _DURATION),
+    **dict.fromkeys(_AWAY_MEMBERS, _GONE),
+}
 # How an event is called where the same answer may be given by another one.
 _ALIKE: Final = {"carp.resolution.cached": "carp.resolution.completed"}
 
@@ -176,22 +185,18 @@ class Normaliser:
         return number
 
     def _blank(self, payload: dict[str, Any], ids: dict[str, int]) -> None:
-        # In the order of the tables: that of a set is another in each run.
-        for name, kind in _IDS.items():
-            value = payload.get(name)
-            if isinstance(value, str) and value[:1] != _AWAY:
+        for name in [*payload]:
+            kind = _BLANKED.get(name)
+            if kind is None:
+                continue
+            value = payload[name]
+            if kind == _GONE:
+                del payload[name]
+            elif name not in _IDS:
+                payload[name] = _shaped(kind, value)
+            elif isinstance(value, str) and value[:1] != _AWAY:
                 ids[f"payload.{name}"] = self._number(kind, value)
                 payload[name] = _AWAY + kind
-        for name, shape in _SHAPED.items():
-            value = payload.get(name)
-            if isinstance(value, str) and _SHAPES[shape].fullmatch(value):
-                payload[name] = _AWAY + shape
-        for name in _DURATIONS:
-            value = payload.get(name)
-            if type(value) is int and value >= 0:
-                payload[name] = f"{_AWAY}duration"
-        for name in _AWAY_MEMBERS:
-            payload.pop(name, None)
         _blank_reason(payload)
         if isinstance(payload.get("decision"), dict):
             _blank_reason(payload["decision"])
@@ -240,6 +245,14 @@ def shown(value: Any) -> Any:
 def is_within(one: Iterable[tuple[float, float]], other: Iterable[tuple[float, float]]) -> bool:
     """Whether numbers of two events are as near as their rules want them."""
     return all(abs(a - b) <= far for (a, far), (b, _) in zip(one, other, strict=True))
+
+
+def _shaped(kind: str, value: Any) -> Any:
+    """What stands for a value that has the shape of its kind; else the value."""
+    if kind == _DURATION:
+        return _AWAY + kind if type(value) is int and value >= 0 else value
+    is_one = isinstance(value, str) and _SHAPES[kind].fullmatch(value)
+    return _AWAY + kind if is_one else value
 
 
 def _ignore(within: Any, key: Any, *, is_member: bool) -> None:

@@ -18,6 +18,7 @@ from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_id_of
 from cra.ledger.writer import ChainPaths
 from cra.replay.check import Report, save_with_expectations
 from cra.replay.golden import FOLDER, LIMITS
+from cra.replay.line_ends import keep_line_ends
 from cra.replay.manifest import GoldenManifest
 from cra.replay.mark import marks_of
 from cra.replay.reading import Trace
@@ -26,7 +27,6 @@ from cra.replay.writing import (
     NAME,
     artifacts_in,
     install,
-    keep_line_ends,
     put,
     staged,
 )

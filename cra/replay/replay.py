@@ -97,7 +97,8 @@ def replay(
         project = Project(
             settings,
             snapshot,
-            dirs=UserDirs.of({}, directory / "user"),
+            # The user's own key and secrets have no part in it.
+            dirs=UserDirs.of({}, directory.with_name(f"{directory.name}.user")),
             environ=runs_with or {},
             ledger=Ledger(directory, source=source),
         )

@@ -7,7 +7,7 @@ item, `*` any member, and at the beginning any depth: `*.span_id`. `time` means 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -35,6 +35,15 @@ Field: TypeAlias = Annotated[
 ]
 
 
+class _Number:
+    """Beside `Any` in `Annotated`: a number from 0 on, for JSON Schema. What is read, `problem`
+    judges."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], Any]) -> Any:
+        number = {"type": "number", "minimum": 0}
+        return {**handler(core_schema), "anyOf": [number, {"type": "null"}]}
+
+
 @dataclass(frozen=True)
 class FieldRule:
     """One line of a manifest's `nondeterminism`."""
@@ -42,7 +51,7 @@ class FieldRule:
     field: Field
     rule: RuleName
     # How far two numbers may be apart.
-    tolerance: Any = None
+    tolerance: Annotated[Any, _Number()] = None
     # What a text has to match from its beginning to its end, in RE2.
     pattern: str | None = None
     reason: str | None = None

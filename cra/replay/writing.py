@@ -26,14 +26,11 @@ from cra.ledger.chain import Chain, Draft, decode
 from cra.ledger.checkpoint import Checkpoint, Signer, seal
 from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.merkle import Range
-from cra.replay.golden import FOLDER, PENDING, sha256_of
-from cra.replay.manifest import NAMES, Artifact, GoldenManifest, read_manifest, text_of
+from cra.replay.golden import PENDING, sha256_of
+from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest, text_of
 from cra.replay.replay import Replayed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-ATTRIBUTES: Final = f"{FOLDER}/** -text"
-_ATTRIBUTES_FILE: Final = ".gitattributes"
-_MAX_ATTRIBUTES: Final = 1 << 20
 _MANIFEST: Final = NAMES[0]
 
 
@@ -46,7 +43,7 @@ def put(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def artifacts_in(folder: Path) -> Iterator[Artifact]:
+def artifacts_in(folder: Path) -> Iterator[GoldenFile]:
     """The files of a golden, as its manifest names them."""
     names = {".checkpoint": "checkpoint", ".jsonl": "trace"}
     for path in sorted(folder.rglob("*")):
@@ -54,7 +51,7 @@ def artifacts_in(folder: Path) -> Iterator[Artifact]:
         digest = sha256_of(path) if path.is_file() and uri not in NAMES else None
         if digest is not None:
             is_blob = uri.startswith("blobs/")
-            yield Artifact(uri if is_blob else names.get(path.suffix, path.stem), uri, digest)
+            yield GoldenFile(uri if is_blob else names.get(path.suffix, path.stem), uri, digest)
 
 
 def write_trace(done: Replayed, folder: Path, signer: Signer | None) -> None:
@@ -197,19 +194,6 @@ def reject(pending: Path) -> None:
         # Without its manifest it is none, however far the rest is taken away.
         (pending / _MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(pending, ignore_errors=True)
-
-
-def keep_line_ends(project: Path) -> bool:
-    """Let git leave the line ends of goldens alone. Whether it had to be said."""
-    path = project / _ATTRIBUTES_FILE
-    known = files.read_all(path, _MAX_ATTRIBUTES) or b""
-    if ATTRIBUTES.encode() in known.splitlines():
-        return False
-    lead = b"" if not known or known.endswith(b"\n") else b"\n"
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    put(temporary, known + lead + ATTRIBUTES.encode() + b"\n")
-    os.replace(temporary, path)
-    return True
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from cra.atlas.model import Atlas
 from cra.atlas.problem import Problems, SourceText, read_source
 from cra.config import RiskTier
 from cra.config.text import Node, Note
-from cra.config.values import shown
+from cra.config.values import shown, with_article
 from cra.errors import Fault, RequestRefused
 from cra.policy.call import Call, Moment
 from cra.policy.fixture import NOON, Case, flaw_of_action, flaw_of_arguments, run_cases
@@ -144,7 +144,7 @@ class _ScenarioReader:
         members = members_of(node, place, ["name", *_WHO, "resolve", "call", "expect"], self.note)
         for key in ("name", "expect"):
             if key not in members:
-                self.note(node.offset, below(place, key), f"a {key}", "none", None)
+                self.note(node.offset, below(place, key), with_article(key), "none", None)
         if len(members.keys() & {"resolve", "call"}) != 1:
             found = "both" if "call" in members else "none of them"
             self.note(node.offset, place, "either resolve or call", found, None)

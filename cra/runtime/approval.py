@@ -114,11 +114,13 @@ class Approvals:
         reason: str = "",
         scope: Scope = ONCE,
         signer: Signer | None = None,
+        on_terminal: bool = False,
     ) -> None:
         """Let the call that was asked for be made, as far as the scope goes.
 
-        Raises UsageError if it is decided, has expired or the scope is too wide, SignerRefused for
-        a key that does not count, NotFound.
+        The word of a program is recorded as that, whatever it says of itself; `on_terminal` is for
+        who has asked a person there. Raises UsageError if it is decided, has expired or the scope
+        is too wide, SignerRefused for a key that does not count, NotFound.
         """
         with self._record.batch(barrier=True) as writer:
             asked = self._undecided(approval_id).asked
@@ -140,13 +142,19 @@ class Approvals:
                 "uses": scope.uses,
                 "expires_at": scope.until or self._end_of_ttl(self._now()),
                 "reason": _checked(reason),
-                "approver": by,
+                "approver": _word_of(by, on_terminal=on_terminal),
             }
             signed = self._signed("granted", payload, signer, asked)
             writer.append("approval.granted", payload | signed, actor_id=by["name"])
 
     def deny(
-        self, approval_id: str, by: Approver, *, reason: str = "", signer: Signer | None = None
+        self,
+        approval_id: str,
+        by: Approver,
+        *,
+        reason: str = "",
+        signer: Signer | None = None,
+        on_terminal: bool = False,
     ) -> None:
         """Refuse the call that was asked for, for as long as a grant would have held.
 
@@ -159,7 +167,7 @@ class Approvals:
                 "action_id": asked["action_id"],
                 "expires_at": self._end_of_ttl(self._now()),
                 "reason": _checked(reason),
-                "approver": by,
+                "approver": _word_of(by, on_terminal=on_terminal),
             }
             signed = self._signed("denied", payload, signer, asked)
             writer.append("approval.denied", payload | signed, actor_id=by["name"])
@@ -228,7 +236,7 @@ class Approvals:
         """The id of the approval that a call waits for; the same for whoever asks again."""
         rule = decided.ruling.rule
         binding = self._binding(call, call.digest)
-        # These can change while what a grant binds to stays the same.
+        # At another time another rule may ask, with approvers of its own.
         approvers = [*(rule.approvers if rule else self._project.policy.approvers)]
         latest = self._state.asked.get((call.action.action_id, call.digest))
         if latest is not None and not call.is_dry_run:
@@ -297,8 +305,8 @@ class Approvals:
         bound, snapshot = asked["binding"]["snapshot"], self._project.read_digest
         if bound != snapshot:
             raise UsageError(
-                "expected the atlases and policies that the call was asked under, found that they "
-                "have changed: a grant would not count",
+                "expected the atlases, policies and settings that the call was asked under, found "
+                "that they have changed: a grant would not count",
                 fix="have the call made again, and grant what it asks for then",
             )
 
@@ -379,6 +387,10 @@ class Approvals:
     def _ledger_keys(self) -> set[str]:
         signer = self._project.ledger.signer
         return {*self._project.config.keys, *([str(signer.key)] if signer else ())}
+
+
+def _word_of(by: Approver, *, on_terminal: bool) -> Approver:
+    return {"how": "terminal" if on_terminal else "program", "name": by["name"]}
 
 
 def binding_digest(binding: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
@@ -30,6 +30,12 @@ NO_RESOLUTION: Final = "default:no-resolution"
 _timestamp: Final[Callable[[Use], str]] = attrgetter("timestamp")
 
 
+class KeyTaken(NamedTuple):
+    """That a call's idempotency key was used in another session."""
+
+    session_id: str
+
+
 @dataclass(frozen=True)
 class Grounds:
     """What the decisions of a session rest on."""
@@ -42,11 +48,11 @@ class Grounds:
 
     def decide(
         self, call: FrozenCall, resolution_id: str | None, approval_id: str | None, now: str
-    ) -> Decided:
+    ) -> Decided | KeyTaken:
         """What policy says comes first: a denial names its rule, whatever else is missing.
 
-        What the call takes of limits that sessions share is reserved. Raises UsageError for an
-        approval that is none for the call.
+        What the call takes of what sessions share, limits and its key, is reserved. Raises
+        UsageError for an approval that is none for the call.
         """
         held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
         counted = limits_of(self.project.policy, self._asked(call, held, now, {}))
@@ -68,14 +74,20 @@ class Grounds:
             ruling = Ruling("deny", NO_RESOLUTION, objection)
             return replace(found, ruling=ruling, approval_id=None)
 
-        if not shared:
+        key = None if call.is_dry_run else call.idempotency_key
+        if not shared and key is None:
             return decided()
         with self.project.reservations.locked(self.project.ledger.journal) as reservations:
+            holder = reservations.holder(key) if key is not None else None
+            if holder is not None:
+                return KeyTaken(holder)
             taken |= {one.key: reservations.used(one.key, now) for one in shared}
             found = decided()
             if found.ruling.outcome == "allow" and not call.is_dry_run:
                 for one in shared:
                     reservations.reserve(one, now, self.record.id)
+                if key is not None:
+                    reservations.reserve_key(key, self.record.id)
         return found
 
     def _asked(
@@ -101,6 +113,9 @@ class Grounds:
         asking, moment = decided.ruling, decided.asked.moment
         assert moment is not None
         if asking.outcome != "requires_approval":
+            if approval_id is not None and asking.outcome == "allow":
+                # Nothing is used of it, and still it says what the caller means to do.
+                self.approvals.answer_to(call, asking, now, approval_id)
             return decided
         found = self.approvals.answer_to(call, asking, now, approval_id)
         if found is None:
@@ -169,7 +184,10 @@ class Grounds:
         if held.expires_at <= now:
             return f"the resolution {held.resolution_id} expired at {held.expires_at}"
         if held.snapshot != self.project.snapshot.digest:
-            return f"the atlases or policies have changed since {held.resolution_id}: resolve again"
+            return (
+                "the atlases, policies or settings have changed since "
+                f"{held.resolution_id}: resolve again"
+            )
         attested, covered = self.state.is_attested, self.record.covered_size
         if not all(attested(at, covered) for at in (held.sequence, held.rests_on)):
             return f"nobody vouches for the resolution {held.resolution_id}: resolve again"

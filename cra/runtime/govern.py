@@ -209,6 +209,7 @@ def _conclude(call: HostCall, result: ExecutionResult) -> Any:
 class _Form:
     """The parameters of a function, as a call's arguments are bound to them and recorded."""
 
+    name: str
     signature: inspect.Signature
     schema: Mapping[str, Any]
     # Those of the defaults that JSON has a form for: a rule has to see them too.
@@ -219,7 +220,10 @@ class _Form:
 
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """A call's arguments by name. Raises TypeError as the function would."""
-        bound = self.signature.bind(*args, **kwargs).arguments
+        try:
+            bound = self.signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{self.name}(): {error}") from None
         found = {name: canonical.decode(text) for name, text in self.defaults.items()} | bound
         for name, parameter in self.signature.parameters.items():
             if parameter.kind is _VAR_KEYWORD:
@@ -281,7 +285,7 @@ def _form_of(function: Callable[..., Any]) -> _Form:
     }
     floats = frozenset(each.name for each in named if hints[each.name] is float)
     pristine = {name: deepcopy(signature.parameters[name].default) for name in defaults}
-    return _Form(signature, schema, defaults, pristine, floats)
+    return _Form(_name_of(function), signature, schema, defaults, pristine, floats)
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:
@@ -378,8 +382,11 @@ def _fitting(name: str) -> str:
 
 
 def _unfit(function: Callable[..., Any], expected: str, found: str) -> UsageError:
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return UsageError(f"{name}: expected {expected}, found {found}")
+    return UsageError(f"{_name_of(function)}: expected {expected}, found {found}")
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 # Where the calls go

@@ -21,16 +21,19 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from cra import __version__
 from cra.amount import counted
 from cra.atlas.lock import LOCK_NAME
-from cra.atlas.snapshot import open_snapshot
+from cra.atlas.snapshot import POLICIES, open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
 from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, SignerRefused
 from cra.ledger.chain import Event
+from cra.ledger.checkpoint import Signer
 from cra.ledger.git import run_git
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files
 from cra.ledger.memory import BRING_BACK, Memory, gone_ledger
 from cra.ledger.outline import Outline, outline
 from cra.ledger.source import later
+from cra.ledger.store import JOURNAL, signer_of_ledger
 from cra.ledger.verify import LedgerReport, Trust, verify_ledger
+from cra.ledger.writer import ChainPaths
 from cra.protocol.carp import CARP_VERSION
 from cra.runtime.limits import limits_in_force
 from cra.runtime.project import Project
@@ -192,7 +195,15 @@ def _key(around: Surroundings) -> HealthCheck:
     dirs, path = around.dirs, around.dirs.signing_key
     unsigned = "signer: none; whoever can write the trace directory can rewrite it, and grant"
     if not dirs.has_key():
-        return HealthCheck("key", "WARN", unsigned, "cra init makes a key")
+        is_needed = around.project is not None and _is_signed(around)
+        return _of_another(around, None) or HealthCheck(
+            "key",
+            "FAIL" if is_needed else "WARN",
+            "expected a key of yours, for the configuration lists keys that sign, found none"
+            if is_needed
+            else unsigned,
+            "cra init makes a key",
+        )
     from cra.ledger.keys import load_key  # cryptography takes 30 ms to load
 
     try:
@@ -211,7 +222,23 @@ def _key(around: Surroundings) -> HealthCheck:
             f"{unsigned}; the key {path} is not used here",
             "cra init in a new directory begins a signed ledger",
         )
-    return HealthCheck("key", "OK", f"{path}, mode {mode:04o}, signs as {signer.key}")
+    return _of_another(around, signer) or HealthCheck(
+        "key", "OK", f"{path}, mode {mode:04o}, signs as {signer.key}"
+    )
+
+
+def _of_another(around: Surroundings, signer: Signer | None) -> HealthCheck | None:
+    """Whether the ledger is signed with another key: then nothing can be recorded, so nothing
+    runs."""
+    if around.project is None or _first_event(around.directory / JOURNAL_FILE) is None:
+        return None
+    try:
+        # Of what cannot be read, the verdict on the ledger tells.
+        with suppress(IntegrityError, OSError):
+            signer_of_ledger(ChainPaths(around.directory, JOURNAL), signer)
+    except SignerRefused as error:
+        return HealthCheck("key", "FAIL", error.message, error.fix)
+    return None
 
 
 def _is_signed(around: Surroundings) -> bool:
@@ -231,6 +258,8 @@ def _first_event(path: Path) -> Event | None:
 
 def _trace(around: Surroundings) -> Iterator[HealthCheck]:
     directory = around.directory
+    if not directory.exists() and gone_ledger(_memory(around), directory) is not None:
+        return  # the check of the ledger says that it is gone, and what to do about it
     if not directory.exists():
         message = f"{directory} is not there yet: the first session makes it"
         yield HealthCheck("trace", "WARN", message, "cra doctor --fix", "trace directory")
@@ -293,9 +322,13 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
         snapshot = project.snapshot
         remarks = [remark for remark in project.remarks() if not remark.is_note]
     except AtlasError as error:
-        first = error.message.partition("\n")[0]
+        first, *each = error.message.split("\n")
         where = f" ({error.where})" if error.where else ""
-        yield HealthCheck("atlases", "FAIL", f"{error.code}: {first}{where}", error.fix)
+        told = f"{error.code}: {', the first: '.join([first, *each[:1]])}{where}"
+        if (error.where or "".join(each)).startswith(f"{POLICIES}/"):
+            yield HealthCheck("policies", "FAIL", told, "cra policy check")
+        else:
+            yield HealthCheck("atlases", "FAIL", told, error.fix)
         return
     except CraError as error:
         yield HealthCheck("policies", "FAIL", f"{error.code}: {error.message}", error.fix)
@@ -330,7 +363,7 @@ def _ledger(around: Surroundings) -> Iterator[HealthCheck]:
         yield HealthCheck("ledger", "OK", "nothing is recorded yet")
         return
     except CraError as error:
-        yield HealthCheck("ledger", "FAIL", f"cannot be read: {error}", "cra trace verify")
+        yield HealthCheck("ledger", "FAIL", f"cannot be read: {error.message}", "cra trace verify")
         return
     decisive = report.decisive
     if report.verdict.exit_code != 0 and decisive is not None:

@@ -57,7 +57,7 @@ _projects: Final[weakref.WeakSet[Project]] = weakref.WeakSet()
 
 
 class Project:
-    """An open project. Its atlases and policies are read once; sessions decide by that reading."""
+    """An open project. What it says is read once; sessions decide by that reading."""
 
     def __init__(
         self,
@@ -90,6 +90,9 @@ class Project:
         self._removal: Callable[[], object] | None = None
         self.forget_threads()
         _projects.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Project {self.root}>"
 
     def forget_threads(self) -> None:
         """Start with a free lock and count anew; in a child, the thread that held the parent's or
@@ -142,7 +145,7 @@ class Project:
             settings = configuration.load(root, {}, None, {})
             given = (one if isinstance(one, tuple) else (one, {}) for one in atlases)
             found = [atlas_of(manifest, files) for manifest, files in given]
-            snapshot = snapshot_of(found, read_policies(root))
+            snapshot = snapshot_of(found, read_policies(root), settings)
             ledger = Ledger(settings.trace_directory)
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
@@ -288,6 +291,7 @@ class Project:
             self.config, self.ledger, agent, parent, scopes=scopes, ttl_seconds=ttl_seconds
         )
         state = SessionState()
+        started = {"agent_id": agent, "roles": roles, "scopes": bounds.scopes}
         record = self.ledger.start_session(
             agent,
             principal=principal,
@@ -297,6 +301,7 @@ class Project:
             ttl_seconds=bounds.ttl_seconds,
             parent_session_id=parent,
             on_lines=state.read,
+            redactor=self.redactors.of(self.caller_of(started), None),
         )
         session = GovernedSession(self, record, state)
         self._sessions[session.id] = session

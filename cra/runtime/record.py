@@ -96,8 +96,8 @@ def record_resolution(
 
 
 def record_change(writer: ChainWriter, before: str, after: str, span_id: str) -> None:
-    """That the atlases or the rules are others than those that the session went by before."""
-    payload = {"what": "atlases and policies", "before": before, "after": after}
+    """That the session goes by other atlases, rules or settings than before."""
+    payload = {"what": "atlases, policies or settings", "before": before, "after": after}
     writer.append("project.changed", payload, span_id=span_id)
 
 

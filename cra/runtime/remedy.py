@@ -14,10 +14,9 @@ from cra.atlas.model import Action, HostExecutor
 from cra.policy.call import Call
 from cra.policy.engine import Policy
 from cra.policy.explain import explain
-from cra.policy.ladder import APPROVAL_TIER, Ruling
 from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
-from cra.runtime.record import FrozenCall
+from cra.runtime.record import Decided, FrozenCall
 
 # Who asks in a command that does not say.
 _AGENT: Final = "cli"
@@ -27,20 +26,19 @@ _PLAIN: Final = {str: "string", bool: "boolean", int: "integer", float: "number"
 
 
 def remedy_of(
-    ruling: Ruling,
+    decided: Decided,
     call: FrozenCall,
-    asked: Call,
     policy: Policy,
     configured: Iterable[str],
     on_request: Collection[str] = (),
 ) -> str:
     """What can be done by whoever meets a denial; `configured` are the scopes of the agent, and
     `on_request` the atlases that take part only where they are named."""
-    rule = ruling.rule
+    ruling, rule, asked = decided.ruling, decided.ruling.rule, decided.asked
+    if decided.approval_id is not None:
+        return refused_by(decided.approval_id)
     if ruling.policy_id == NO_RESOLUTION:
         return resolving(asked.agent, policy.actions[asked.action_id].atlas_id, on_request)
-    if ruling.policy_id == APPROVAL_TIER or (rule and rule.type == "require_approval"):
-        return "cra approvals list --all says who refused it, and until when"
     if rule is not None and rule.limit is not None:
         return f"wait, or raise the maximum of {rule.policy_id}"
     if isinstance(call.action.executor, HostExecutor):
@@ -49,6 +47,11 @@ def remedy_of(
     return explaining(rule, call.action, asked, configured) or (
         "cra trace show last --event-type action.denied"
     )
+
+
+def refused_by(approval_id: str) -> str:
+    """What to do about a denial by a person: the decision is with what was asked for."""
+    return f"cra approvals show {approval_id} says who refused it, and until when"
 
 
 def resolving(agent: str, atlas_id: str, on_request: Collection[str]) -> str:

@@ -1,4 +1,5 @@
-"""Limits that sessions share: what each took is in the journal, read under the journal's lock."""
+"""What sessions share, limits and idempotency keys: what each took is in the journal, which is read
+under its lock."""
 
 from __future__ import annotations
 
@@ -18,15 +19,19 @@ from cra.ledger.writer import ChainWriter
 from cra.policy.engine import Counted
 from cra.runtime.limits import Share, used
 
-_WORD: Final = b'"event_type":"limit.reserved"'
+LIMIT: Final = b'"event_type":"limit.reserved"'
+_KEY: Final = b'"event_type":"idempotency.reserved"'
 
 
 class Reservations:
-    """What is reserved of shared limits, read from the journal as far as it goes."""
+    """What is reserved of shared limits, and which keys are, read from the journal as far as it
+    goes."""
 
     def __init__(self) -> None:
         self._offset = 0
         self._taken: dict[str, list[Share]] = defaultdict(list)
+        # By idempotency key: the session that used it first.
+        self._holders: dict[str, str] = {}
         self._journal: ChainWriter | None = None
 
     @contextmanager
@@ -59,6 +64,15 @@ class Reservations:
         }
         self._journal.append("limit.reserved", payload)
 
+    def holder(self, key: str) -> str | None:
+        """The session that used an idempotency key, whoever vouches for it."""
+        return self._holders.get(key)
+
+    def reserve_key(self, key: str, session_id: str) -> None:
+        assert self._journal is not None
+        payload = {"session_id": session_id, "idempotency_key": key}
+        self._journal.append("idempotency.reserved", payload)
+
     def read_on(self, journal: Path) -> None:
         """Take in what the journal has gained; without its lock, what counts then may have more."""
         fd = files.open_for_reading(journal)
@@ -66,10 +80,13 @@ class Reservations:
             for lines in Lines(fd, self._offset):
                 for line in lines:
                     self._offset += len(line) + 1
-                    if _WORD in line:
+                    if LIMIT in line:
                         payload = orjson.loads(line).get("payload") or {}
                         self._taken[payload["key"]].append(
                             Share(payload["window_ends"], payload["cost"])
                         )
+                    elif _KEY in line:
+                        payload = orjson.loads(line).get("payload") or {}
+                        self._holders.setdefault(payload["idempotency_key"], payload["session_id"])
         finally:
             os.close(fd)

@@ -19,6 +19,7 @@ from cra import canonical
 from cra.atlas.model import Action
 from cra.errors import (
     CraError,
+    NotFound,
     OutcomeLost,
     SessionEnded,
     UsageError,
@@ -35,7 +36,7 @@ from cra.protocol.carp import Status
 from cra.redaction.redact import redacted, reworded
 from cra.resolver.request import MAX_KEY, Task, task_of
 from cra.runtime.approval import Approvals
-from cra.runtime.decision import Grounds
+from cra.runtime.decision import Grounds, KeyTaken
 from cra.runtime.executors import run
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 from cra.runtime.parents import Parents
@@ -113,6 +114,9 @@ class GovernedSession:
         self._is_full = project.config.trace.detail == "full"
         # By task: what was resolved before, and the event that says it.
         self._resolved: dict[bytes, tuple[bytes, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<GovernedSession {self.id} of {self.caller.agent}>"
 
     # Resolving.
 
@@ -298,7 +302,7 @@ class GovernedSession:
         """A call that nobody else can change. Raises UnknownAction or ArgumentsRefused, which are
         recorded."""
         _check_key(idempotency_key)
-        frozen = self._freeze(action_id, arguments or {}, request_id)
+        frozen = self._freeze(action_id, {} if arguments is None else arguments, request_id)
         return replace(frozen, idempotency_key=idempotency_key, request_id=request_id)
 
     def _attempt(
@@ -329,18 +333,21 @@ class GovernedSession:
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
-            earlier = self._earlier(call)
+            earlier = self._earlier(call, self._state, self._record.covered_size)
             if earlier is None:
                 if is_new:
                     self._check_new(call.request_id)
-                decided = self._grounds.decide(call, resolution_id, approval_id, now)
-                if self._is_full:
-                    self._record_request(writer, call, decided)
-                decided = self._record_decision(call, decided, now)
-                if decided.ruling.outcome == "allow" and _needs_barrier(call, decided):
-                    writer.barrier()
+                answer = self._grounds.decide(call, resolution_id, approval_id, now)
+                if isinstance(answer, Decided):
+                    if self._is_full:
+                        self._record_request(writer, call, answer)
+                    decided = self._record_decision(call, answer, now)
+                    if decided.ruling.outcome == "allow" and _needs_barrier(call, decided):
+                        writer.barrier()
         if earlier is not None:
-            return self._repeated(earlier, call.request_id)
+            return self._repeated(earlier, call.request_id, self.trace_id)
+        if isinstance(answer, KeyTaken):
+            return self._repeated_elsewhere(call, answer.session_id)
         ruling = decided.ruling
         found = ExecutionResult(
             decided.span_id,
@@ -366,7 +373,9 @@ class GovernedSession:
         call, decided, found = intent.call, intent.decided, intent.found
         outcome = _checked(call.action, outcome)
         try:
-            record_outcome(self._record, call, decided, outcome, duration_us)
+            # Whoever asks again with the same key, wherever, is to find what came of it.
+            with self._record.batch(barrier=call.idempotency_key is not None):
+                record_outcome(self._record, call, decided, outcome, duration_us)
         except CraError as error:
             raise OutcomeLost(
                 f"expected to record what came of {call.action.action_id}, which has run, "
@@ -382,7 +391,7 @@ class GovernedSession:
         known = self.project.config.agents.get(self.caller.agent)
         configured = known.scopes if known else ()
         policy, on_request = self.project.policy, self.project.snapshot.on_request
-        return remedy_of(decided.ruling, call, decided.asked, policy, configured, on_request)
+        return remedy_of(decided, call, policy, configured, on_request)
 
     def _follow(
         self,
@@ -440,6 +449,8 @@ class GovernedSession:
         atlas, action = found
         redactor = self.project.redactors.of(self.caller, atlas.atlas_id, action_id)
         try:
+            if not isinstance(arguments, Mapping):
+                raise TypeError(f"expected arguments by name, found a {type(arguments).__name__}")
             text = canonical.encode(dict(arguments))
             frozen = canonical.decode(text)
             flaws = list(self.project.schema_of(action).flaws(frozen))
@@ -500,21 +511,28 @@ class GovernedSession:
                 fix="give each request an id of its own",
             )
 
-    def _earlier(self, call: FrozenCall) -> Execution | None:
-        """The call that an idempotency key stands for; None for a new key or none."""
+    def _earlier(
+        self, call: FrozenCall, folded: SessionState, covered: Callable[[], int]
+    ) -> Execution | None:
+        """The call of a session that an idempotency key stands for; None for a new key or none."""
         key = call.idempotency_key
-        earlier = self._state.by_key.get(key) if key is not None else None
+        earlier = folded.by_key.get(key) if key is not None else None
         if earlier is None or call.is_dry_run:
             return None
         action = call.action.action_id
         if (earlier.action_id, earlier.arguments_digest) != (action, call.digest):
+            is_same = earlier.action_id == action
+            used = (
+                f"{action} with other arguments"
+                if is_same
+                else f"another action, {earlier.action_id}"
+            )
             raise UsageError(
-                f"expected the idempotency key {key!r:.80} for the call that it was used for, "
-                f"{earlier.action_id}, found {action} or other arguments",
+                f"expected an idempotency key of this call, found that {key!r:.80} was used for "
+                f"{used}",
                 fix="use another key",
             )
-        covered = self._record.covered_size
-        vouched = self._state.is_attested(earlier.concluded_at, covered)
+        vouched = folded.is_attested(earlier.concluded_at, covered)
         if earlier.outcome is None or not vouched:
             is_lost = earlier.status == "open" or earlier.outcome is not None
             state = "was never recorded" if is_lost else "has been redacted"
@@ -525,6 +543,32 @@ class GovernedSession:
                 fix="look what it did, then use another key",
             )
         return earlier
+
+    def _repeated_elsewhere(self, call: FrozenCall, session_id: str) -> ExecutionResult:
+        """The recorded outcome of a call of another session, which used the key first."""
+        found, ledger = SessionState(), self.project.ledger
+        state = "is not recorded"
+        try:
+            ledger.read_attested(session_id, found.read)
+        except NotFound:
+            state = "went with its session"
+        agent = found.started.get("agent_id")
+        if found.size and agent != self.caller.agent:
+            raise UsageError(
+                f"expected an idempotency key of the agent {self.caller.agent}, "
+                f"found that {agent or 'another one'} has used {call.idempotency_key!r:.80}",
+                fix="use another key",
+            )
+        earlier = self._earlier(call, found, lambda: found.size)
+        if earlier is None:
+            raise UsageError(
+                f"expected an outcome with the idempotency key {call.idempotency_key!r:.80}, "
+                f"found that it {state}; it is not run again",
+                where=f"session {session_id}",
+                fix="look what it did, then use another key",
+            )
+        trace_id = ledger.first_event(session_id).header["trace_id"]
+        return self._repeated(earlier, call.request_id, trace_id)
 
     def _record_decision(self, call: FrozenCall, decided: Decided, now: str) -> Decided:
         """Record what was decided, and which approval is asked for, if one is."""
@@ -559,7 +603,9 @@ class GovernedSession:
         )
         return run(action.executor, work)
 
-    def _repeated(self, earlier: Execution, request_id: str | None) -> ExecutionResult:
+    def _repeated(
+        self, earlier: Execution, request_id: str | None, trace_id: str
+    ) -> ExecutionResult:
         """The recorded outcome of an earlier call, as if it had been made now."""
         assert earlier.outcome is not None
         payload, salt = earlier.outcome
@@ -583,7 +629,7 @@ class GovernedSession:
             earlier.resolution_id,
             "error" if is_error else "success",
             request_id or earlier.execution_id,
-            self.trace_id,
+            trace_id,
             value=None if is_error else value,
             error=value if is_error else None,
             simulated=bool(payload.get("simulated")),

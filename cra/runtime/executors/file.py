@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cra.atlas.model import FileExecutor
+from cra.atlas.model import RESERVED, RESERVED_AT_TOP, FileExecutor
 from cra.runtime.executors.template import fill, text_of
 from cra.runtime.executors.work import (
     Done,
@@ -28,10 +28,6 @@ from cra.runtime.executors.work import (
     Work,
     text_or_bytes,
 )
-
-# Wherever it stands, for projects may lie within projects.
-_RESERVED: Final = (".git", "cra.atlases.lock", "cra.config.json", "cra.trace")
-_RESERVED_AT_TOP: Final = ("golden", "goldens", "policies")
 
 _MAX_ENTRIES: Final = 1_000
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -96,9 +92,7 @@ def _is_protected(parts: tuple[str, ...], protected: tuple[str, ...]) -> bool:
     Compared as a file system that knows no case, and no two spellings of a letter, compares.
     """
     folded = [_folded(part) for part in parts]
-    if any(part in _RESERVED for part in folded) or folded[:1] in [
-        [top] for top in _RESERVED_AT_TOP
-    ]:
+    if not RESERVED.isdisjoint(folded) or not RESERVED_AT_TOP.isdisjoint(folded[:1]):
         return True
     for path in protected:
         beginning = [_folded(part) for part in path.split("/") if part not in ("", ".")]

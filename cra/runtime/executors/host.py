@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, Final
 
 from cra.atlas.model import HostExecutor
-from cra.errors import UsageError, ValueRefused
+from cra.errors import CraError, UsageError, ValueRefused
 from cra.runtime.executors.call import stored_form
 from cra.runtime.executors.work import Done, Failed, Outcome, Work
 
@@ -62,6 +62,7 @@ def _recorded(value: Any) -> Any:
 
 def _text_of(error: BaseException) -> str:
     try:
-        return str(error).encode(errors="backslashreplace").decode()
+        text = error.message if isinstance(error, CraError) else str(error)
+        return text.encode(errors="backslashreplace").decode()
     except Exception as failure:  # noqa: BLE001  # __str__ is the host program's code too
         return f"its text cannot be had: {type(failure).__qualname__}"
