@@ -356,7 +356,13 @@ def _update(reports: Sequence[Report], code: ExitCode, *, yes: bool) -> ExitCode
     if not output.confirm(f"Update {what}?", yes=yes):
         output.tell("nothing was updated")
         return code
+    code = ExitCode.OK
     for one in waiting:
         assert one.pending is not None
-        output.answer(f"Updated: {output.safe(str(accept(one.pending)))}")
-    return ExitCode.OK
+        try:
+            output.answer(f"Updated: {output.safe(str(accept(one.pending)))}")
+        except NotFound:
+            # Another replay was here, and has written or accepted what it found itself.
+            output.tell(f"{output.safe(one.name)}: decided on meanwhile; cra replay says how")
+            code = ExitCode.NO
+    return code
