@@ -146,6 +146,7 @@ def replay(
         is_signed=signed,
         environ=dict(os.environ),
         writes=(not is_ci or update) and trace is None,
+        refreshes=update,
         signing_key=dirs.signing_key if dirs.has_key() else None,
     )
     reports = list(_followed(check_all(manifests, config, settings), len(manifests)))

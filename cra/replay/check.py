@@ -83,6 +83,8 @@ class Settings:
     environ: Mapping[str, str] | None = None
     # Whether what differs is written beside the golden, and the key file that it is signed with.
     writes: bool = False
+    # Whether that is done also where nothing differs but what it was recorded on.
+    refreshes: bool = False
     signing_key: Path | None = None
 
 
@@ -209,7 +211,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
                 ),
             )
             if settings.writes:
-                report = _written(report, golden, done, now, (config, settings.signing_key))
+                report = _written(report, golden, done, now, (config, settings))
         fails = report.compatibility in _FAILS[settings.fail_on]
         return replace(report, state="different" if fails else "passed")
 
@@ -219,16 +221,17 @@ def _written(
     golden: Golden,
     done: Replayed,
     now: Marks,
-    by: tuple[Config, Path | None],
+    by: tuple[Config, Settings],
 ) -> Report:
     """Write what differs beside the golden; what waited there before goes."""
-    config, key = by
+    config, settings = by
+    key = settings.signing_key
     folder = golden.path.parent
     pending = pending_of(folder)
     if pending.exists():
         reject(pending)
-    is_new = report.compatibility in ("minor", "breaking") or report.changed
-    if not is_new:
+    differs = report.compatibility in ("minor", "breaking")
+    if not differs and not (settings.refreshes and report.changed):
         return report
     with staged(pending) as place:
         write_trace(done, place, load_key(key) if key is not None else None)
