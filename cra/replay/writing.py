@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -28,7 +28,9 @@ from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.merkle import Range
 from cra.replay.golden import PENDING, sha256_of
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest, text_of
-from cra.replay.replay import Replayed
+
+if TYPE_CHECKING:
+    from cra.replay.replay import Replayed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _MANIFEST: Final = NAMES[0]
