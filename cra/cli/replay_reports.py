@@ -151,9 +151,7 @@ def _lines(one: Report) -> list[str]:
 def _first(one: Report) -> str:
     if one.error is not None:
         return one.error[1].partition("\n")[0]
-    # In their own order: a lesser one may come before the one that counts.
-    gravest = sorted(one.differences, key=lambda each: each.significance != "breaking")
-    return gravest[0].told if gravest else "it differs"
+    return one.differences[0].told if one.differences else "it differs"
 
 
 def _trace(one: Report) -> str:
