@@ -14,6 +14,8 @@ import pytest
 
 from cra.cli.replay_reports import report_to_ci
 from cra.ledger.checkpoint import open_checkpoint, seal
+from cra.ledger.store import Ledger
+from cra.ledger.verify import Trust
 from cra.replay.check import Report
 from cra.replay.compare import TraceDifference
 from tests.goldens import (
@@ -21,8 +23,8 @@ from tests.goldens import (
     golden_of,
     manifest_of,
     opened,
+    replayed,
     reseal,
-    trace_file,
     write_desk,
     write_manifest,
 )
@@ -97,19 +99,23 @@ def test_a_recording_that_differs_already_says_so(changed):
     assert "note: it differs already; cra replay says how" in done.stderr
 
 
-def test_a_session_with_what_reads_like_a_secret_is_recorded_when_that_is_wanted(tmp_path):
-    place = write_desk(tmp_path / "desk", ALLOW)
-    with opened(place) as project:
-        session = begun(project)
-        session.execute("ticket.note", {**NOTE, "text": "x"})
-        session.end()
-    path = trace_file(session)
-    # As an older version, which knew fewer kinds of secrets, would have recorded it.
-    assert TOKEN not in path.read_text()
-    refused = cra(place, "golden", "record", "last", "--name", "Not a name")
+def test_what_reads_like_a_secret_is_recorded_only_when_that_is_wanted(desk):
+    ledger = Ledger(desk / "cra.trace")
+    session = ledger.start_session("agent")
+    # As a version that knew fewer kinds of secrets would have recorded it.
+    said = {"action_id": "ticket.nope", "reason": f"no {TOKEN}", "policy_id": None}
+    session.append("action.denied", said)
+    session.end()
+    ledger.close()
+    command = ("golden", "record", "last", "--name", "two")
+    refused = cra(desk, *command)
 
     assert refused.returncode == 2
-    assert "expected a name of a-z" in refused.stderr
+    assert "1 event hold what reads like a secret (1)" in refused.stderr
+    assert at_terminal(desk, *command, typed="n\n")[0] == 2
+    assert not golden_of(desk, "two").exists()
+    cra(desk, *command, "--yes")
+    assert golden_of(desk, "two").exists()
 
 
 def test_what_is_recorded_is_told_to_programs(desk):
@@ -371,12 +377,15 @@ def sign(golden: Path) -> None:
 )
 def test_what_is_not_the_golden_that_was_recorded_is_damaged_and_never_different(changed, damage):
     damage(golden_of(changed))
-    for arguments in ((), ("--mode", "verify"), ("--trace", "last")):
-        done = cra(changed, "replay", "-m", "goldens/one", "--key", APPROVER, *arguments)
+    [against] = (changed / "cra.trace").glob("0*.jsonl")
+    trust = Trust(confirmed=(SIGNER.key,))
+    for mode in ("decide", "verify", "compare", "execute"):
+        report = replayed(changed, mode=mode, trust=trust, against=against, environ={}, writes=True)
+        assert (report.state, report.compatibility, report.differences) == ("integrity", None, ())
+    done = cra(changed, "replay", "--key", APPROVER)
 
-        assert done.returncode == 3, done.stdout
-        assert done.stdout.splitlines()[2].startswith("DAMAGED    one")
-        assert "decision flipped" not in done.stdout
+    assert done.returncode == 3, done.stdout
+    assert done.stdout.splitlines()[2].startswith("DAMAGED    one")
     assert not golden_of(changed, "one.new").exists()
 
 

@@ -93,7 +93,7 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
     for words in ("GRANTED: refund.issue", "approval.consumed", '"$redacted":"github_token"',
                   "2 of 6 calls would be decided otherwise", "TAMPERED",
                   "passed     refunds  decide, identical\n",
-                  "the decision flipped: allowed by desk-work, now to be approved"):  # fmt: skip
+                  "the decision flipped: allowed by desk-work, now"):  # fmt: skip
         assert words in told.done.stdout
     shown = [shlex.split(line[2:]) for line in told.done.stdout.splitlines() if line[:2] == "$ "]
     [resolve] = [words for words in shown if words[:2] == ["cra", "resolve"]]

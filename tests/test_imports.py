@@ -76,6 +76,11 @@ ENTRANCES = [
     ("session list", 0, LEDGER),
     ("session show last", 0, LEDGER),
     ("session end last", 0, SIGNED),
+    ("replay", 0, VALIDATING | GOVERNED | SIGNED | {"Stemmer"}),
+    ("golden list", 0, VALIDATING | GOVERNED | SIGNED | {"Stemmer"}),
+    ("golden review", 0, LEDGER),
+    ("trace diff last last", 0, LEDGER),
+    ("session show last --at 0", 0, LEDGER),
     ("trace --help", 0, NOTHING),
     ("trace list", 0, LEDGER),
     ("trace show last", 0, LEDGER),
@@ -133,6 +138,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"atlas add {ATLASES / 'support-desk'} --yes",
         "session start --agent cli",
         "resolve --goal greet",
+        "golden record last --name greet",
     ]
     for arguments in begun:
         code, _, said = run(arguments, folder)

@@ -181,9 +181,9 @@ def test_what_was_no_call_and_is_a_denied_one_now_is_denied_for_another_reason()
 
     assert [one.path.rpartition(".")[2] for one in found.differences] == [
         "arguments",
+        "resolution_id",
         "policy_id",
         "reason",
-        "resolution_id",
     ]
 
 

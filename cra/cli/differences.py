@@ -81,7 +81,9 @@ def _show(one: TraceDifference, trace: Trace) -> None:
     head = output.wrapped(one.told, indent=lead).removeprefix(lead)
     output.answer(f"  {mark}  {head}")
     output.answer(f"    {output.safe(one.path)}")
-    rows = [*_before(one, trace), *_sides(one), *_after(one, trace)]
+    rows = list(_sides(one))
+    if not one.follows:
+        rows = [*_before(one, trace), *rows, *_after(one, trace)]
     if rows:
         _show_rows(rows)
 

@@ -62,7 +62,7 @@ def record(
     if as_json:
         facts: GoldenRecordAnswer = {
             "name": name,
-            "manifest": str(done.manifest),
+            "manifest": os.path.relpath(done.manifest),
             "events": report.golden_events,
             "compatibility": report.compatibility,
             "unverifiable": list(report.unverifiable),
@@ -107,7 +107,7 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
         rows.append(
             {
                 "name": report.name,
-                "manifest": str(report.manifest),
+                "manifest": os.path.relpath(report.manifest),
                 "steps": len(steps),
                 "events": report.golden_events,
                 "state": report.state,

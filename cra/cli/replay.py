@@ -146,6 +146,7 @@ def replay(
         is_signed=signed,
         environ=dict(os.environ),
         writes=(not is_ci or update) and trace is None,
+        refreshes=update,
         signing_key=dirs.signing_key if dirs.has_key() else None,
     )
     reports = list(_followed(check_all(manifests, config, settings), len(manifests)))
@@ -356,7 +357,13 @@ def _update(reports: Sequence[Report], code: ExitCode, *, yes: bool) -> ExitCode
     if not output.confirm(f"Update {what}?", yes=yes):
         output.tell("nothing was updated")
         return code
+    code = ExitCode.OK
     for one in waiting:
         assert one.pending is not None
-        output.answer(f"Updated: {output.safe(str(accept(one.pending)))}")
-    return ExitCode.OK
+        try:
+            output.answer(f"Updated: {output.safe(str(accept(one.pending)))}")
+        except NotFound:
+            # Another replay was here, and has written or accepted what it found itself.
+            output.tell(f"{output.safe(one.name)}: decided on meanwhile; cra replay says how")
+            code = ExitCode.NO
+    return code

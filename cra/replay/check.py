@@ -32,7 +32,7 @@ from cra.replay.compare import (
     TraceDifference,
     compare,
 )
-from cra.replay.golden import LIMITS, Golden, open_golden
+from cra.replay.golden import LIMITS, Golden, open_golden, sha256_of
 from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode, State
 from cra.replay.mark import Marks, marks_of
 from cra.replay.reading import Trace
@@ -59,6 +59,8 @@ _FAILS: Final[Mapping[FailOn, Sequence[Compatibility]]] = {
 # Starting a process takes as long as replaying a few goldens.
 _WORTH_PROCESSES: Final = 12
 _NOBODY: Final = Trust()
+# How often a golden is looked at that is replaced while it is.
+_TRIES: Final = 5
 # What a copy of a project leaves behind; an atlas in it has goldens of its own.
 _LEFT_BEHIND: Final = (".git", ".venv", "goldens")
 
@@ -81,6 +83,8 @@ class Settings:
     environ: Mapping[str, str] | None = None
     # Whether what differs is written beside the golden, and the key file that it is signed with.
     writes: bool = False
+    # Whether that is done also where nothing differs but what it was recorded on.
+    refreshes: bool = False
     signing_key: Path | None = None
 
 
@@ -127,6 +131,15 @@ def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iter
 
 def check(path: Path, config: Config, settings: Settings) -> Report:
     """Replay one golden. What is wrong with it is in the report."""
+    for _ in range(_TRIES):
+        before = sha256_of(path)
+        report = _check_once(path, config, settings)
+        if report.error is None or sha256_of(path) == before:
+            break  # otherwise another golden was put in its place meanwhile
+    return report
+
+
+def _check_once(path: Path, config: Config, settings: Settings) -> Report:
     name, mode = path.parent.name, settings.mode or "decide"
     try:
         golden = open_golden(path, settings.trust)
@@ -142,6 +155,12 @@ def check(path: Path, config: Config, settings: Settings) -> Report:
         return Report(name, path, mode, "integrity", error=_facts(error))
     except CraError as error:
         return Report(name, path, mode, "refused", error=_facts(error))
+    except OSError as error:
+        refused = GoldenRefused(
+            f"expected to read and write what a replay needs, found: {error.strerror}",
+            where=str(error.filename or path),
+        )
+        return Report(name, path, mode, "refused", error=_facts(refused))
 
 
 def _own(config: Config) -> Config:
@@ -192,7 +211,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
                 ),
             )
             if settings.writes:
-                report = _written(report, golden, done, now, (config, settings.signing_key))
+                report = _written(report, golden, done, now, (config, settings))
         fails = report.compatibility in _FAILS[settings.fail_on]
         return replace(report, state="different" if fails else "passed")
 
@@ -202,16 +221,17 @@ def _written(
     golden: Golden,
     done: Replayed,
     now: Marks,
-    by: tuple[Config, Path | None],
+    by: tuple[Config, Settings],
 ) -> Report:
     """Write what differs beside the golden; what waited there before goes."""
-    config, key = by
+    config, settings = by
+    key = settings.signing_key
     folder = golden.path.parent
     pending = pending_of(folder)
     if pending.exists():
         reject(pending)
-    is_new = report.compatibility in ("minor", "breaking") or report.changed
-    if not is_new:
+    differs = report.compatibility in ("minor", "breaking")
+    if not differs and not (settings.refreshes and report.changed):
         return report
     with staged(pending) as place:
         write_trace(done, place, load_key(key) if key is not None else None)

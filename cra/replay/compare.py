@@ -219,11 +219,12 @@ class _Comparer:
         self._ids_back = {other: one for one, other in spans}
 
     def differences(self) -> tuple[TraceDifference, ...]:
-        """Those that stand for themselves first, each in the order of the golden."""
+        """Those that stand for themselves first, and of these the breaking ones, each in the order
+        of the golden."""
         placed = [*self._of_steps(), *self._of_order()]
         placed.sort(key=lambda one: one[0])
         found = _with_causes([difference for _, difference in placed], self._parents())
-        return tuple(sorted(found, key=lambda one: one.follows))
+        return tuple(sorted(found, key=lambda one: (one.follows, one.significance == "minor")))
 
     def _parents(self) -> Callable[[TraceDifference], str | None]:
         named = {step.name: step for step in self._golden.steps}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from cra.errors import Code, GoldenRefused, IntegrityError, NotFound
 from cra.ledger import files
-from cra.ledger.index import SUFFIX
+from cra.ledger.index import SUFFIX, LedgerFile
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust, verify_file
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest
@@ -87,6 +90,7 @@ def open_golden(path: Path, trust: Trust) -> Golden:
         )
     if not chain.events:
         raise GoldenRefused("expected a trace with events, found none", where=str(trace))
+    _check_beginning(trace, manifest)
     return Golden(path, manifest, trace, report.level)
 
 
@@ -151,13 +155,19 @@ def _may_hold_goldens(place: Path) -> bool:
 
 def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:
     file = folder / artifact.uri
-    if not file.resolve().is_relative_to(folder):
+    # Of links that lead round in a circle, `Path.resolve` makes an error of its own.
+    if not Path(os.path.realpath(file)).is_relative_to(folder):
         raise GoldenRefused(
             f"expected {artifact.name} below the manifest, found it outside",
             where=f"{path}: {artifact.uri}",
             fix="a golden's files are in its own directory, without links out of it",
         )
-    found = sha256_of(file)
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        raise GoldenRefused(
+            f"expected {artifact.name} as a file, found: {error.strerror}", where=str(file)
+        ) from error
     if found == artifact.sha256:
         return
     words = "none" if found is None else f"{found[:12]}…"
@@ -170,6 +180,24 @@ def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:
         fix=f"git checkout -- {artifact.uri}; `goldens/** -text` in .gitattributes keeps git from "
         "changing line ends",
     )
+
+
+def _check_beginning(trace: Path, manifest: GoldenManifest) -> None:
+    with LedgerFile(trace) as ledger:
+        first = orjson.loads(ledger.line(0))
+    if first["event_type"] != "session.started":
+        raise GoldenRefused(
+            f"expected the trace of a session, found one that begins with {first['event_type']}",
+            where=str(trace),
+            fix="cra golden record SESSION --name NAME",
+        )
+    if first["trace_id"] != manifest.trace_id:
+        raise IntegrityError(
+            Code.ARTIFACT_WRONG,
+            f"expected the trace {manifest.trace_id}, found {first['trace_id']}",
+            where=str(trace),
+            fix="bring back the files as they were recorded, or record it anew",
+        )
 
 
 def _has_other_line_ends(file: Path, expected: str) -> bool:

@@ -18,7 +18,7 @@ import orjson
 from cra import canonical
 from cra.atlas.model import Action, HostExecutor, Snapshot
 from cra.config import Config, UserDirs
-from cra.errors import CraError, UsageError, ValueRefused
+from cra.errors import CraError, GoldenRefused, UsageError, ValueRefused
 from cra.ledger.store import Ledger
 from cra.policy.engine import matching
 from cra.policy.schema import compile_schema
@@ -40,6 +40,15 @@ _DETAILS: Final = frozenset({"action.requested", "policy.evaluated", "policy.vio
 _ANNOTATIONS: Final = frozenset({"$comment", "default", "description", "examples", "title"})
 # Keywords of an object's schema that say nothing of the values of its members.
 _PLAIN: Final = _ANNOTATIONS | {"$schema", "additionalProperties", "properties", "required", "type"}
+# What is kept of a call of another session that took of a shared limit.
+_TAKEN: Final = {
+    "timestamp": str,
+    "session_id": str,
+    "policy_id": str,
+    "key": str,
+    "cost": int,
+    "window_ends": str,
+}
 # How a denial begins that names a resolution which the session has not; nothing else names it.
 _NO_SUCH_RESOLUTION: Final = "this session has no resolution "
 # Stands in the place of a secret, which is not recorded.
@@ -389,8 +398,24 @@ def _reserved(golden: Golden) -> list[dict[str, Any]]:
     path = golden.artifact(LIMITS)
     if path is None:
         return []
-    found: list[dict[str, Any]] = orjson.loads(path.read_bytes())
-    return found
+    try:
+        found = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError:
+        found = None
+    is_whole = isinstance(found, list) and all(
+        isinstance(one, dict)
+        and one.keys() == _TAKEN.keys()
+        and all(isinstance(one[name], kind) for name, kind in _TAKEN.items())
+        for one in found
+    )
+    if not is_whole:
+        raise GoldenRefused(
+            "expected what other sessions took of limits, found something else",
+            where=str(path),
+            fix="record it anew",
+        )
+    taken: list[dict[str, Any]] = found
+    return taken
 
 
 def _recorded(payload: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:

@@ -11,9 +11,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -27,7 +28,9 @@ from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.merkle import Range
 from cra.replay.golden import PENDING, sha256_of
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest, text_of
-from cra.replay.replay import Replayed
+
+if TYPE_CHECKING:
+    from cra.replay.replay import Replayed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _MANIFEST: Final = NAMES[0]
@@ -111,15 +114,26 @@ def save_manifest(folder: Path, manifest: GoldenManifest) -> None:
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A directory beside a golden's, which goes unless it is put in its place."""
-    folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    """A directory beside a golden's, which goes unless it is put in its place.
+
+    It is locked for as long as it is worked on: one that nobody holds was left by a process that
+    was killed, and goes too.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with ExitStack() as stack:
+        with _alone(target.parent):
+            for left in target.parent.glob(f".{escape(target.name)}.*.tmp"):
+                # Whoever works on it may take it away just now.
+                with suppress(FileNotFoundError), _held(left) as is_free:
+                    if is_free:
+                        shutil.rmtree(left, ignore_errors=True)
+            folder.mkdir()
+            stack.enter_context(_held(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def install(folder: Path, target: Path) -> None:
@@ -135,9 +149,11 @@ def install(folder: Path, target: Path) -> None:
         new = read_manifest(folder / _MANIFEST)
         old = _named_in(target)
         for artifact in new.artifacts:
-            place = target / artifact.uri
+            source, place = folder / artifact.uri, target / artifact.uri
+            if not source.exists() and sha256_of(place) == artifact.sha256:
+                continue  # it was put in its place before whoever did it was interrupted
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder / artifact.uri, place)
+            os.replace(source, place)
             files.sync_directory(place.parent)
         os.replace(folder / _MANIFEST, target / _MANIFEST)
         files.sync_directory(target)
@@ -189,6 +205,21 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold the lock on a directory that is worked on, if it is free."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_free = True
+        except BlockingIOError:
+            is_free = False
+        yield is_free
     finally:
         os.close(descriptor)
 

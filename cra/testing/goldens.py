@@ -49,6 +49,7 @@ class Goldens:
                 fail_on=fail_on,
                 environ=dict(os.environ),
                 writes=self._updates,
+                refreshes=self._updates,
                 signing_key=dirs.signing_key if dirs.has_key() else None,
             )
             report = check(manifest, config, settings)
