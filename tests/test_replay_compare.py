@@ -544,6 +544,21 @@ def test_an_answer_given_again_is_as_good_as_the_first():
     assert compared(one, other).compatibility == "identical"
 
 
+def test_what_says_anything_is_compared_all_the_same():
+    odd: list[Said] = [
+        asked("r"),
+        answered("r", allowed_actions=3, denied_actions=["x"], context_blocks=[1]),
+        ("action.denied", "a", {"action_id": [1], "decision": "no"}),
+        ("action.approved", "b", {"action_id": "x", "decision": []}),
+    ]
+    usual = [asked("r"), answered("r"), denied("a", "x", {}), *call("b", "x")]
+
+    assert compared(odd, odd).compatibility == "identical"
+    assert compared(odd, usual).compatibility == "breaking"
+    assert compared(usual, odd).compatibility == "breaking"
+    assert told(made(*odd))[1] == ("x",)
+
+
 # In words
 
 

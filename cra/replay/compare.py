@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from cra.replay.normal import Detail, Event, Normal, Normaliser, is_within, shown
+from cra.replay.normal import (
+    Detail,
+    Event,
+    Normal,
+    Normaliser,
+    is_within,
+    objects_in,
+    shown,
+)
 from cra.replay.rule import FieldRule
 from cra.replay.value import Item, ValueChange, changes, is_lesser, text_of
 
@@ -319,7 +327,7 @@ class _Comparer:
             step.action_id,
             one[0],
             other[0],
-            policy_id=payloads[1].get("decision", payloads[1]).get("policy_id"),
+            policy_id=_decision_in(payloads[1]).get("policy_id"),
         )
 
     def _lone_event(
@@ -599,18 +607,18 @@ def _decisions(event: Event) -> dict[str, str]:
     if not isinstance(resolution, dict):
         return {}
     found = {}
-    for action in resolution.get("allowed_actions", ()):
+    for action in objects_in(resolution, "allowed_actions"):
         asks = action.get("requires_approval")
-        found[action.get("action_id")] = "allowed, once approved" if asks else "allowed"
-    for action in resolution.get("denied_actions", ()):
+        found[str(action.get("action_id"))] = "allowed, once approved" if asks else "allowed"
+    for action in objects_in(resolution, "denied_actions"):
         said = f"denied by {action.get('policy_id')}: {action.get('reason')}"
-        found[action.get("action_id")] = said
+        found[str(action.get("action_id"))] = said
     return found
 
 
 def _rule_of(event: Event, action_id: str | None) -> str | None:
     """The rule by which a resolution denies an action."""
-    denied = event["payload"]["resolution"].get("denied_actions", ())
+    denied = objects_in(event["payload"]["resolution"], "denied_actions")
     found = (one.get("policy_id") for one in denied if one.get("action_id") == action_id)
     return next(found, None)
 
@@ -621,13 +629,18 @@ def _said(event_type: str, payload: Mapping[str, Any] | None, *, full: bool = Fa
     word = _DECISIONS.get(event_type)
     if word is None:
         return f"{event_type} {payload.get('action_id', '')}".strip()
-    told = payload.get("decision", payload)
+    told = _decision_in(payload)
     rule = told.get("policy_id")
     by = f"{word} by {rule}" if rule else word
     if full:
         reason = told.get("reason")
         return f"{by}: {reason}" if reason and event_type != "action.approved" else by
     return f"{payload.get('action_id', '')} {by}".strip()
+
+
+def _decision_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = payload.get("decision")
+    return found if isinstance(found, dict) else payload
 
 
 def _reason(change: ValueChange) -> str:

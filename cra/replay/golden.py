@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -18,6 +19,10 @@ from cra.ledger.index import SUFFIX, LedgerFile
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust, verify_file
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest
+from cra.shipped import shipped
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 FOLDER: Final = "goldens"
 LIMITS: Final = "limits"
@@ -90,7 +95,7 @@ def open_golden(path: Path, trust: Trust) -> Golden:
         )
     if not chain.events:
         raise GoldenRefused("expected a trace with events, found none", where=str(trace))
-    _check_beginning(trace, manifest)
+    _check_events(trace, manifest)
     return Golden(path, manifest, trace, report.level)
 
 
@@ -182,9 +187,23 @@ def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:
     )
 
 
-def _check_beginning(trace: Path, manifest: GoldenManifest) -> None:
+def _check_events(trace: Path, manifest: GoldenManifest) -> None:
+    """A chain holds whatever it was made of: what is done again has to have the form of events."""
+    form = _form_of_events()
     with LedgerFile(trace) as ledger:
-        first = orjson.loads(ledger.line(0))
+        for sequence, line in enumerate(ledger.lines()):
+            event = orjson.loads(line)
+            if not form.is_valid(event):
+                raise GoldenRefused(
+                    f"expected event {sequence} in the form of TRACE/1.1, found another",
+                    where=str(trace),
+                    fix="record it anew; cra schema trace-event says which form",
+                )
+            if sequence == 0:
+                _check_beginning(event, trace, manifest)
+
+
+def _check_beginning(first: Mapping[str, Any], trace: Path, manifest: GoldenManifest) -> None:
     if first["event_type"] != "session.started":
         raise GoldenRefused(
             f"expected the trace of a session, found one that begins with {first['event_type']}",
@@ -198,6 +217,14 @@ def _check_beginning(trace: Path, manifest: GoldenManifest) -> None:
             where=str(trace),
             fix="bring back the files as they were recorded, or record it anew",
         )
+
+
+@cache
+def _form_of_events() -> Validator:
+    from jsonschema_rs import validator_for
+
+    path = shipped("specs") / "schemas" / "trace-event.schema.json"
+    return validator_for(orjson.loads(path.read_bytes()))
 
 
 def _has_other_line_ends(file: Path, expected: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -132,7 +132,8 @@ class Normaliser:
         """The next event, which is taken apart."""
         detail = self.detail(event)
         known = detail.event
-        payload = known.get("payload") or {}
+        stated = known.get("payload")
+        payload = stated if isinstance(stated, dict) else {}
         action_id = payload.get("action_id")
         if "arguments" in payload:
             subject = _digest([action_id, payload["arguments"]])
@@ -231,6 +232,12 @@ class Normaliser:
                 value.sort(key=canonical.text_of)
 
 
+def objects_in(value: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of an array that a value has as a member; a trace may say anything there."""
+    found = value.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def shown(value: Any) -> Any:
     """A value of a blanked event, with words for what was taken away."""
     if isinstance(value, str) and value[:1] == _AWAY:
@@ -275,7 +282,7 @@ def _blank_resolution(resolution: dict[str, Any]) -> None:
     decision = resolution.get("decision")
     if isinstance(decision, dict):
         decision.pop("expires_at", None)
-    for block in resolution.get("context_blocks", ()):
+    for block in objects_in(resolution, "context_blocks"):
         content = block.get("content")
         # Its MAC is by a secret that another machine has not.
         if isinstance(content, str) and "[redacted " in content:

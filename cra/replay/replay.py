@@ -11,22 +11,22 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import orjson
 
 from cra import canonical
 from cra.atlas.model import Action, HostExecutor, Snapshot
-from cra.config import Config, UserDirs
+from cra.config import Config, RiskTier, UserDirs
 from cra.errors import CraError, GoldenRefused, UsageError, ValueRefused
 from cra.ledger.store import Ledger
 from cra.policy.engine import matching
 from cra.policy.schema import compile_schema
 from cra.replay.clock import ReplaySource
 from cra.replay.golden import LIMITS, Golden
-from cra.replay.normal import Event
+from cra.replay.normal import Event, objects_in
 from cra.replay.reading import Trace
-from cra.resolver.request import task_of
+from cra.resolver.request import Task, task_of
 from cra.runtime.executors.work import Done, Failed, Outcome
 from cra.runtime.host import HOST
 from cra.runtime.project import Project
@@ -113,10 +113,15 @@ def replay(
             )
             for event in events:
                 player.take(event)
+                if player.session_id is None:
+                    raise GoldenRefused(
+                        f"expected a session that can begin, found: {player.refused[0]}",
+                        where=str(golden.trace),
+                    )
             player.finish()
-            session = player.session
+            session_id = player.session.id
         return Replayed(
-            directory / f"{session.id}.trace.jsonl",
+            directory / f"{session_id}.trace.jsonl",
             player.replaced,
             player.refused,
             player.unverifiable,
@@ -148,6 +153,10 @@ class _Player:
     _undecided: dict[str, str] = field(default_factory=dict)
     # By the golden's span: the grant that the call stands on.
     _consumed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def session_id(self) -> str | None:
+        return None if self._session is None else self._session.id
 
     @property
     def session(self) -> GovernedSession:
@@ -193,24 +202,13 @@ class _Player:
     def resolve(self, event: Event, payload: Mapping[str, Any]) -> None:
         if payload.get("operation") != "resolve":
             return
-        request = payload["request"]
-        task = request["task"]
+        task = _task_in(payload["request"])
         answer = self._answer_of(event)
         self._declare(answer)
         if answer["event_type"] == "carp.resolution.completed":
             # In the golden it was not answered from memory, or in another process.
             self.session.forget_resolved()
-        found = self.session.resolve_task(
-            task_of(
-                task["goal"],
-                risk_tier=task.get("risk_tier"),
-                hints=tuple(task.get("context_hints", ())),
-                capabilities=tuple(task.get("required_capabilities", ())),
-                atlas_ids=tuple(request.get("atlas_ids", ())),
-                context=request.get("context"),
-            ),
-            payload["request_id"],
-        )
+        found = self.session.resolve_task(task, payload["request_id"])
         recorded = (answer.get("payload") or {}).get("resolution_id")
         if recorded is not None:
             self._resolutions[recorded] = found.document["resolution_id"]
@@ -308,14 +306,17 @@ class _Player:
         """The functions of the host program that an answer of the golden knows. Of one that it
         denies, it knows the name."""
         resolution = (answer.get("payload") or {}).get("resolution") or {}
-        known = self.project.snapshot.actions
-        for action in resolution.get("allowed_actions", ()):
-            if action["atlas_id"] == HOST and action["action_id"] not in known:
-                self.project.declare(_host_action(action))
-        for action in resolution.get("denied_actions", ()):
-            action_id = action["action_id"]
-            if action_id in self.host_actions and action_id not in self.project.snapshot.actions:
-                self.project.declare(_host_action({"action_id": action_id}))
+        for action in objects_in(resolution, "allowed_actions"):
+            if action.get("atlas_id") == HOST:
+                self._declare_one(action)
+        for action in objects_in(resolution, "denied_actions"):
+            if action.get("action_id") in self.host_actions:
+                self._declare_one({"action_id": action["action_id"]})
+
+    def _declare_one(self, shown: Mapping[str, Any]) -> None:
+        action = _host_action(shown)
+        if action is not None and action.action_id not in self.project.snapshot.actions:
+            self.project.declare(action)
 
     def _frozen(self, event: Event, payload: Mapping[str, Any]) -> FrozenCall | None:
         """The call that an event decided on; None if it was refused, as it was then."""
@@ -328,7 +329,7 @@ class _Player:
             self.session.refuse(action_id, payload["reason"], request_id)
             return None
         try:
-            arguments = canonical.unwrap(payload["arguments"])
+            arguments = _unwrapped(payload["arguments"])
         except ValueRefused:
             return self._with_secrets(event, payload)
         return self.session.freeze(action_id, arguments, key, request_id)
@@ -342,7 +343,7 @@ class _Player:
         assert found is not None  # freeze has raised
         atlas, action = found
         names = {name for name, value in payload["arguments"].items() if _holds_secret(value)}
-        arguments = canonical.unwrap(_without_secrets(payload["arguments"]))
+        arguments = _unwrapped(_without_secrets(payload["arguments"]))
         read = _names_read(names, action, self.project)
         if read:
             what = ", ".join(read)
@@ -418,41 +419,80 @@ def _reserved(golden: Golden) -> list[dict[str, Any]]:
     return taken
 
 
+def _task_in(request: Mapping[str, Any]) -> Task:
+    """The task that is recorded. Raises UsageError for what is none, RequestRefused."""
+    stated = request.get("task")
+    task: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
+    goal, context = task.get("goal"), request.get("context")
+    words = [
+        task.get("context_hints", []),
+        task.get("required_capabilities", []),
+        request.get("atlas_ids", []),
+    ]
+    are_words = all(
+        isinstance(one, list) and all(isinstance(word, str) for word in one) for one in words
+    )
+    if not (isinstance(goal, str) and are_words and isinstance(context, dict | None)):
+        raise UsageError("expected a task in the recorded request, found something else")
+    hints, capabilities, atlas_ids = map(tuple, words)
+    return task_of(
+        goal,
+        risk_tier=task.get("risk_tier"),
+        hints=hints,
+        capabilities=capabilities,
+        atlas_ids=atlas_ids,
+        context=context,
+    )
+
+
+def _unwrapped(value: Any) -> Any:
+    """A recorded value as it was. Raises ValueRefused for one with a secret, UsageError for one
+    that nothing was recorded as."""
+    try:
+        return canonical.unwrap(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError("expected a recorded value, found marks that stand for none") from error
+
+
 def _recorded(payload: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
     """The outcome that is recorded, and what of it only the recording can say."""
     if "error" in payload:
         error = payload["error"]
-        return (
-            Failed(
-                error["code"],
-                error["message"],
-                error.get("details", {}),
-                bool(payload.get("still_running")),
-            ),
-            {"error": error},
-        )
+        details = error.get("details", {})
+        are_words = all(isinstance(error.get(name), str) for name in ("code", "message"))
+        if not (are_words and isinstance(details, dict)):
+            raise UsageError("expected a recorded error, found something else")
+        is_running = bool(payload.get("still_running"))
+        return Failed(error["code"], error["message"], details, is_running), {"error": error}
     is_simulated = bool(payload.get("simulated"))
     try:
-        return Done(canonical.unwrap(payload["result"]), is_simulated), {}
+        return Done(_unwrapped(payload["result"]), is_simulated), {}
     except ValueRefused:
-        result = canonical.unwrap(_without_secrets(payload["result"]))
+        result = _unwrapped(_without_secrets(payload["result"]))
         return Done(result, is_simulated), {"result": payload["result"]}
 
 
-def _host_action(shown: Mapping[str, Any]) -> Action:
-    """A function of a host program, as a resolution of the golden has it."""
+def _host_action(shown: Mapping[str, Any]) -> Action | None:
+    """A function of a host program, as a resolution of the golden has it; None if it is none."""
 
     def function(**_: Any) -> Any:
         raise UsageError("expected no call of a function of another program")
 
-    name = shown.get("name", shown["action_id"])
+    action_id = shown.get("action_id")
+    name, description = shown.get("name", action_id), shown.get("description", "")
+    schema, tier = shown.get("parameters_schema", {}), shown.get("risk_tier")
+    are_words = all(isinstance(word, str) for word in (action_id, name, description))
+    if not (
+        are_words and isinstance(schema, dict) and (tier is None or tier in get_args(RiskTier))
+    ):
+        return None
     return Action(
-        action_id=shown["action_id"],
-        name=name,
-        description=shown.get("description", ""),
-        parameters_schema=shown.get("parameters_schema", {}),
-        executor=HostExecutor(name, function, None),
-        risk_tier=shown.get("risk_tier"),
+        action_id=str(action_id),
+        name=str(name),
+        description=str(description),
+        parameters_schema=schema,
+        executor=HostExecutor(str(name), function, None),
+        risk_tier=tier,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from cra.replay.normal import Event
 
 _MAX_GOAL: Final = 120
+_NO_CALL: Final = "no rule: no such call"
 _REQUEST: Final = "carp.request.received"
 
 
@@ -19,7 +20,7 @@ def told(events: Iterable[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if words is not None:
             steps.append(words)
             action_id = (event.get("payload") or {}).get("action_id")
-            if action_id is not None:
+            if isinstance(action_id, str):
                 called.append(action_id)
     return tuple(steps), tuple(sorted(set(called)))
 
@@ -34,15 +35,22 @@ def words_of(event: Event) -> str | None:
     if said is not None:
         return f"{payload.get('action_id')}: {said(payload)}"
     if event_type == _REQUEST:
-        goal = payload.get("request", {}).get("task", {}).get("goal", "")
-        return f"resolve: {goal[:_MAX_GOAL]}"
+        goal = _member(payload, "request", "task", "goal")
+        return f"resolve: {str(goal)[:_MAX_GOAL]}"
     return None
 
 
+def _member(value: Any, *names: str) -> Any:
+    """What an event that may say anything has at a place; None for nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 _SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "action.approved": lambda payload: f"allowed by {payload['decision'].get('policy_id')}",
-    "action.denied": lambda payload: f"denied by {payload['policy_id'] or 'no rule: no such call'}",
-    "approval.requested": lambda payload: f"to be approved, by {payload['policy_id']}",
+    "action.approved": lambda payload: f"allowed by {_member(payload, 'decision', 'policy_id')}",
+    "action.denied": lambda payload: f"denied by {payload.get('policy_id') or _NO_CALL}",
+    "approval.requested": lambda payload: f"to be approved, by {payload.get('policy_id')}",
     "approval.granted": lambda _: "granted by a person",
     "approval.denied": lambda _: "refused by a person",
 }
