@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cra.policy.backtest import backtest
 from cra.runtime.history import past_calls
 from cra.runtime.project import Project
 from cra.runtime.record import record_intent
+from cra.runtime.reservations import Reservations
 from tests.console import follow
 from tests.governed import ALLOW, DESK, begun, limit, rule, write_project, write_rules
 from tests.program import answer, cra
@@ -173,6 +175,31 @@ def test_rules_that_did_not_change_flip_nothing_right_at_the_end_of_a_window(tmp
         done = [session.execute(*note(place)).status for _ in range(1_000)]
 
     assert len(set(done)) == 2
+    assert backtested(place)[1]["flips"] == []
+
+
+def test_a_share_is_taken_when_it_was_decided_and_not_when_the_journal_had_it(
+    tmp_path, monkeypatch
+):
+    """Between the two lies a moment, in which the window of an earlier share may end."""
+    window = {"max_calls": 1, "window_seconds": 1, "per": "project"}
+    short = rule("short", "rate_limit", "ticket.note", parameters=window)
+    place = write_project(tmp_path / "project", ALLOW, short)
+    reserve = Reservations.reserve
+
+    def slow(*stated: Any) -> None:
+        monkeypatch.undo()
+        time.sleep(0.6)
+        reserve(*stated)
+
+    with Project.open(place, environ={"HOME": str(place)}) as project:
+        session = begun(project)
+        monkeypatch.setattr(Reservations, "reserve", slow)
+        done = [session.execute(*note(place)).status]
+        time.sleep(0.6)
+        done.append(session.execute(*note(place)).status)
+
+    assert done == ["success", "success"]
     assert backtested(place)[1]["flips"] == []
 
 

@@ -15,6 +15,7 @@ from cra.ledger.blobs import read_member
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_files, session_id_of
 from cra.policy.backtest import PastCall, PastUse
 from cra.policy.call import Call, Granted, Moment
+from cra.policy.engine import Policy
 from cra.policy.ladder import Outcome
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.project import Project
@@ -29,6 +30,8 @@ OUTCOMES: dict[str, Outcome] = {
 }
 _NO_ARGUMENTS: Final = "with a secret in the arguments, which is not recorded"
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # as `_microseconds` reads timestamps
+# Longer than a decision takes; what lies further back is of a window of another length.
+_MOMENT: Final = 10_000_000
 # What reserved nothing comes after what did at the same time.
 _LAST: Final = 1 << 62
 
@@ -74,7 +77,7 @@ def past_calls(
     """
     history = History()
     directory = project.config.trace_directory
-    reserved = _reserved(directory / JOURNAL_FILE)
+    reserved = _reserved(directory / JOURNAL_FILE, project.policy)
     ordered: list[tuple[_Order, PastCall | PastUse]] = []
     for path in session_files(directory):
         name = session_id_of(path)
@@ -243,8 +246,10 @@ def _counted(event: Mapping[str, Any]) -> Mapping[str, int]:
     return found
 
 
-def _reserved(journal: Path) -> dict[str, deque[Reserved]]:
+def _reserved(journal: Path, policy: Policy) -> dict[str, deque[Reserved]]:
     """By session, what was reserved of limits that sessions share, in the order of the journal."""
+    rules = [weighed.rule for weighed in policy.rules]
+    windows = {one.policy_id: one.limit.window_seconds for one in rules if one.limit is not None}
     found: dict[str, deque[Reserved]] = defaultdict(deque)
     if not journal.exists():
         return found
@@ -256,7 +261,11 @@ def _reserved(journal: Path) -> dict[str, deque[Reserved]]:
                 event = event_of(line, number)
                 payload = event.get("payload")
             if payload is not None:
-                latest = max(latest, _microseconds(event["timestamp"]))
+                # It was taken a moment before it was recorded, and its window tells when.
+                stated = _microseconds(event["timestamp"])
+                window = windows.get(payload["policy_id"], 0) * 1_000_000
+                began = _microseconds(payload["window_ends"]) - window
+                latest = max(latest, began if 0 <= stated - began < _MOMENT else stated)
                 share = Reserved(latest, number, payload["key"], payload["cost"])
                 found[payload["session_id"]].append(share)
     return found
