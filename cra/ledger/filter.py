@@ -165,9 +165,22 @@ def combine(text: str | None, now: str | None = None, **options: str | None) -> 
     return _filter(terms)
 
 
-def containing(text: bytes) -> Filter:
-    """The filter that accepts every line with some bytes in it."""
-    return Filter(needles=(Needle((text,)),))
+def containing(*texts: bytes) -> Filter:
+    """The filter that accepts every line with one of some texts in it."""
+    return Filter(needles=(Needle(texts),))
+
+
+def mentioning(text: str) -> Filter:
+    """The filter of a search: a text in the payload, the type or the actor's id; capitals count if
+    there are any. Raises FilterError."""
+    in_payload = _text(text, None)
+    stored = canonical.encode(text)[1:-1]
+
+    def holds(record: _Record) -> bool:
+        header = record.header
+        return stored in header["type"] or stored in header["actor_id"] or in_payload.test(record)
+
+    return _filter([Term(holds, in_payload.needle)])
 
 
 def _filter(terms: Iterable[Term]) -> Filter:
