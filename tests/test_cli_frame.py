@@ -161,7 +161,9 @@ def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
     assert run([*path.split(), "--help"]) == 0
     shown = capsys.readouterr().out.split("\nExamples:\n")[1].split("\n\n")[0]
     assert [line.removeprefix("  ") for line in shown.split("\n")] == lines
-    assert lines[0].startswith(f"cra {path}")
+    # An alias shows how the command is used that it stands for.
+    known = COMMANDS[path][1].removeprefix("As cra ")
+    assert lines[0].startswith(f"cra {known if known in COMMANDS else path}")
 
 
 @pytest.mark.parametrize("path", ["", *COMMANDS, *GROUPS, *TOPICS])
@@ -230,7 +232,7 @@ def test_the_topic_filters_has_every_term_and_examples_that_hold():
 @pytest.mark.parametrize(
     ("line", "completions"),
     [
-        ("cra trace v", ["verify", "verify-proof"]),
+        ("cra trace v", ["visualize", "verify", "verify-proof"]),
         ("cra con", ["config", "conformance"]),
         ("cra config show --js", ["--json"]),
         ("cra --ins", ["--install-completion"]),

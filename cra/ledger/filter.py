@@ -183,6 +183,26 @@ def mentioning(text: str) -> Filter:
     return _filter([Term(holds, in_payload.needle)])
 
 
+def either(choices: Sequence[Filter]) -> Filter:
+    """The filter that accepts what one of some filters accepts."""
+
+    def holds(record: _Record) -> bool:
+        return any(
+            all(test(record) is not is_negated for test, _, is_negated in one.terms)
+            for one in choices
+        )
+
+    first = [one.needles[0] for one in choices if one.needles]
+    is_sought = len(first) == len(choices) and not any(needle.folded for needle in first)
+    texts = tuple(text for needle in first for text in needle.texts)
+    return _filter([Term(holds, Needle(texts) if is_sought else None)])
+
+
+def every(parts: Iterable[Filter]) -> Filter:
+    """The filter that accepts what all of some filters accept."""
+    return _filter(term for one in parts for term in one.terms)
+
+
 def _filter(terms: Iterable[Term]) -> Filter:
     ordered = tuple(terms)
     needles = {term.needle for term in ordered if term.needle and not term.is_negated}
