@@ -28,6 +28,7 @@ from bench.replay import measure_replay
 from bench.report import Table, as_facts, as_text, machine
 from bench.startup import measure_startup
 from bench.tail import measure_tail
+from bench.tui import measure_tui
 from bench.verify import measure_verify
 from bench.workload import Setting
 from bench.writers import measure_writers
@@ -47,6 +48,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "verify": Benchmark(measure_verify, "verify a large session: time and memory"),
     "read": Benchmark(measure_read, "index, access and open a large session"),
     "tail": Benchmark(measure_tail, "from an append to another process that follows"),
+    "tui": Benchmark(measure_tui, "the viewer on a large session: paint, jump, search"),
     "decide": Benchmark(measure_decide, "decide on a call with ten to a thousand rules"),
     "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
     "replay": Benchmark(measure_replay, "compare two large traces, do a session again"),

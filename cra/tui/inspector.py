@@ -31,7 +31,7 @@ class Line(NamedTuple):
     path: str | None = None
 
 
-class Surroundings(NamedTuple):
+class Beside(NamedTuple):
     """What there is to say of an event beside what its line says; None: not known yet."""
 
     coverage: Coverage | None = None
@@ -40,7 +40,7 @@ class Surroundings(NamedTuple):
 
 
 def lines_of(
-    shown: Shown, known: Surroundings, columns: int, shut: frozenset[str] | set[str] = frozenset()
+    shown: Shown, known: Beside, columns: int, shut: frozenset[str] | set[str] = frozenset()
 ) -> list[Line]:
     """All that is shown of an event, in lines of so many columns."""
     lines = [*_faults(shown, columns)]
@@ -265,11 +265,11 @@ class Inspector(Listing):
     def __init__(self, *, id: str | None = None) -> None:  # Textual's own name
         super().__init__(id=id)
         self.shown: Shown | None = None
-        self.known = Surroundings()
+        self.known = Beside()
         self._shut: set[str] = set()
         self._lines: list[Line] = []
 
-    def show(self, shown: Shown | None, known: Surroundings) -> None:
+    def show(self, shown: Shown | None, known: Beside) -> None:
         """Show an event, or more of what is known of the same one."""
         is_same = shown is not None and self.shown is not None and self.shown.line == shown.line
         self.shown, self.known = shown, known

@@ -27,7 +27,7 @@ from cra.ledger.index import session_id_of
 from cra.ledger.outline import Coverage, outline
 from cra.ledger.source import Source
 from cra.printable import safe
-from cra.tui.inspector import Inspector, Surroundings
+from cra.tui.inspector import Beside, Inspector
 from cra.tui.listing import Listing
 from cra.tui.prompt import Prompt
 from cra.tui.setting import Choices, Setting
@@ -228,7 +228,7 @@ class ReaderScreen(Screen[None]):
         self._is_following = False
         self._judgement: Judgement | None = None
         self._verified_share: float | None = None
-        self._known = Surroundings()
+        self._known = Beside()
         self._jumps: list[int] = []
         self._seen = (0, 0)
         self._delays: dict[str, Timer] = {}
@@ -663,7 +663,7 @@ class ReaderScreen(Screen[None]):
     def _inspect(self) -> None:
         log, number = self._opened, self._timeline.number
         if log is None or number is None:
-            self._inspector.show(None, Surroundings())
+            self._inspector.show(None, Beside())
             return
         if not self.has_class("-details"):
             return

@@ -40,6 +40,8 @@ _LONGEST: Final = 400
 MAX_TREE: Final = 100_000
 # How many linked events are kept of each kind.
 _MAX_LINKS: Final = 12
+# How many events with the same id are looked at: of a span that goes on and on, the first ones.
+_MAX_LOOKED_AT: Final = 20_000
 _SPANS: Final = re.compile(
     rb'"parent_span_id":(?:null|"([0-9a-f-]{36})").*?"span_id":"([0-9a-f-]{36})"'
 )
@@ -348,7 +350,8 @@ def folded(tree: Tree, closed: set[int]) -> tuple[array[int], array[int]]:
 def links_of(log: OpenLog, event: Event, count: int, is_cancelled: IsCancelled) -> list[Link]:
     """The events that have to do with one: of its span, of the span around it, and those with its
     resolution, its approval or the answer that it repeats. Raises Cancelled."""
-    kinds = _ids_of(event)
+    session = _SPANS.search(next(log.file.lines(0, 1), b"")[:2048])
+    kinds = _ids_of(event, session[2].decode() if session else "")
     if not kinds:
         return []
     found: dict[str, list[Link]] = {}
@@ -357,15 +360,13 @@ def links_of(log: OpenLog, event: Event, count: int, is_cancelled: IsCancelled) 
         if is_cancelled():
             raise Cancelled
 
-    wanted = containing(*(text.encode() for text in kinds))
-    for number, line in log.file.search(wanted, advance=step):
-        if number >= count:
+    wanted = {text.encode(): kind for text, kind in kinds.items()}
+    for at, (number, line) in enumerate(log.file.search(containing(*wanted), advance=step)):
+        if number >= count or at > _MAX_LOOKED_AT:
             break
-        if number == event.sequence:
-            continue
-        what = next(kind for text, kind in kinds.items() if text.encode() in line)
+        what = next(kind for text, kind in wanted.items() if text in line)
         known = found.setdefault(what, [])
-        if len(known) < _MAX_LINKS:
+        if number != event.sequence and len(known) < _MAX_LINKS:
             row = row_of(Shown(number, line, *_read(line)))
             known.append(Link(what, number, f"{row.event_type}  {row.summary}"))
     return [link for what in dict.fromkeys(kinds.values()) for link in found.get(what, ())]
@@ -380,10 +381,13 @@ def _read(line: bytes) -> tuple[Event | None, IntegrityError | None]:
         return None, error
 
 
-def _ids_of(event: Event) -> dict[str, str]:
-    """What stands in the lines of linked events, and how those are linked."""
+def _ids_of(event: Event, session: str) -> dict[str, str]:
+    """What stands in the lines of linked events, and how those are linked. The session's own span
+    links everything, which says nothing."""
     header, payload = event.header, event.payload or {}
-    found = {f'"span_id":"{header["span_id"]}"': "same span"}
+    found = {}
+    if header["span_id"] != session:
+        found[f'"span_id":"{header["span_id"]}"'] = "same span"
     approval = payload.get("approval_id")
     if isinstance(approval, str) and '"' not in approval:
         found[f'"approval_id":"{approval}"'] = "approval"
@@ -395,7 +399,7 @@ def _ids_of(event: Event) -> dict[str, str]:
     if isinstance(answer, str) and '"' not in answer:
         found[f'"event_id":"{answer}"'] = "answer"
     parent = header["parent_span_id"]
-    if parent is not None:
+    if parent is not None and parent != session:
         found[f'"span_id":"{parent}"'] = "span around it"
     return {
         text: what for text, what in found.items() if '"' not in text[13:-1].partition('":"')[2]
