@@ -64,7 +64,7 @@ class SessionsScreen(Screen[None]):
     """
     AUTO_FOCUS = "SessionList"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Find", key_display="/"),
+        Binding("slash", "search", "Find", key_display="/", priority=True),
         Binding("s", "sort", "Sort"),
         Binding("space", "mark", "Mark to compare", show=False),
         Binding("D", "compare", "Compare"),
@@ -84,6 +84,14 @@ class SessionsScreen(Screen[None]):
         self._verdict: LedgerJudged | None = None
         self._is_verifying = False
         self._wrong = ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key does something: while somebody types, keys are text."""
+        return not (self._is_asked and action in _OWN_ACTIONS)
+
+    @property
+    def _is_asked(self) -> bool:
+        return self.is_mounted and self._prompt.is_open
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -253,7 +261,7 @@ class SessionsScreen(Screen[None]):
 
     def _close_prompt(self) -> None:
         self._prompt.close()
-        self._list.focus()
+        self.set_focus(self._list)
         self._arrange()
 
     def action_undo(self) -> None:
@@ -264,7 +272,7 @@ class SessionsScreen(Screen[None]):
             self.app.leave()
 
     def _tell(self) -> None:
-        place = safe(str(self.app.setting.directory))
+        place = safe("/".join(self.app.setting.directory.parts[-2:]))
         head = [("cra trace  ", "bold $text-primary"), (place, "dim")]
         if self._words:
             head.append((f"  only {safe(self._words)}", "$text-warning"))
@@ -288,3 +296,8 @@ class SessionsScreen(Screen[None]):
             style = "$text-success" if found.verdict.startswith("INTACT") else "$text-warning"
             return f"✓ {found.verdict}", f"bold {style}"
         return f"✗ {found.verdict}", "bold $text-error"
+
+
+_OWN_ACTIONS: Final = frozenset(
+    name.removeprefix("action_") for name in vars(SessionsScreen) if name.startswith("action_")
+)

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -14,15 +14,17 @@ from textual.widgets import Input, Static
 _MAX_HISTORY: Final = 50
 
 
-class Prompt(Horizontal):
+class Prompt(Vertical):
     """A label, a line to type in, and in place what is wrong with it. It shows while it is used."""
 
     DEFAULT_CSS = """
-    Prompt { height: 1; display: none; background: $surface; }
-    Prompt.-open { display: block; }
-    Prompt > #label { width: auto; padding: 0 1; color: $text-primary; text-style: bold; }
-    Prompt > Input { width: 1fr; min-width: 12; background: $surface; }
-    Prompt > #wrong { width: auto; max-width: 60%; padding: 0 1; color: $text-error; }
+    Prompt { height: auto; background: $surface; }
+    Prompt > Horizontal { height: 1; }
+    Prompt #label { width: auto; padding: 0 1; color: $text-primary; text-style: bold; }
+    Prompt Input { width: 1fr; background: $surface; }
+    Prompt > #wrong { height: auto; max-height: 3; padding: 0 1; display: none; }
+    Prompt > #wrong { color: $text-error; }
+    Prompt > #wrong.-said { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave it", show=False),
@@ -60,16 +62,18 @@ class Prompt(Horizontal):
         self._place = 0
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="label", markup=False)
-        yield Input(compact=True, select_on_focus=False, id="line")
         yield Static("", id="wrong", markup=False)
+        with Horizontal():
+            yield Static("", id="label", markup=False)
+            yield Input(compact=True, select_on_focus=False, id="line")
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
+        self.display = False
 
     @property
     def is_open(self) -> bool:
-        return self.has_class("-open")
+        return bool(self.purpose)
 
     def open(self, purpose: str, label: str, text: str = "", hint: str = "") -> None:
         """Ask for a text."""
@@ -82,16 +86,21 @@ class Prompt(Horizontal):
             line.value = text
         line.placeholder = hint
         line.cursor_position = len(text)
-        self.add_class("-open")
-        line.focus()
+        self.display = True
+        # At once: the next key may be there already.
+        self.screen.set_focus(line)
+        self.screen.refresh_bindings()
 
     def close(self) -> None:
-        self.remove_class("-open")
+        self.display = False
         self.purpose = ""
+        self.screen.refresh_bindings()
 
     def say(self, wrong: str) -> None:
         """Say what is wrong with what stands there."""
-        self.query_one("#wrong", Static).update(Content(wrong))
+        told = self.query_one("#wrong", Static)
+        told.update(Content(wrong))
+        told.set_class(bool(wrong), "-said")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

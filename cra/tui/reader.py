@@ -177,18 +177,18 @@ class ReaderScreen(Screen[None]):
     """
     AUTO_FOCUS = "Timeline"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/"),
+        Binding("slash", "search", "Search", key_display="/", priority=True),
         Binding("n", "hit(1)", "Next hit", show=False),
         Binding("N", "hit(-1)", "Hit before", show=False),
-        Binding("f", "filter", "Filter"),
+        Binding("f", "filter", "Filter", priority=True),
         Binding("e", "quick('errors')", "Errors"),
         Binding("d", "quick('denials')", "Denials"),
-        Binding("a", "quick('approvals')", "Approvals"),
+        Binding("a", "quick('approvals')", "Approvals", show=False),
         Binding("right_square_bracket", "trouble(1)", "Next trouble", key_display="]", show=False),
         Binding(
             "left_square_bracket", "trouble(-1)", "Trouble before", key_display="[", show=False
         ),
-        Binding("colon", "go", "Go to", key_display=":"),
+        Binding("colon", "go", "Go to", key_display=":", show=False, priority=True),
         Binding("F", "follow", "Follow"),
         Binding("t", "tree", "Spans", show=False),
         Binding("T", "times", "Relative times", show=False),
@@ -237,6 +237,14 @@ class ReaderScreen(Screen[None]):
     @property
     def _setting(self) -> Setting:
         return self.app.setting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key does something: while somebody types, keys are text."""
+        return not (self._is_asked and action in _OWN_ACTIONS)
+
+    @property
+    def _is_asked(self) -> bool:
+        return self.is_mounted and self._prompt.is_open
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -333,7 +341,10 @@ class ReaderScreen(Screen[None]):
         elif message.what == "places":
             self.on_placed(Placed({}))
         elif message.what == "look":
-            self._raise_alarm(words, is_notice=isinstance(message.error, NotFound))
+            is_notice = isinstance(message.error, NotFound)
+            self._raise_alarm(words, is_notice=is_notice)
+            if not is_notice:
+                self._judgement, self._problem = None, "the file is not what was opened"
         elif message.what == "verify":
             self._problem = words
             self._verified_share = None
@@ -650,7 +661,7 @@ class ReaderScreen(Screen[None]):
 
     def _close_prompt(self) -> None:
         self._prompt.close()
-        self._timeline.focus()
+        self.set_focus(self._timeline)
         self._tell()
 
     # The event that is chosen.
@@ -941,3 +952,8 @@ def _index(numbers: array[int], number: int) -> int:
 def _has(numbers: array[int], number: int) -> bool:
     at = _index(numbers, number)
     return at < len(numbers) and numbers[at] == number
+
+
+_OWN_ACTIONS: Final = frozenset(
+    name.removeprefix("action_") for name in vars(ReaderScreen) if name.startswith("action_")
+)

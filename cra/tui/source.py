@@ -296,8 +296,10 @@ def _ordered(
     roots: list[bytes] = []
     for span in members:
         parent = parents.get(span)
-        if parent in members and not _is_within(parent, span, parents):
-            inside.setdefault(parent or b"", []).append(span)
+        if parent is not None and parent in members and not _is_within(parent, span, parents):
+            inside.setdefault(parent, []).append(span)
+        elif span != session and session in members:
+            inside.setdefault(session, []).append(span)
         else:
             roots.append(span)
     order: array[int] = array("Q")
