@@ -60,7 +60,9 @@ def lines_of(
     lines += _fact("actor", f"{header['actor']['type']} {header['actor']['id']}", columns)
     if policy:
         lines += _fact("rule", policy, columns, "accent")
-        lines += _fact("written in", _place(policy, known.places), columns)
+        # Without rules to look it up in, nothing is known of where it is written.
+        if known.places is None or known.places:
+            lines += _fact("written in", _place(policy, known.places), columns)
     lines += _fact("covered", _covered(shown, known.coverage), columns)
     lines += _links(known.links, columns)
     if event.payload is None:
@@ -241,7 +243,7 @@ class Inspector(Listing):
     """The lines of one event; some of them lead to others, or fold what is below them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Jump or fold"),
+        Binding("enter", "choose", "Jump"),
         Binding("space,left,right", "fold", "Fold", show=False),
         Binding("p", "copy_path", "Copy the jq path", show=False),
     ]
