@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
@@ -183,6 +185,15 @@ class TraceApp(App[None]):
                 self._driver.write(sequence)
 
         self.notify(copy(text, self.setting.environ, write), timeout=3)
+
+    def page(self, text: str) -> None:
+        """Show a text in the user's pager, on the screen that was there before."""
+        words = shlex.split(self.setting.environ.get("PAGER") or "less")
+        try:
+            with self.suspend():
+                subprocess.run(words, input=text.encode(), check=False)
+        except (OSError, SuspendNotSupported) as error:
+            self.notify(f"no pager: {error}", severity="error")
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -196,6 +197,7 @@ class ReaderScreen(Screen[None]):
         Binding("z", "zoom", "Zoom the inspector", show=False),
         Binding("y", "copy_event", "Copy the event as JSON", show=False),
         Binding("Y", "copy_command", "Copy the command that shows it", show=False),
+        Binding("o", "page", "Open the event in the pager", show=False),
         Binding("b", "back", "Back to where a jump began", show=False),
         Binding("v", "verdict", "Say what the verdict rests on", show=False),
         Binding("r", "reload", "Read the file again", show=False),
@@ -262,11 +264,6 @@ class ReaderScreen(Screen[None]):
         self._open()
         self.set_interval(_POLL_SECONDS, self._poll)
 
-    def on_unmount(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
     @property
     def _timeline(self) -> Timeline:
         return self.query_one(Timeline)
@@ -306,8 +303,6 @@ class ReaderScreen(Screen[None]):
 
     def on_log_opened(self, message: LogOpened) -> None:
         is_again = self._opened is not None
-        if self._opened is not None:
-            self._opened.close()
         log = self._opened = message.log
         self._place = message.place
         self._seen = self._stamp()
@@ -571,9 +566,9 @@ class ReaderScreen(Screen[None]):
         scan = self._search
         if not self._is_seeking or scan is None or not scan.numbers:
             return
-        after = next((number for number in scan.numbers if number >= self._origin), None)
-        if after is not None:
-            self._timeline.go_to(after)
+        after = _index(scan.numbers, self._origin)
+        if after < len(scan.numbers):
+            self._timeline.go_to(scan.numbers[after])
             self._is_seeking = False
         elif scan.stop:
             self._timeline.go_to(scan.numbers[0])
@@ -758,7 +753,7 @@ class ReaderScreen(Screen[None]):
             self._jumps.append(here)
         self._is_following = False
         choice = self._choice
-        if choice is not None and number not in choice.numbers:
+        if choice is not None and not _has(choice.numbers, number):
             self._expression, self._quick = "", []
             self._apply_filter()
             self.notify("the filter is off: it did not show that event")
@@ -775,15 +770,26 @@ class ReaderScreen(Screen[None]):
 
     # Copies.
 
-    def action_copy_event(self) -> None:
+    def _event_text(self) -> str | None:
+        """The chosen event as JSON; a line that is none as it is."""
         log, number = self._opened, self._timeline.number
-        if log is not None and number is not None:
-            line = log.file.line(number)
-            try:
-                text = orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
-            except orjson.JSONDecodeError:
-                text = line.decode(errors="replace")
+        if log is None or number is None:
+            return None
+        line = log.file.line(number)
+        try:
+            return orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
+        except orjson.JSONDecodeError:
+            return line.decode(errors="replace")
+
+    def action_copy_event(self) -> None:
+        text = self._event_text()
+        if text is not None:
             self.app.copy(text)
+
+    def action_page(self) -> None:
+        text = self._event_text()
+        if text is not None:
+            self.app.page("\n".join(map(safe, text.split("\n"))))
 
     def action_copy_command(self) -> None:
         number = self._timeline.number
@@ -944,8 +950,6 @@ class ReaderScreen(Screen[None]):
 
 
 def _index(numbers: array[int], number: int) -> int:
-    from bisect import bisect_left
-
     return bisect_left(numbers, number)
 
 

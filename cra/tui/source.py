@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,6 +120,8 @@ class OpenLog:
         self.path = path
         self.file = LedgerFile(path)
         self.count = self.file.count
+        # Closed once no thread reads it any more: its descriptor may be another file's then.
+        self.close = weakref.finalize(self, self.file.close)
         self._pages: dict[tuple[int, int], list[Row]] = {}
 
     @property
@@ -128,9 +131,6 @@ class OpenLog:
     @property
     def is_journal(self) -> bool:
         return self.path.name == JOURNAL_FILE
-
-    def close(self) -> None:
-        self.file.close()
 
     def take(self, count: int) -> None:
         """Take in that the file has grown. The last row may be judged anew by the one after it."""
