@@ -48,11 +48,11 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "verify": Benchmark(measure_verify, "verify a large session: time and memory"),
     "read": Benchmark(measure_read, "index, access and open a large session"),
     "tail": Benchmark(measure_tail, "from an append to another process that follows"),
-    "tui": Benchmark(measure_tui, "the viewer on a large session: paint, jump, search"),
     "decide": Benchmark(measure_decide, "decide on a call with ten to a thousand rules"),
     "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
     "replay": Benchmark(measure_replay, "compare two large traces, do a session again"),
     "startup": Benchmark(measure_startup, "commands beside an empty interpreter"),
+    "tui": Benchmark(measure_tui, "the viewer on a large session: paint, jump, search"),
     "relevance": Benchmark(measure_relevance, "what has to do with a goal: index and query"),
     "redaction": Benchmark(measure_redaction, "secrets found, and what looking costs"),
 }

@@ -50,10 +50,19 @@ async def press(pilot: Pilot[None], *keys: str) -> str:
     return await settled(pilot)
 
 
+async def until(pilot: Pilot[None], words: str) -> str:
+    """What is seen once some words are, however long the machine takes."""
+    for _ in range(60):
+        shown = await settled(pilot)
+        if words in shown:
+            return shown
+    raise AssertionError(f"expected {words}, found {shown}")
+
+
 async def settled(pilot: Pilot[None]) -> str:
     """What is seen once no thread works, and none is about to."""
     quiet = 0
-    while quiet < 4:
+    while quiet < 6:
         await pilot.pause(0.05)
         is_busy = any(not worker.is_finished for worker in pilot.app.workers)
         quiet = 0 if is_busy else quiet + 1
