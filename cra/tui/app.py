@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -68,6 +69,10 @@ THEMES: Final = (
 )
 
 
+# How long a thread that counts or searches keeps the interpreter before a key gets its turn.
+_SWITCH_SECONDS: Final = 0.001
+
+
 class TraceApp(App[None]):
     """What `cra trace tui` runs."""
 
@@ -100,6 +105,7 @@ class TraceApp(App[None]):
         self._at = at
 
     def on_mount(self) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         for theme in THEMES:
             self.register_theme(theme)
         known = self.choices.theme in self.available_themes
