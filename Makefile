@@ -6,7 +6,7 @@ LOG    := .venv/.pytest.log
 SHELL  := bash
 
 # Pure modules, held to full branch coverage. The import contract "pure" in pyproject.toml lists the same ones.
-PURE := cra/amount.py,cra/canonical.py,cra/protocol/*,cra/ledger/chain.py,cra/ledger/checkpoint.py,cra/ledger/filter.py,cra/ledger/merkle.py,cra/ledger/verdict.py,cra/policy/*,cra/redaction/*,cra/replay/compare.py,cra/replay/normal.py,cra/replay/rule.py,cra/replay/step.py,cra/replay/value.py,cra/resolver/relevance.py,cra/resolver/spelling.py,cra/resolver/words.py
+PURE := cra/amount.py,cra/canonical.py,cra/protocol/*,cra/ledger/chain.py,cra/ledger/checkpoint.py,cra/ledger/filter.py,cra/ledger/merkle.py,cra/ledger/verdict.py,cra/policy/*,cra/printable.py,cra/redaction/*,cra/replay/compare.py,cra/replay/normal.py,cra/replay/rule.py,cra/replay/step.py,cra/replay/value.py,cra/resolver/relevance.py,cra/resolver/spelling.py,cra/resolver/words.py
 
 .DEFAULT_GOAL := test
 .PHONY: demo test test-full bench lint format clean

@@ -28,6 +28,7 @@ from bench.replay import measure_replay
 from bench.report import Table, as_facts, as_text, machine
 from bench.startup import measure_startup
 from bench.tail import measure_tail
+from bench.tui import measure_tui
 from bench.verify import measure_verify
 from bench.workload import Setting
 from bench.writers import measure_writers
@@ -51,6 +52,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "governed": Benchmark(measure_governed, "resolve and execute, recorded"),
     "replay": Benchmark(measure_replay, "compare two large traces, do a session again"),
     "startup": Benchmark(measure_startup, "commands beside an empty interpreter"),
+    "tui": Benchmark(measure_tui, "the viewer on a large session: paint, jump, search"),
     "relevance": Benchmark(measure_relevance, "what has to do with a goal: index and query"),
     "redaction": Benchmark(measure_redaction, "secrets found, and what looking costs"),
 }

@@ -232,7 +232,7 @@ def test_the_topic_filters_has_every_term_and_examples_that_hold():
 @pytest.mark.parametrize(
     ("line", "completions"),
     [
-        ("cra trace v", ["verify", "verify-proof"]),
+        ("cra trace v", ["visualize", "verify", "verify-proof"]),
         ("cra con", ["config", "conformance"]),
         ("cra config show --js", ["--json"]),
         ("cra --ins", ["--install-completion"]),

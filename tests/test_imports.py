@@ -85,6 +85,8 @@ ENTRANCES = [
     ("trace list", 0, LEDGER),
     ("trace show last", 0, LEDGER),
     ("trace tail --help", 0, LEDGER),
+    ("trace tui --help", 0, LEDGER),
+    ("trace tui", 2, LEDGER),
     ("trace verify last", 0, SIGNED),
     ("trace repair last", 0, SIGNED),
     ("trace export last", 0, LEDGER),

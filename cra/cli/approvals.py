@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, cast
 
 import typer
 
@@ -18,13 +18,10 @@ from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
 from cra.errors import ExitCode, NotFound, UsageError
-from cra.ledger.index import session_id_of
-from cra.ledger.outline import outline
 from cra.ledger.source import Source, later
+from cra.runtime.waiting import FoundApproval, approvals_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cra.cli.answers.approvals import (
         ApprovalAnswer,
         ApprovalFacts,
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
     from cra.runtime.approval import Scope
     from cra.runtime.project import Project
     from cra.runtime.session import GovernedSession
-    from cra.runtime.state import Approval, Execution, Given, SessionState, Standing
+    from cra.runtime.state import Execution, Given, Standing
 
 ApprovalName: TypeAlias = Annotated[
     str,
@@ -64,18 +61,6 @@ KeyFile: TypeAlias = Annotated[
 
 _HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
 _STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
-_SHOWN_BEFORE: Final = 5
-
-
-class FoundApproval(NamedTuple):
-    """An approval with the session that it belongs to, as the ledger tells both."""
-
-    session_id: str
-    state: SessionState
-    approval: Approval
-    standing: Standing
-    # The decision that counts.
-    given: Given | None
 
 
 def list_approvals(
@@ -235,24 +220,11 @@ def make_key(
 
 def _newest_first(config: Config) -> list[FoundApproval]:
     """The approvals of all sessions that are open. Ids are in the order of their times."""
-    return sorted(_approvals(config), key=lambda one: one.approval.approval_id, reverse=True)
-
-
-def _approvals(config: Config) -> Iterator[FoundApproval]:
-    from cra.ledger.index import LedgerFile
-    from cra.ledger.outline import coverage
-    from cra.runtime.state import folded
-
-    now = Source().now()
-    for path in sessions_of(config.trace_directory):
-        if outline(path).state(now) != "open":
-            continue
-        with LedgerFile(path) as session:
-            state, covered = folded(session), coverage(session)
-        for approval in state.approvals.values():
-            standing = approval.standing(now, covered.covers)
-            given = approval.decision(covered.covers)
-            yield FoundApproval(session_id_of(path), state, approval, standing, given)
+    return sorted(
+        approvals_in(sessions_of(config.trace_directory), Source().now()),
+        key=lambda one: one.approval.approval_id,
+        reverse=True,
+    )
 
 
 def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
@@ -369,8 +341,8 @@ def _question(scope: Scope) -> str:
 
 
 def _show(opened: Project, found: FoundApproval) -> None:
-    from cra.cli.policy import place_of
     from cra.ledger.blobs import read_member
+    from cra.runtime.places import place_of
 
     approval, asked = found.approval, found.approval.asked
     rule = next(
@@ -410,7 +382,7 @@ def _show(opened: Project, found: FoundApproval) -> None:
     output.answer("  a grant binds to:")
     for name, value in asked["binding"].items():
         output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
-    before = _before(found)
+    before = found.before()
     if before:
         output.answer("  before, in this session:")
         for one in before:
@@ -438,14 +410,6 @@ def words_of_approver(by: Approver) -> str:
     return f"by {by['name']}, {how}"
 
 
-def _before(found: FoundApproval) -> list[Execution]:
-    """What the agent did last."""
-    done = [
-        one for one in found.state.executions.values() if one.sequence < found.approval.sequence
-    ]
-    return done[-_SHOWN_BEFORE:]
-
-
 def _done(execution: Execution) -> EarlierCall:
     return {
         "timestamp": execution.timestamp,
@@ -455,7 +419,7 @@ def _done(execution: Execution) -> EarlierCall:
 
 
 def _answer(found: FoundApproval) -> ApprovalAnswer:
-    return {**_facts(found), "before": [_done(execution) for execution in _before(found)]}
+    return {**_facts(found), "before": [_done(execution) for execution in found.before()]}
 
 
 def _facts(found: FoundApproval) -> ApprovalFacts:

@@ -46,6 +46,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace list": ("cra.cli.trace_read:list_traces", "List what is recorded, newest first"),
     "trace show": ("cra.cli.trace_read:show", "Show the events of a session"),
     "trace tail": ("cra.cli.trace_read:tail", "Follow events as they are recorded"),
+    "trace tui": ("cra.cli.tui:tui", "Look at sessions on the whole screen"),
+    "trace visualize": ("cra.cli.tui:tui", "As cra trace tui"),
     "trace stats": ("cra.cli.trace_read:stats", "Count the events of a session"),
     "trace export": ("cra.cli.export:export", "Write a session where others can check it"),
     "trace verify": ("cra.cli.trace_proof:verify", "Check that what is stored was recorded"),
@@ -99,7 +101,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "golden": {"Commands": ("record", "list", "review")},
     "session": {"Commands": ("start", "list", "show", "end")},
     "trace": {
-        "Read": ("list", "show", "tail", "stats", "diff", "export"),
+        "Read": ("list", "show", "tail", "tui", "visualize", "stats", "diff", "export"),
         "Prove": ("verify", "prove", "verify-proof", "anchor", "replay"),
         "Change": ("repair", "redact", "prune"),
     },

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from cra import canonical
-from cra.amount import counted
 from cra.cli import output
 from cra.replay.compare import TraceDifference
+from cra.replay.differing import MARKS, steps_around, text_of
+from cra.replay.differing import tally as tally  # noqa: PLC0414  # commands print it beside these
 from cra.replay.reading import Trace
-from cra.replay.step import words_of
 
 if TYPE_CHECKING:
     from cra.cli.answers.replay import DifferenceFacts
 
-# A shape beside the colour: nothing is said by colour alone.
-_MARKS: Final[Mapping[str, str]] = {
-    "changed": "~",
-    "inserted": "+",
-    "removed": "-",
-    "moved": "↕",
-    "unverifiable": "?",
-}
 _STYLES: Final = {"breaking": "bad", "minor": "warn"}
 _NARROW: Final = 80
 _WIDE: Final = 160
@@ -51,14 +41,6 @@ def difference_facts(one: TraceDifference) -> DifferenceFacts:
     }
 
 
-def tally(differences: Sequence[TraceDifference]) -> str:
-    """How many differences there are, in words."""
-    own = sum(not one.follows for one in differences)
-    follow = len(differences) - own
-    words = counted(own, "difference")
-    return f"{words}, and {follow} that follow" if follow else words
-
-
 def show_differences(
     differences: Sequence[TraceDifference], golden: Path, *, all_of_them: bool = False
 ) -> None:
@@ -74,7 +56,7 @@ def show_differences(
 
 
 def _show(one: TraceDifference, trace: Trace) -> None:
-    told = f"{_MARKS[one.type]} {one.significance}"
+    told = f"{MARKS[one.type]} {one.significance}"
     mark = output.style(told, _STYLES[one.significance])
     lead = " " * len(f"  {told}  ")
     output.answer()
@@ -83,49 +65,22 @@ def _show(one: TraceDifference, trace: Trace) -> None:
     output.answer(f"    {output.safe(one.path)}")
     rows = list(_sides(one))
     if not one.follows:
-        rows = [*_before(one, trace), *rows, *_after(one, trace)]
+        before, after = steps_around(one, trace)
+        rows = [
+            *((str(number), " ", words, words) for number, words in before),
+            *rows,
+            *((str(number), " ", words, "…") for number, words in after),
+        ]
     if rows:
         _show_rows(rows)
 
 
-def _before(one: TraceDifference, trace: Trace) -> Iterator[tuple[str, str, str, str]]:
-    """The step before a difference, which both have."""
-    if one.golden is None:
-        return
-    for sequence in range(one.golden - 1, -1, -1):
-        words = words_of(trace.event(sequence))
-        if words is not None:
-            yield str(sequence), " ", words, words
-            return
-
-
-def _after(one: TraceDifference, trace: Trace) -> Iterator[tuple[str, str, str, str]]:
-    if one.golden is None:
-        return
-    for sequence in range(one.golden + 1, len(trace)):
-        words = words_of(trace.event(sequence))
-        if words is not None:
-            yield str(sequence), " ", words, "…"
-            return
-
-
 def _sides(one: TraceDifference) -> Iterator[tuple[str, str, str, str]]:
     number = "" if one.golden is None else str(one.golden)
-    before = _text(one.before) if one.type != "inserted" else ""
-    after = _text(one.after) if one.type != "removed" else ""
+    before = text_of(one.before) if one.type != "inserted" else ""
+    after = text_of(one.after) if one.type != "removed" else ""
     if before or after:
-        yield number, _MARKS[one.type], before, after
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
-    except (TypeError, ValueError):
-        return canonical.text_of(value).decode()
+        yield number, MARKS[one.type], before, after
 
 
 def _show_rows(rows: Sequence[tuple[str, str, str, str]]) -> None:

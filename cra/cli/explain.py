@@ -13,8 +13,8 @@ from cra.cli import output
 from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
-from cra.cli.policy import place_of
 from cra.errors import ExitCode, UsageError
+from cra.runtime.places import place_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ import orjson
 
 from cra.cli import output
 from cra.cli.governed import open_project
-from cra.cli.policy import place_now, places_by_id
 from cra.cli.select import find_session, sessions_of
 from cra.errors import NotFound, UsageError
 from cra.ledger.blobs import read_member
@@ -19,6 +18,7 @@ from cra.ledger.outline import readable
 from cra.ledger.source import Source
 from cra.policy.call import Call
 from cra.policy.engine import decide
+from cra.runtime.places import place_now, places_by_id
 from cra.runtime.project import Project
 from cra.runtime.state import Held, SessionState, folded
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from cra.cli import output
 from cra.cli.approvals import words_of_approver
 from cra.cli.governed import open_project
-from cra.cli.policy import place_now, places_by_id
 from cra.cli.select import find_session
 from cra.errors import ValueRefused
 from cra.ledger.blobs import read_member
@@ -21,6 +20,7 @@ from cra.ledger.source import Source
 from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.history import OUTCOMES, call_of, events_of
+from cra.runtime.places import place_now, places_by_id
 from cra.runtime.project import Project
 from cra.runtime.remedy import explaining, refused_by, resolving
 from cra.runtime.state import SessionState

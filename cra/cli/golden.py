@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         WaitingAnswer,
     )
     from cra.config import Config
-    from cra.replay.compare import Comparison
 
 _QUESTION: Final = "accept [a], reject [r], skip [s], details [d], edit [e], quit [q]? "
 
@@ -250,28 +249,16 @@ def _ask(pending: Path) -> str:
 
 def _show(pending: Path, *, all_of_them: bool) -> None:
     from cra.cli.differences import show_differences, tally
-    from cra.replay.golden import PENDING, manifest_in, trace_of
+    from cra.replay.differing import compare_pending, golden_of
 
-    golden = pending.with_name(pending.name.removesuffix(PENDING))
-    compared = _compared(golden, pending)
+    compared = compare_pending(pending)
+    golden = golden_of(pending)
+    comparison = compared.comparison
     output.answer(
         f"\n{output.style(output.safe(golden.name), 'accent')}  "
-        f"{compared.compatibility.replace('_', ' ')}, {tally(compared.differences)}"
+        f"{comparison.compatibility.replace('_', ' ')}, {tally(comparison.differences)}"
     )
-    trace = trace_of(manifest_in(golden))
-    show_differences(compared.differences, trace, all_of_them=all_of_them)
-
-
-def _compared(golden: Path, pending: Path) -> Comparison:
-    from cra.replay.compare import compare
-    from cra.replay.golden import manifest_in, trace_of
-    from cra.replay.manifest import read_manifest
-    from cra.replay.reading import Trace
-
-    manifest = read_manifest(manifest_in(golden))
-    one, other = (trace_of(manifest_in(each)) for each in (golden, pending))
-    with Trace(one) as before, Trace(other) as after:
-        return compare(before, after, manifest.nondeterminism, manifest.order)
+    show_differences(comparison.differences, compared.golden, all_of_them=all_of_them)
 
 
 def _edit(pending: Path) -> None:

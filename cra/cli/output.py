@@ -14,6 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra.errors import CraError, UsageError
+from cra.printable import is_plain
+from cra.printable import safe as safe  # noqa: PLC0414  # every command calls it by this module
+from cra.printable import width as width  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from cra.cli.answers.project import ErrorAnswer
@@ -26,17 +29,8 @@ _REDRAW_SECONDS: Final = 0.1
 _NARROWEST: Final = 8
 _LINE: Final = 80
 _GAP: Final = "  "
-_MAX_MARKS: Final = 4
 # From how many characters on the beginning of a secret says something of it.
 _TELLING: Final = 8
-# Characters that Python calls printable and that show nothing: fillers, joiners, variations.
-_INVISIBLE: Final = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-    + "".join(map(chr, range(0xFE00, 0xFE10)))
-    + "".join(map(chr, range(0xE0100, 0xE01F0)))
-)
-# Spaces that Python does not call printable, and that a terminal shows as spaces.
-_SPACES: Final = frozenset("\u00a0\u3000")
 
 
 class Cell(NamedTuple):
@@ -228,22 +222,6 @@ def table(
         _write(_GAP.join(parts).rstrip(" ") + "\n")
 
 
-def safe(text: str) -> str:
-    """Recorded text as it may reach a terminal: in one line, with nothing hidden in it or obeyed.
-
-    Control characters, bidi overrides, characters without width and piled-up marks become escapes.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    from unicodedata import category
-
-    parts, marks = [], _MAX_MARKS
-    for char in text:
-        marks = marks + 1 if category(char) in {"Mn", "Me"} else 0
-        parts.append(char if _is_plain(char) and marks <= _MAX_MARKS else _escaped(char))
-    return "".join(parts)
-
-
 def wrapped(text: str, *, indent: str = "", hang: str = "") -> str:
     """Recorded text as safe lines of 80 columns; `hang` is added to the indent of all but the
     first. A word that is longer stays whole."""
@@ -268,18 +246,6 @@ def fitted(text: str, *, indent: str = "") -> str:
     """Recorded text as `wrapped` has it on a terminal; elsewhere one safe line, which programs
     read."""
     return wrapped(text, indent=indent, hang="  ") if sys.stdout.isatty() else indent + safe(text)
-
-
-def width(text: str) -> int:
-    """How many columns a safe text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import category, east_asian_width
-
-    return sum(
-        0 if category(char) in {"Mn", "Me"} else 2 if east_asian_width(char) in "WF" else 1
-        for char in text
-    )
 
 
 @contextmanager
@@ -402,21 +368,8 @@ def _json(value: Any, *, indent: int | None = None) -> str:
     if text.isascii() and "\x7f" not in text:
         return text
     return "".join(
-        char if char == "\n" or _is_plain(char) else _escaped_in_json(char) for char in text
+        char if char == "\n" or is_plain(char) else _escaped_in_json(char) for char in text
     )
-
-
-def _is_plain(char: str) -> bool:
-    return (char.isprintable() and char not in _INVISIBLE) or char in _SPACES
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if char in "\t\n\r":
-        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[char]
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _escaped_in_json(char: str) -> str:

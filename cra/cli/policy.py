@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +14,7 @@ from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, Fault, NotFound
+from cra.runtime.places import place_of
 
 if TYPE_CHECKING:
     from cra.cli.answers.policy import (
@@ -25,38 +25,12 @@ if TYPE_CHECKING:
     )
     from cra.policy.fixture import Case, Result
     from cra.policy.lint import Remark
-    from cra.policy.rule import RuleOrigin
     from cra.runtime.project import Project
 
 # `policies/` itself holds rules alone, and no directories.
 TESTS: Final = "tests/policies"
 _SUFFIXES: Final = (".json", ".yaml", ".yml")
 _MAX_BYTES: Final = 1 << 20
-
-
-def place_of(project: Project, origin: RuleOrigin) -> str:
-    """Where a rule is written, from the project's directory."""
-    from cra.atlas.snapshot import where_written
-
-    return where_written(project.snapshot, origin)
-
-
-def places_by_id(project: Project) -> dict[str, str]:
-    """Where everything is written now that decides, by its policy_id."""
-    from cra.policy.ladder import APPROVAL_TIER
-
-    tiers = str(project.config.origins["policies.require_approval_for"])
-    rules = (weighed.rule for weighed in project.policy.rules)
-    return {rule.policy_id: place_of(project, rule.origin) for rule in rules} | {
-        APPROVAL_TIER: tiers
-    }
-
-
-def place_now(places: Mapping[str, str], policy_id: str | None) -> str | None:
-    """Where that stands now which decided once; None for what is written nowhere."""
-    if policy_id is None or policy_id.startswith("default:"):
-        return None
-    return places.get(policy_id, "no longer there")
 
 
 def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:

@@ -165,9 +165,42 @@ def combine(text: str | None, now: str | None = None, **options: str | None) -> 
     return _filter(terms)
 
 
-def containing(text: bytes) -> Filter:
-    """The filter that accepts every line with some bytes in it."""
-    return Filter(needles=(Needle((text,)),))
+def containing(*texts: bytes) -> Filter:
+    """The filter that accepts every line with one of some texts in it."""
+    return Filter(needles=(Needle(texts),))
+
+
+def mentioning(text: str) -> Filter:
+    """The filter of a search: a text in the payload, the type or the actor's id; capitals count if
+    there are any. Raises FilterError."""
+    in_payload = _text(text, None)
+    stored = canonical.encode(text)[1:-1]
+
+    def holds(record: _Record) -> bool:
+        header = record.header
+        return stored in header["type"] or stored in header["actor_id"] or in_payload.test(record)
+
+    return _filter([Term(holds, in_payload.needle)])
+
+
+def either(choices: Sequence[Filter]) -> Filter:
+    """The filter that accepts what one of some filters accepts."""
+
+    def holds(record: _Record) -> bool:
+        return any(
+            all(test(record) is not is_negated for test, _, is_negated in one.terms)
+            for one in choices
+        )
+
+    first = [one.needles[0] for one in choices if one.needles]
+    is_sought = len(first) == len(choices) and not any(needle.folded for needle in first)
+    texts = tuple(text for needle in first for text in needle.texts)
+    return _filter([Term(holds, Needle(texts) if is_sought else None)])
+
+
+def every(parts: Iterable[Filter]) -> Filter:
+    """The filter that accepts what all of some filters accept."""
+    return _filter(term for one in parts for term in one.terms)
 
 
 def _filter(terms: Iterable[Term]) -> Filter:

@@ -180,7 +180,7 @@ class Tail:
 
     def _explain_removal(self, followed: _Followed) -> Notice:
         session_id = session_id_of(followed.path)
-        if not _journal_entry(self._directory, session_id).is_pruned:
+        if not journal_entry(self._directory, session_id).is_pruned:
             raise gone(followed.path)
         del self._files[followed.path]
         return Notice(session_id, "pruned")
@@ -195,7 +195,7 @@ class Tail:
             _move_to_end(followed, fd)
         finally:
             os.close(fd)
-        entry = _journal_entry(self._directory, session_id)
+        entry = journal_entry(self._directory, session_id)
         if followed.seal != seal or not entry.redactions:
             raise replaced(followed.path)
         return Notice(session_id, "redacted")
@@ -246,7 +246,7 @@ def _move_to_end(followed: _Followed, fd: int) -> None:
     followed.seal = os.pread(fd, length, followed.offset - length)
 
 
-def _journal_entry(directory: Path, session_id: str) -> JournalEntry:
+def journal_entry(directory: Path, session_id: str) -> JournalEntry:
     """What the journal says of a session, believed as it stands: `cra trace verify` judges it."""
     # Only a file that is another one now pays for these imports.
     from cra.ledger.attested import events_naming

@@ -1,0 +1,232 @@
+"""The viewer as a program: its screens, its themes, and what they share."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from cra.errors import NotFound
+from cra.ledger.index import session_id_of
+from cra.tui.browser import SessionsScreen
+from cra.tui.clipboard import copy
+from cra.tui.helping import HelpScreen
+from cra.tui.reader import ReaderScreen
+from cra.tui.setting import Setting, recall, remember
+
+THEMES: Final = (
+    Theme(
+        name="cra-dark",
+        primary="#6cb6ff",
+        secondary="#7ee0c6",
+        accent="#d2a8ff",
+        warning="#e3b341",
+        error="#ff7b72",
+        success="#56d364",
+        foreground="#d7dde5",
+        background="#0f141a",
+        surface="#1a212a",
+        panel="#222b36",
+        dark=True,
+    ),
+    Theme(
+        name="cra-light",
+        primary="#0a58ca",
+        secondary="#0b7a75",
+        accent="#8250df",
+        warning="#9a6700",
+        error="#c2201f",
+        success="#1a7f37",
+        foreground="#1f2328",
+        background="#ffffff",
+        surface="#eef1f4",
+        panel="#e2e7ec",
+        dark=False,
+    ),
+    Theme(
+        name="cra-contrast",
+        primary="#66d9ff",
+        secondary="#ffffff",
+        accent="#ffff00",
+        warning="#ffd700",
+        error="#ff5555",
+        success="#00ff66",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#1c1c1c",
+        dark=True,
+        text_alpha=1.0,
+    ),
+)
+
+
+# How long a thread that counts or searches keeps the interpreter before a key gets its turn.
+_SWITCH_SECONDS: Final = 0.001
+
+
+class TraceApp(App[None]):
+    """What `cra trace tui` runs."""
+
+    TITLE = "cra trace"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Keys", key_display="?"),
+        Binding("f2", "next_theme", "Next theme", show=False),
+        Binding("ctrl+q", "quit", "Quit at once", show=False),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+    ]
+    CSS = """
+    Screen { background: $background; }
+    ModalScreen { background: $background 70%; }
+    Footer { background: $surface; }
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        session: Path | None = None,
+        *,
+        expression: str = "",
+        at: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.setting = setting
+        self.choices = recall(setting.state)
+        self._session = session
+        self._expression = expression
+        self._at = at
+
+    def on_mount(self) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        for theme in THEMES:
+            self.register_theme(theme)
+        known = self.choices.theme in self.available_themes
+        self.theme = self.choices.theme if known else THEMES[0].name
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.push_screen(SessionsScreen())
+        if self._session is not None:
+            self.push_screen(ReaderScreen(self._session, self._expression, self._at))
+
+    def _keep_theme(self, theme: Theme) -> None:
+        self.choose(theme=theme.name)
+
+    def choose(self, **changed: Any) -> None:
+        """See things otherwise from now on, and the next time."""
+        choices = self.choices._replace(**changed)
+        if choices != self.choices:
+            self.choices = choices
+            remember(self.setting.state, choices)
+
+    def read(self, path: Path, at: int | None = None) -> None:
+        """Show a session."""
+        self.push_screen(ReaderScreen(path, at=at))
+
+    def compare(self, one: Path, other: Path) -> None:
+        """Show how two sessions differ."""
+        from cra.tui.comparing import DifferencesScreen, compare_sessions
+
+        title = f"{session_id_of(one)[:13]} (golden) and {session_id_of(other)[:13]} (now)"
+        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other)))
+
+    def compare_with_golden(self, session: Path) -> None:
+        """Let somebody choose a golden, and show how a session differs from it."""
+        from cra.replay.golden import FOLDER, find_manifests
+        from cra.tui.comparing import DifferencesScreen, PickScreen, compare_golden
+
+        root = self.setting.root
+        try:
+            manifests = find_manifests(root / FOLDER) if root is not None else []
+        except NotFound:
+            manifests = []
+        goldens = [path.parent for path in manifests]
+        if not goldens:
+            self.notify("space marks a session, D compares it with the one under the cursor")
+            return
+
+        def take(golden: Path | None) -> None:
+            if golden is not None:
+                title = f"{golden.name} (golden) and {session_id_of(session)[:13]} (now)"
+                self.push_screen(DifferencesScreen(title, compare_golden(golden, session)))
+
+        self.push_screen(PickScreen("Compare it with which golden?", goldens), take)
+
+    def action_approvals(self) -> None:
+        from cra.tui.deciding import ApprovalsScreen
+
+        self.push_screen(ApprovalsScreen())
+
+    def action_review(self) -> None:
+        from cra.replay.golden import FOLDER
+        from cra.tui.comparing import ReviewScreen
+
+        root = self.setting.root
+        if root is None:
+            self.notify("goldens belong to a project: there is none here")
+        else:
+            self.push_screen(ReviewScreen(root / FOLDER))
+
+    def leave(self) -> None:
+        """Leave the screen; the program with the last one."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    def action_leave(self) -> None:
+        self.leave()
+
+    def copy(self, text: str) -> None:
+        """Copy a text, and say how."""
+
+        def write(sequence: str) -> None:
+            if self._driver is not None:
+                self._driver.write(sequence)
+
+        self.notify(copy(text, self.setting.environ, write), timeout=3)
+
+    def page(self, text: str) -> None:
+        """Show a text in the user's pager, on the screen that was there before."""
+        words = shlex.split(self.setting.environ.get("PAGER") or "less")
+        try:
+            with self.suspend():
+                subprocess.run(words, input=text.encode(), check=False)
+        except (OSError, SuspendNotSupported) as error:
+            self.notify(f"no pager: {error}", severity="error")
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_next_theme(self) -> None:
+        names = [theme.name for theme in THEMES]
+        at = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[at % len(names)]
+        self.notify(self.theme, timeout=2)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield from super().get_system_commands(screen)
+        yield SystemCommand("Help", "The keys that work here", self.action_help)
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and active.node in (screen, self):
+                yield SystemCommand(
+                    binding.description,
+                    f"key {self.get_key_display(binding)}",
+                    lambda action=binding.action, node=active.node: self.call_later(
+                        self.run_action, action, node
+                    ),
+                )
+
+
+def run(app: TraceApp) -> int:
+    """Run the viewer until somebody leaves it. Returns the exit code."""
+    app.run()
+    return app.return_code or 0

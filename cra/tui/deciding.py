@@ -1,0 +1,433 @@
+"""Calls that wait for a person, in all sessions, and the word that decides them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Footer, Input, Static
+
+from cra.amount import counted
+from cra.errors import CraError, UsageError
+from cra.ledger.index import session_files
+from cra.ledger.source import Source, later
+from cra.printable import safe
+from cra.tui.listing import Listing, Page, Part, fitted, wrapped
+from cra.tui.setting import Setting
+
+if TYPE_CHECKING:
+    from cra.protocol.events import Approver
+    from cra.runtime.approval import Scope
+    from cra.runtime.waiting import FoundApproval
+    from cra.tui.app import TraceApp
+
+_LOOK_SECONDS: Final = 0.5
+_LABEL: Final = 12
+_KEY_FILE: Final = "CRA_APPROVER_KEY_FILE"
+
+
+class Choice(NamedTuple):
+    """How far a grant goes, as somebody chooses it."""
+
+    words: str
+    uses: int | None
+    seconds: int | None = None
+    for_session: bool = False
+
+
+CHOICES: Final = (
+    Choice("once", 1),
+    Choice("3 times", 3),
+    Choice("10 times", 10),
+    Choice("any number of times for 30 minutes", None, 1800),
+    Choice("any number of times for 2 hours", None, 7200),
+    Choice("any number of times while the session is valid", None, for_session=True),
+)
+
+
+class Waiting(NamedTuple):
+    """An approval, and where the rule is written that asks for it."""
+
+    found: FoundApproval
+    where: str
+    # The arguments whole, wherever a part of them is kept.
+    arguments: dict[str, Any]
+
+
+class Settled(NamedTuple):
+    """What a person decided: None denies."""
+
+    choice: Choice | None
+    any_arguments: bool
+    reason: str
+
+
+def waiting_in(setting: Setting) -> list[Waiting]:
+    """The calls that wait, the newest first. Raises CraError."""
+    if setting.open_project is None:
+        return []
+    from cra.ledger.blobs import read_member
+    from cra.runtime.places import place_now, places_by_id
+    from cra.runtime.waiting import approvals_in
+
+    now = Source().now()
+    found = [
+        one
+        for one in approvals_in(session_files(setting.directory), now)
+        if one.standing == "pending"
+    ]
+    found.sort(key=lambda one: one.approval.approval_id, reverse=True)
+    if not found:
+        return []
+    with setting.open_project() as project:
+        places = places_by_id(project)
+    blobs = setting.directory / "blobs"
+    return [
+        Waiting(
+            one,
+            place_now(places, one.approval.asked["policy_id"]) or "",
+            read_member(one.approval.asked["arguments"], one.approval.salt, blobs),
+        )
+        for one in found
+    ]
+
+
+def decide(setting: Setting, found: FoundApproval, decided: Settled) -> None:
+    """Record what was decided, as `cra approvals` does. Raises CraError."""
+    assert setting.open_project is not None
+    from cra.ledger.keys import load_key
+
+    key = setting.environ.get(_KEY_FILE)
+    signer = load_key(Path(key)) if key else None
+    asked, approval_id = found.approval.asked, found.approval.approval_id
+    if asked["approvers"] and signer is None:
+        raise UsageError(
+            "expected a signature of a listed approver: begin with "
+            f"{_KEY_FILE}=FILE, or cra approvals grant {approval_id} --key FILE"
+        )
+    by: Approver = {"how": "terminal", "name": setting.user}
+    with setting.open_project() as project:
+        approvals = project.session(session_id=found.session_id).approvals
+        if decided.choice is None:
+            approvals.deny(approval_id, by, reason=decided.reason, signer=signer)
+        else:
+            scope = _scope(found, decided.choice, any_arguments=decided.any_arguments)
+            approvals.grant(approval_id, by, reason=decided.reason, scope=scope, signer=signer)
+
+
+def _scope(found: FoundApproval, choice: Choice, *, any_arguments: bool) -> Scope:
+    from cra.runtime.approval import Scope
+
+    until = None
+    if choice.for_session:
+        until = str(found.state.started["expires_at"])
+    elif choice.seconds is not None:
+        until = later(Source().now(), choice.seconds)
+    return replace(Scope(choice.uses, until), any_arguments=any_arguments)
+
+
+def details_of(one: Waiting, columns: int) -> list[list[Part]]:
+    """All that there is to know before it is decided."""
+    found = one.found
+    approval, asked = found.approval, found.approval.asked
+    held = found.state.resolutions.get(asked["resolution_id"] or "")
+    rows = [
+        ("action", approval.action_id),
+        ("risk tier", asked["risk_tier"]),
+        ("agent", str(found.state.started.get("agent_id"))),
+        ("goal", held.goal if held else ""),
+        ("rule", asked["policy_id"]),
+        ("written in", one.where),
+        ("reason", asked["reason"]),
+        ("expires at", asked["expires_at"]),
+        ("approvers", ", ".join(asked["approvers"]) or "anybody on a terminal"),
+        ("session", found.session_id),
+        ("approval", approval.approval_id),
+    ]
+    lines = [line for name, text in rows if text for line in _row(name, text, columns)]
+    lines.append([("arguments", "accent")])
+    for name, value in one.arguments.items():
+        text = safe(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+        lines += [[("  " + part, "good")] for part in wrapped(text, columns - 3)]
+    lines.append([("a grant binds to", "accent")])
+    for name, value in asked["binding"].items():
+        lines.append([(safe(f"  {name:<17} {value}"), "dim")])
+    before = found.before()
+    if before:
+        lines.append([("before, in this session", "accent")])
+    for done in before:
+        words = f"  {done.timestamp[:19]}  {done.action_id}: {done.status}"
+        lines.append([(safe(words), "bad" if done.status == "error" else "")])
+    return [[(" ", ""), *line] for line in lines]
+
+
+def _row(name: str, text: str, columns: int) -> Iterable[list[Part]]:
+    for at, part in enumerate(wrapped(safe(text), max(8, columns - _LABEL - 2))):
+        yield [(("" if at else name).ljust(_LABEL), "accent"), (part, "")]
+
+
+class WaitingList(Listing):
+    """The rows of calls that wait."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,g", "choose", "Grant")]
+    empty_text = "looking …"
+
+    def __init__(self, *, id: str | None = None) -> None:  # Textual's own name
+        super().__init__(id=id)
+        self.waiting: list[Waiting] = []
+
+    def parts_of(self, row: int, columns: int) -> Iterable[Part]:  # noqa: ARG002
+        found, _, arguments = self.waiting[row]
+        yield " ▲ ", "warn"
+        yield fitted(safe(found.approval.action_id), 18) + " ", "strong"
+        yield fitted(safe(found.approval.asked["risk_tier"]), 9), "dim"
+        yield fitted(safe(str(found.state.started.get("agent_id"))), 12) + " ", ""
+        yield safe(json.dumps(arguments, ensure_ascii=False)), "good"
+
+
+class DecisionScreen(ModalScreen[Settled | None]):
+    """How far a grant goes, and why; or why a call is denied."""
+
+    CSS = """
+    DecisionScreen { align: center middle; }
+    DecisionScreen > * { width: 64; max-width: 100%; background: $surface; }
+    DecisionScreen > #title {
+        height: 1; padding: 0 1; background: $primary; color: $background; text-style: bold;
+    }
+    DecisionScreen > .told { height: 1; padding: 0 1; color: $text-primary; }
+    DecisionScreen > Page { height: 6; }
+    DecisionScreen > Input { height: 1; padding: 0 1; background: $background; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Decide nothing", show=False),
+        Binding("asterisk", "any", "With any arguments", key_display="*", show=False),
+    ]
+
+    def __init__(self, found: FoundApproval, *, is_grant: bool) -> None:
+        super().__init__()
+        self._approval = found
+        self._is_grant = is_grant
+        self._any_arguments = False
+
+    def compose(self) -> ComposeResult:
+        action = safe(self._approval.approval.action_id)
+        yield Static(
+            f"Let {action} be done" if self._is_grant else f"Deny {action}",
+            id="title",
+            markup=False,
+        )
+        if self._is_grant:
+            yield Static("", classes="told", id="any", markup=False)
+            yield Page([[(f"  {choice.words}", "")] for choice in CHOICES])
+        yield Static("Why (kept in the session):", classes="told", markup=False)
+        yield Input(compact=True)
+        yield Static("enter decides, tab goes on, escape leaves", classes="told", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).cursor_blink = False
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._is_grant:
+            what = "with any arguments" if self._any_arguments else "with these arguments"
+            self.query_one("#any", Static).update(f"How often, {what} (* changes that):")
+
+    def action_any(self) -> None:
+        if self._approval.approval.asked["risk_tier"] == "critical":
+            self.notify("an action of risk tier critical is granted with its arguments alone")
+        else:
+            self._any_arguments = not self._any_arguments
+            self._tell()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def on_listing_chosen(self, message: Listing.Chosen) -> None:
+        message.stop()
+        self._conclude()
+
+    def on_input_submitted(self) -> None:
+        self._conclude()
+
+    def _conclude(self) -> None:
+        choice = CHOICES[self.query_one(Page).cursor] if self._is_grant else None
+        self.dismiss(Settled(choice, self._any_arguments, self.query_one(Input).value.strip()))
+
+
+class Awaited(Message):
+    def __init__(self, waiting: list[Waiting], wrong: str) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.wrong = wrong
+
+
+class ApprovalsScreen(Screen[None]):
+    """What waits, what there is to know of it, and the two keys that decide."""
+
+    app: TraceApp
+
+    CSS = """
+    ApprovalsScreen > #head { height: 1; padding: 0 1; background: $surface; }
+    ApprovalsScreen > WaitingList { height: 30%; min-height: 4; }
+    ApprovalsScreen > Page { height: 1fr; border-top: solid $foreground 20%; }
+    ApprovalsScreen > #status { height: 1; padding: 0 1; background: $surface; }
+    """
+    AUTO_FOCUS = "WaitingList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "deny", "Deny"),
+        Binding("o", "open", "Open the session"),
+        Binding("y", "copy_command", "Copy the command", show=False),
+        Binding("q,escape", "app.leave", "Back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_looking = False
+        self._looked_at: Any = None
+        self._is_told = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="head", markup=False)
+        yield WaitingList()
+        yield Page()
+        yield Static("", id="status", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        head = Content.assemble(("cra trace  ", "bold $text-primary"), ("approvals", "bold"))
+        self.query_one("#head", Static).update(head)
+        self._look()
+        self.set_interval(_LOOK_SECONDS, self._look)
+
+    @property
+    def _list(self) -> WaitingList:
+        return self.query_one(WaitingList)
+
+    def _look(self) -> None:
+        if self._is_looking:
+            return
+        self._is_looking = True
+        setting, before = self.app.setting, self._looked_at
+
+        def work() -> None:
+            now = _stamps(setting.directory)
+            if now == before:
+                self._is_looking = False
+                return
+            try:
+                found, wrong = waiting_in(setting), ""
+            except (CraError, OSError) as error:
+                found, wrong = [], safe(str(error).split("\n")[0])
+            self._looked_at = now
+            self.post_message(Awaited(found, wrong))
+
+        self.run_worker(work, group="waiting", thread=True)
+
+    def on_awaited(self, message: Awaited) -> None:
+        self._is_looking = False
+        shown = self._list
+        here = shown.waiting[shown.cursor].found.approval.approval_id if shown.waiting else ""
+        shown.waiting = message.waiting
+        shown.empty_text = message.wrong or (
+            "no call waits for an approval"
+            if self.app.setting.open_project is not None
+            else "approvals belong to a project: there is none here"
+        )
+        shown.resize_to(len(message.waiting))
+        ids = [one.found.approval.approval_id for one in message.waiting]
+        shown.move_to(ids.index(here) if here in ids else 0)
+        self._tell()
+
+    def on_listing_moved(self) -> None:
+        self._show_details()
+
+    def on_resize(self) -> None:
+        self._show_details()
+
+    def _show_details(self) -> None:
+        one = self._chosen
+        page = self.query_one(Page)
+        page.write(details_of(one, self.app.size.width - 2) if one is not None else [])
+
+    @property
+    def _chosen(self) -> Waiting | None:
+        shown = self._list
+        return shown.waiting[shown.cursor] if shown.cursor < len(shown.waiting) else None
+
+    def _tell(self) -> None:
+        words = counted(len(self._list.waiting), "call waits", "calls wait")
+        parts = [(words, "bold $text-warning" if self._list.waiting else "dim")]
+        parts.append((f"  {self._is_told}", "$text-success"))
+        self.query_one("#status", Static).update(Content.assemble(*parts))
+
+    def on_listing_chosen(self, message: Listing.Chosen) -> None:
+        if message.listing is self._list:
+            self._ask(is_grant=True)
+
+    def action_deny(self) -> None:
+        self._ask(is_grant=False)
+
+    def _ask(self, *, is_grant: bool) -> None:
+        one = self._chosen
+        if one is None:
+            self.notify("no call waits")
+            return
+
+        def take(decided: Settled | None) -> None:
+            if decided is not None:
+                self._decide(one.found, decided)
+
+        self.app.push_screen(DecisionScreen(one.found, is_grant=is_grant), take)
+
+    def _decide(self, found: FoundApproval, decided: Settled) -> None:
+        setting = self.app.setting
+        what = "denied" if decided.choice is None else f"granted {decided.choice.words}"
+
+        def work() -> None:
+            try:
+                decide(setting, found, decided)
+            except (CraError, OSError) as error:
+                words = safe(str(error).split("\n")[0])
+                self.app.call_from_thread(self.notify, words, severity="error", timeout=15)
+            else:
+                told = f"{safe(found.approval.action_id)} {what}"
+                self.app.call_from_thread(self._conclude, told)
+
+        self.run_worker(work, group="decide", thread=True)
+
+    def _conclude(self, told: str) -> None:
+        self._is_told = told
+        self._tell()
+        self._look()
+
+    def action_open(self) -> None:
+        one = self._chosen
+        if one is not None:
+            path = self.app.setting.directory / f"{one.found.session_id}.trace.jsonl"
+            self.app.read(path, at=one.found.approval.sequence)
+
+    def action_copy_command(self) -> None:
+        one = self._chosen
+        if one is not None:
+            self.app.copy(f"cra approvals grant {one.found.approval.approval_id}")
+
+
+def _stamps(directory: Path) -> list[tuple[str, int, int]]:
+    """What tells whether any session has changed; with the minute, in which some expire."""
+    found = [("", int(Source().now()[14:16]), 0)]
+    for path in session_files(directory):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found.append((path.name, status.st_size, status.st_mtime_ns))
+    return found

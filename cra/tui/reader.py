@@ -1,0 +1,963 @@
+"""One session on the screen: its events, the one that is chosen, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import orjson
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+from textual.worker import get_current_worker
+
+from cra.amount import counted
+from cra.errors import CraError, FilterError, NotFound, UsageError
+from cra.ledger.filter import Filter, either, every, mentioning, parse
+from cra.ledger.index import session_id_of
+from cra.ledger.outline import Coverage, outline
+from cra.ledger.source import Source
+from cra.printable import safe
+from cra.tui.inspector import Beside, Inspector
+from cra.tui.listing import Listing
+from cra.tui.prompt import Prompt
+from cra.tui.setting import Choices, Setting
+from cra.tui.source import (
+    MAX_TREE,
+    Cancelled,
+    Judgement,
+    Link,
+    OpenLog,
+    Tree,
+    covered_by,
+    judge,
+    links_of,
+    look,
+    number_at,
+    numbers_of,
+    rule_places,
+    tree_of,
+)
+from cra.tui.timeline import Timeline
+
+if TYPE_CHECKING:
+    from cra.tui.app import TraceApp
+
+_POLL_SECONDS: Final = 0.1
+_REPORT_SECONDS: Final = 0.1
+_TYPING_SECONDS: Final = 0.12
+_LINKS_SECONDS: Final = 0.15
+# How long after the file has grown it is verified again.
+_VERIFY_SECONDS: Final = 1.5
+# From how many columns on the inspector stands beside the events, and from how many lines below.
+_SIDE_BY_SIDE: Final = 110
+_HIGH: Final = 34
+_QUICK: Final = {
+    "errors": "severity:error",
+    "denials": "type:action.denied",
+    "approvals": "type:approval.*",
+}
+_TROUBLE: Final = "severity:warn"
+_MAX_LINK_KEYS: Final = 9
+
+
+class LogOpened(Message):
+    def __init__(self, log: OpenLog, place: tuple[str, str]) -> None:
+        super().__init__()
+        self.log = log
+        self.place = place
+
+
+class Undone(Message):
+    """Something that was begun came to nothing, and why."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        super().__init__()
+        self.what = what
+        self.error = error
+
+
+class Grown(Message):
+    def __init__(self, log: OpenLog, count: int) -> None:
+        super().__init__()
+        self.log = log
+        self.count = count
+
+
+class Scanned(Message):
+    """What a scan found since it said so last."""
+
+    def __init__(self, scan: Scan, numbers: array[int], share: float, stop: int | None) -> None:
+        super().__init__()
+        self.scan = scan
+        self.numbers = numbers
+        self.share = share
+        # Up to where it has looked, once it is there.
+        self.reached = stop
+
+
+class Judged(Message):
+    def __init__(self, judgement: Judgement, coverage: Coverage, share: float | None) -> None:
+        super().__init__()
+        self.judgement = judgement
+        self.coverage = coverage
+        self.share = share
+
+
+class Verifying(Message):
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+
+class Linked(Message):
+    def __init__(self, number: int, links: list[Link]) -> None:
+        super().__init__()
+        self.number = number
+        self.links = links
+
+
+class Placed(Message):
+    def __init__(self, places: dict[str, str]) -> None:
+        super().__init__()
+        self.places = places
+
+
+class Ordered(Message):
+    def __init__(self, tree: Tree, version: int) -> None:
+        super().__init__()
+        self.tree = tree
+        self.version = version
+
+
+class Scan:
+    """A question that is asked of all events, and of those that come: where a filter holds."""
+
+    def __init__(self, name: str, wanted: Filter) -> None:
+        self.name = name
+        self.wanted = wanted
+        self.numbers: array[int] = array("Q")
+        self.stop = 0
+        self.share = 0.0
+        self.is_running = False
+
+
+class ReaderScreen(Screen[None]):
+    """The events of a session, with an inspector."""
+
+    app: TraceApp
+
+    CSS = """
+    ReaderScreen > #head { height: 1; padding: 0 1; background: $surface; }
+    ReaderScreen > #alarm {
+        height: auto; max-height: 3; padding: 0 1; display: none;
+        background: $error; color: $background; text-style: bold;
+    }
+    ReaderScreen > #alarm.-raised { display: block; }
+    ReaderScreen > #alarm.-notice { background: $warning; }
+    ReaderScreen > #panes { height: 1fr; }
+    ReaderScreen > #status { height: 1; padding: 0 1; background: $surface; }
+    ReaderScreen Timeline { width: 1fr; height: 1fr; }
+    ReaderScreen Inspector { display: none; }
+    ReaderScreen.-details Inspector { display: block; }
+    ReaderScreen.-beside Inspector { width: 42%; height: 1fr; border-left: solid $foreground 20%; }
+    ReaderScreen.-below #panes { layout: vertical; }
+    ReaderScreen.-below Inspector { width: 1fr; height: 45%; border-top: solid $foreground 20%; }
+    ReaderScreen.-zoomed.-details Timeline { display: none; }
+    ReaderScreen.-zoomed Inspector { width: 1fr; height: 1fr; border: none; }
+    """
+    AUTO_FOCUS = "Timeline"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "Search", key_display="/", priority=True),
+        Binding("n", "hit(1)", "Next hit", show=False),
+        Binding("N", "hit(-1)", "Hit before", show=False),
+        Binding("f", "filter", "Filter", priority=True),
+        Binding("e", "quick('errors')", "Errors"),
+        Binding("d", "quick('denials')", "Denials"),
+        Binding("a", "quick('approvals')", "Approvals", show=False),
+        Binding("right_square_bracket", "trouble(1)", "Next trouble", key_display="]", show=False),
+        Binding(
+            "left_square_bracket", "trouble(-1)", "Trouble before", key_display="[", show=False
+        ),
+        Binding("colon", "go", "Go to", key_display=":", show=False, priority=True),
+        Binding("F", "follow", "Follow"),
+        Binding("t", "tree", "Spans", show=False),
+        Binding("T", "times", "Relative times", show=False),
+        Binding("i", "details", "Show or hide the inspector", show=False),
+        Binding("z", "zoom", "Zoom the inspector", show=False),
+        Binding("y", "copy_event", "Copy the event as JSON", show=False),
+        Binding("Y", "copy_command", "Copy the command that shows it", show=False),
+        Binding("o", "page", "Open the event in the pager", show=False),
+        Binding("b", "back", "Back to where a jump began", show=False),
+        Binding("v", "verdict", "Say what the verdict rests on", show=False),
+        Binding("r", "reload", "Read the file again", show=False),
+        *(
+            Binding(str(key), f"link({key})", f"To linked event {key}", show=False)
+            for key in range(1, _MAX_LINK_KEYS + 1)
+        ),
+        Binding("tab", "app.focus_next", "To the other pane", show=False),
+        Binding("D", "compare", "Compare with a golden", show=False),
+        Binding("A", "app.approvals", "Calls that wait", show=False),
+        Binding("q", "leave", "Back"),
+        Binding("escape", "undo", "Undo the last of search, filter, inspector", show=False),
+    ]
+
+    def __init__(self, path: Path, expression: str = "", at: int | None = None) -> None:
+        super().__init__()
+        self._path = path
+        self._expression = expression
+        self._at = at
+        self._opened: OpenLog | None = None
+        self._place = ("", "")
+        self._quick: list[str] = []
+        self._choice: Scan | None = None
+        self._search: Scan | None = None
+        self._words = ""
+        self._origin = 0
+        self._is_seeking = False
+        self._trouble: Scan | None = None
+        self._tree_version = 0
+        self._is_following = False
+        self._judgement: Judgement | None = None
+        self._verified_share: float | None = None
+        self._known = Beside()
+        self._jumps: list[int] = []
+        self._seen = (0, 0)
+        self._delays: dict[str, Timer] = {}
+        self._problem = ""
+
+    @property
+    def _setting(self) -> Setting:
+        return self.app.setting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key does something: while somebody types, keys are text."""
+        return not (self._is_asked and action in _OWN_ACTIONS)
+
+    @property
+    def _is_asked(self) -> bool:
+        return self.is_mounted and self._prompt.is_open
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="head", markup=False)
+        with Horizontal(id="panes"):
+            yield Timeline(id="timeline")
+            yield Inspector(id="inspector")
+        yield Static("", id="alarm", markup=False)
+        yield Static("", id="status", markup=False)
+        yield Prompt()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._timeline.empty_text = "opening …"
+        self._timeline.is_relative = self.app.choices.relative
+        self._open()
+        self.set_interval(_POLL_SECONDS, self._poll)
+
+    @property
+    def _timeline(self) -> Timeline:
+        return self.query_one(Timeline)
+
+    @property
+    def _inspector(self) -> Inspector:
+        return self.query_one(Inspector)
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self.query_one(Prompt)
+
+    # Opening.
+
+    def _in_thread(self, what: str, work: Callable[[Callable[[], bool]], None]) -> None:
+        """Do something in a thread, in place of what is done there for the same end."""
+
+        def guarded() -> None:
+            worker = get_current_worker()
+            try:
+                work(lambda: worker.is_cancelled)
+            except Cancelled:
+                pass
+            except (CraError, OSError) as error:
+                if not worker.is_cancelled:
+                    self.post_message(Undone(what, error))
+
+        self.run_worker(guarded, group=what, exclusive=True, thread=True)
+
+    def _open(self) -> None:
+        def work(_: Callable[[], bool]) -> None:
+            log = OpenLog(self._path)
+            known = outline(self._path)
+            self.post_message(LogOpened(log, (known.agent or "", known.state(Source().now()))))
+
+        self._in_thread("open", work)
+
+    def on_log_opened(self, message: LogOpened) -> None:
+        is_again = self._opened is not None
+        log = self._opened = message.log
+        self._place = message.place
+        self._seen = self._stamp()
+        self._lower_alarm()
+        self._timeline.empty_text = "the session has no event"
+        here = self._timeline.number if is_again else self._at
+        self._timeline.show(log)
+        self._trouble = self._begin("trouble", parse(_TROUBLE))
+        self._search = None
+        self._apply_filter()
+        if self._words:
+            self._find(self._words)
+        if here is not None:
+            self._timeline.go_to(here)
+        if self.app.choices.tree and log.count <= MAX_TREE:
+            self._order()
+        self._verify()
+        if self._known.places is None:
+            self._in_thread("places", lambda _: self._post(Placed(rule_places(self._setting))))
+        self._tell()
+
+    def _post(self, message: Message) -> None:
+        self.post_message(message)
+
+    def on_undone(self, message: Undone) -> None:
+        words = safe(str(message.error).split("\n")[0])
+        if message.what == "open":
+            self._timeline.empty_text = words
+            self._timeline.refresh()
+            self._raise_alarm(words)
+        elif message.what == "places":
+            self.on_placed(Placed({}))
+        elif message.what == "look":
+            is_notice = isinstance(message.error, NotFound)
+            self._raise_alarm(words, is_notice=is_notice)
+            if not is_notice:
+                self._judgement, self._problem = None, "the file is not what was opened"
+        elif message.what == "verify":
+            self._problem = words
+            self._verified_share = None
+        else:
+            self.notify(words, severity="error")
+        self._tell()
+
+    # The file as it grows.
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return (0, 0)
+        return status.st_ino, status.st_size
+
+    def _poll(self) -> None:
+        log, seen = self._opened, self._stamp()
+        if log is None or seen == self._seen or self.query_one("#alarm").has_class("-raised"):
+            return
+        self._seen = seen
+
+        def work(_: Callable[[], bool]) -> None:
+            self.post_message(Grown(log, look(log)))
+
+        self._in_thread("look", work)
+
+    def on_grown(self, message: Grown) -> None:
+        log = message.log
+        if log is not self._opened or message.count <= log.count:
+            return
+        log.take(message.count)
+        for scan in (self._trouble, self._choice, self._search):
+            if scan is not None:
+                self._go_on(scan)
+        if self._choice is None:
+            self._timeline.grow(None)
+            self._keep_up()
+        self._later("verify", _VERIFY_SECONDS, self._verify)
+        self._tell()
+
+    def _keep_up(self) -> None:
+        if self._is_following and self._timeline.rows:
+            self._timeline.move_to(self._timeline.rows - 1)
+
+    def _raise_alarm(self, words: str, *, is_notice: bool = False) -> None:
+        alarm = self.query_one("#alarm", Static)
+        lead = "notice" if is_notice else "integrity"
+        alarm.update(Content(f"{lead}: {words}  (r reads the file again)"))
+        alarm.set_class(is_notice, "-notice")
+        alarm.add_class("-raised")
+
+    def _lower_alarm(self) -> None:
+        self.query_one("#alarm").remove_class("-raised", "-notice")
+
+    def action_reload(self) -> None:
+        self._timeline.empty_text = "opening …"
+        self._judgement, self._problem = None, ""
+        self._open()
+
+    # Scans.
+
+    def _begin(self, name: str, wanted: Filter) -> Scan:
+        scan = Scan(name, wanted)
+        self._go_on(scan)
+        return scan
+
+    def _go_on(self, scan: Scan) -> None:
+        """Let a scan look at the events that it has not seen."""
+        log = self._opened
+        if log is None or scan.is_running or scan.stop >= log.count:
+            return
+        scan.is_running = True
+        bounds = scan.stop, log.count
+        total = max(1, log.file.end)
+
+        def work(is_cancelled: Callable[[], bool]) -> None:
+            sent, due = 0, time.monotonic() + _REPORT_SECONDS
+
+            def advance(found: array[int], done: int) -> None:
+                nonlocal sent, due
+                if (now := time.monotonic()) >= due:
+                    due = now + _REPORT_SECONDS
+                    self.post_message(Scanned(scan, found[sent:], done / total, None))
+                    sent = len(found)
+
+            found = numbers_of(log, scan.wanted, bounds, is_cancelled, advance)
+            self.post_message(Scanned(scan, found[sent:], 1.0, bounds[1]))
+
+        self._in_thread(scan.name, work)
+
+    def on_scanned(self, message: Scanned) -> None:
+        scan = message.scan
+        if scan not in (self._trouble, self._choice, self._search):
+            return
+        scan.numbers.extend(message.numbers)
+        scan.share = message.share
+        if message.reached is not None:
+            scan.stop, scan.is_running = message.reached, False
+            self._go_on(scan)
+        if scan is self._trouble:
+            self._timeline.troubles = scan.numbers
+        elif scan is self._search:
+            self._timeline.hits = scan.numbers
+            self._seek_first()
+        else:
+            self._take_choice(is_whole=message.reached is not None)
+        self._timeline.refresh()
+        self._tell()
+
+    # Which events are shown.
+
+    def _apply_filter(self) -> None:
+        """Show what the filter and the quick filters choose, if there are any."""
+        parts = [parse(self._expression, Source().now())] if self._expression else []
+        if self._quick:
+            parts.append(either([parse(_QUICK[name]) for name in self._quick]))
+        if not parts:
+            self._choice = None
+            self.workers.cancel_group(self, "choice")
+            self._timeline.choose_rows(None, None)
+            self._order()
+        else:
+            self._choice = Scan("choice", every(parts))
+            self._timeline.empty_text = "looking …"
+            self._timeline.choose_rows(self._choice.numbers, None)
+            self._go_on(self._choice)
+        if self._words:
+            self._find(self._words)
+        self._tell()
+
+    def _take_choice(self, *, is_whole: bool) -> None:
+        assert self._choice is not None
+        was_empty = self._timeline.rows == 0
+        self._timeline.grow(self._choice.numbers)
+        if is_whole:
+            self._timeline.empty_text = "no event fits the filter: escape takes it away"
+            if was_empty and self._at is not None:
+                self._timeline.go_to(self._at)
+            self._order()
+        self._keep_up()
+        if was_empty and self._timeline.rows:
+            self._timeline.move_to(self._timeline.cursor)
+
+    def action_quick(self, name: str) -> None:
+        self._quick = [one for one in _QUICK if (one in self._quick) is not (one == name)]
+        self._apply_filter()
+
+    def action_filter(self) -> None:
+        self._prompt.open(
+            "filter", "filter", self._expression, "type:action.* severity:warn payload.amount>10"
+        )
+
+    def action_tree(self) -> None:
+        log = self._opened
+        if log is not None and log.count > MAX_TREE and not self.app.choices.tree:
+            self.notify(f"a tree is for up to {counted(MAX_TREE, 'event')}", severity="warning")
+            return
+        self.app.choose(tree=not self.app.choices.tree)
+        if self.app.choices.tree:
+            self._order()
+        else:
+            numbers = self._choice.numbers if self._choice is not None else None
+            self._timeline.choose_rows(numbers, None)
+        self._tell()
+
+    def _order(self) -> None:
+        """Put the rows in the order of spans, if that is wanted."""
+        log, choice = self._opened, self._choice
+        if log is None or not self.app.choices.tree or log.count > MAX_TREE:
+            return
+        self._tree_version += 1
+        version, count = self._tree_version, log.count
+        numbers: Sequence[int] | None = choice.numbers[:] if choice is not None else None
+
+        def work(is_cancelled: Callable[[], bool]) -> None:
+            self.post_message(Ordered(tree_of(log, numbers, count, is_cancelled), version))
+
+        self._in_thread("tree", work)
+
+    def on_ordered(self, message: Ordered) -> None:
+        if message.version == self._tree_version and self.app.choices.tree:
+            self._timeline.choose_rows(message.tree.order, message.tree)
+
+    def action_times(self) -> None:
+        self.app.choose(relative=not self.app.choices.relative)
+        self._timeline.is_relative = self.app.choices.relative
+        self._timeline.refresh()
+
+    def action_follow(self) -> None:
+        self._is_following = not self._is_following
+        if self._is_following and self.app.choices.tree:
+            self.action_tree()
+        self._keep_up()
+        self._tell()
+
+    def on_timeline_released(self) -> None:
+        if self._is_following:
+            self._is_following = False
+            self._tell()
+
+    # Search.
+
+    def action_search(self) -> None:
+        self._origin = self._timeline.number or 0
+        self._prompt.open("search", "/", "", "a text in the payload, the type or the actor")
+
+    def _find(self, words: str) -> None:
+        """Look for a text among the events that are shown."""
+        self._words = words
+        self._timeline.hits = ()
+        if not words:
+            self._search = None
+            self.workers.cancel_group(self, "search")
+            self._timeline.refresh()
+            self._tell()
+            return
+        parts = [self._choice.wanted] if self._choice is not None else []
+        self._search = self._begin("search", every([*parts, mentioning(words)]))
+        self._tell()
+
+    def _seek_first(self) -> None:
+        """While somebody types, show the first hit from where they began."""
+        scan = self._search
+        if not self._is_seeking or scan is None or not scan.numbers:
+            return
+        after = _index(scan.numbers, self._origin)
+        if after < len(scan.numbers):
+            self._timeline.go_to(scan.numbers[after])
+            self._is_seeking = False
+        elif scan.stop:
+            self._timeline.go_to(scan.numbers[0])
+            self._is_seeking = False
+
+    def action_hit(self, step: int) -> None:
+        if self._search is None:
+            self.notify("nothing is searched for: / begins a search")
+        elif not self._timeline.seek(self._search.numbers, step):
+            self.notify(f"no event mentions {safe(self._words)}")
+
+    def action_trouble(self, step: int) -> None:
+        scan = self._trouble
+        if scan is None or not self._timeline.seek(scan.numbers, step):
+            self.notify("no event is a warning or an error")
+
+    # What is typed.
+
+    def action_go(self) -> None:
+        self._prompt.open("go", ":", "", "a number, +10, -10, 10:15 or 2026-11-20T10:15")
+
+    def on_prompt_typed(self, message: Prompt.Typed) -> None:
+        if message.purpose == "search":
+            text = message.text
+            self._later("typing", _TYPING_SECONDS, lambda: self._search_as_typed(text))
+        elif message.purpose == "filter":
+            try:
+                parse(message.text, Source().now())
+                self._prompt.say("")
+            except FilterError:
+                pass  # said when it is meant
+
+    def _search_as_typed(self, text: str) -> None:
+        if self._prompt.purpose == "search" and text != self._words:
+            self._is_seeking = True
+            self._find_safely(text)
+
+    def _find_safely(self, text: str) -> bool:
+        try:
+            self._find(text)
+        except FilterError as error:
+            self._prompt.say(safe(error.message))
+            return False
+        return True
+
+    def on_prompt_entered(self, message: Prompt.Entered) -> None:
+        done = {"search": self._enter_search, "filter": self._enter_filter, "go": self._enter_go}
+        if done[message.purpose](message.text):
+            self._close_prompt()
+
+    def _enter_search(self, text: str) -> bool:
+        if text == self._words:
+            return True
+        self._is_seeking = True
+        return self._find_safely(text)
+
+    def _enter_filter(self, text: str) -> bool:
+        try:
+            parse(text, Source().now())
+        except FilterError as error:
+            fix = f"; {error.fix}" if error.fix else ""
+            self._prompt.say(safe(f"{error.message}{fix}"))
+            return False
+        self._expression = text.strip()
+        self._apply_filter()
+        return True
+
+    def _enter_go(self, text: str) -> bool:
+        log = self._opened
+        if log is None or not text.strip():
+            return True
+        try:
+            number = number_at(log, text, self._timeline.number or 0)
+        except (UsageError, OSError) as error:
+            self._prompt.say(safe(str(error)))
+            return False
+        self._jump(number)
+        return True
+
+    def on_prompt_left(self, message: Prompt.Left) -> None:
+        if message.purpose == "search":
+            self._find("")
+            self._timeline.go_to(self._origin)
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        self._prompt.close()
+        self.set_focus(self._timeline)
+        self._tell()
+
+    # The event that is chosen.
+
+    def on_listing_moved(self, message: Listing.Moved) -> None:
+        if message.listing is self._timeline:
+            self._inspect()
+            self._tell()
+
+    def _inspect(self) -> None:
+        log, number = self._opened, self._timeline.number
+        if log is None or number is None:
+            self._inspector.show(None, Beside())
+            return
+        if not self.has_class("-details"):
+            return
+        try:
+            shown = log.event(number)
+        except (CraError, OSError) as error:
+            self._raise_alarm(safe(str(error).split("\n")[0]))
+            return
+        same = self._inspector.shown
+        links = self._inspector.known.links if same and same.line == shown.line else None
+        self._inspector.show(shown, self._known._replace(links=links))
+        if links is None:
+            self._later("links", _LINKS_SECONDS, self._find_links)
+
+    def _find_links(self) -> None:
+        log, shown = self._opened, self._inspector.shown
+        if log is None or shown is None:
+            return
+        if shown.event is None:
+            self.on_linked(Linked(shown.number, []))
+            return
+        event, count = shown.event, log.count
+
+        def work(is_cancelled: Callable[[], bool]) -> None:
+            self.post_message(Linked(shown.number, links_of(log, event, count, is_cancelled)))
+
+        self._in_thread("links", work)
+
+    def on_linked(self, message: Linked) -> None:
+        shown = self._inspector.shown
+        if shown is not None and shown.number == message.number:
+            self._inspector.show(shown, self._known._replace(links=message.links))
+
+    def on_placed(self, message: Placed) -> None:
+        self._known = self._known._replace(places=message.places)
+        self._show_known()
+
+    def _show_known(self) -> None:
+        shown, known = self._inspector.shown, self._inspector.known
+        if shown is not None:
+            self._inspector.show(shown, self._known._replace(links=known.links))
+
+    def on_listing_chosen(self, message: Listing.Chosen) -> None:
+        if message.listing is self._timeline:
+            self.action_inspect()
+
+    def action_inspect(self) -> None:
+        self.add_class("-details")
+        self._inspect()
+        self._inspector.focus()
+
+    def action_details(self) -> None:
+        self.app.choose(details=not self.has_class("-details"))
+        self._arrange()
+        if not self.has_class("-details"):
+            self._timeline.focus()
+        self._inspect()
+
+    def action_zoom(self) -> None:
+        self.add_class("-details")
+        self.toggle_class("-zoomed")
+        self._inspect()
+        (self._inspector if self.has_class("-zoomed") else self._timeline).focus()
+
+    def on_inspector_followed(self, message: Inspector.Followed) -> None:
+        self._jump(message.number)
+
+    def action_link(self, key: int) -> None:
+        links = self._inspector.known.links
+        if not self.has_class("-details"):
+            self.notify("enter shows an event with its linked ones")
+        elif links is None or key > len(links):
+            self.notify(f"no linked event {key}")
+        else:
+            self._jump(links[key - 1].number)
+
+    def _jump(self, number: int) -> None:
+        """Go to an event, even if the filter does not show it."""
+        here = self._timeline.number
+        if here is not None:
+            self._jumps.append(here)
+        self._is_following = False
+        choice = self._choice
+        if choice is not None and not _has(choice.numbers, number):
+            self._expression, self._quick = "", []
+            self._apply_filter()
+            self.notify("the filter is off: it did not show that event")
+        self._timeline.go_to(number)
+
+    def action_back(self) -> None:
+        if self._jumps:
+            self._timeline.go_to(self._jumps.pop())
+        else:
+            self.notify("no jump to go back from")
+
+    def action_compare(self) -> None:
+        self.app.compare_with_golden(self._path)
+
+    # Copies.
+
+    def _event_text(self) -> str | None:
+        """The chosen event as JSON; a line that is none as it is."""
+        log, number = self._opened, self._timeline.number
+        if log is None or number is None:
+            return None
+        line = log.file.line(number)
+        try:
+            return orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
+        except orjson.JSONDecodeError:
+            return line.decode(errors="replace")
+
+    def action_copy_event(self) -> None:
+        text = self._event_text()
+        if text is not None:
+            self.app.copy(text)
+
+    def action_page(self) -> None:
+        text = self._event_text()
+        if text is not None:
+            self.app.page("\n".join(map(safe, text.split("\n"))))
+
+    def action_copy_command(self) -> None:
+        number = self._timeline.number
+        if number is not None:
+            self.app.copy(f"cra trace show {session_id_of(self._path)} --seq {number}")
+
+    def on_inspector_path_wanted(self, message: Inspector.PathWanted) -> None:
+        self.app.copy(message.path)
+
+    # The verdict.
+
+    def _verify(self) -> None:
+        log = self._opened
+        if log is None:
+            return
+        path, setting, total = self._path, self._setting, max(1, log.file.end)
+
+        def work(is_cancelled: Callable[[], bool]) -> None:
+            done, due = 0, time.monotonic() + _REPORT_SECONDS
+
+            def advance(count: int) -> None:
+                nonlocal done, due
+                if is_cancelled():
+                    raise Cancelled
+                done += count
+                if (now := time.monotonic()) >= due:
+                    due = now + _REPORT_SECONDS
+                    self.post_message(Verifying(min(1.0, done / total)))
+
+            judgement = judge(setting, path, advance)
+            self.post_message(Judged(judgement, covered_by(log), None))
+
+        self._verified_share = 0.0
+        self._in_thread("verify", work)
+
+    def on_verifying(self, message: Verifying) -> None:
+        self._verified_share = message.share
+        self._tell()
+
+    def on_judged(self, message: Judged) -> None:
+        self._judgement, self._verified_share, self._problem = message.judgement, None, ""
+        self._known = self._known._replace(coverage=message.coverage)
+        self._show_known()
+        if not message.judgement.is_sound:
+            self._timeline.refresh()
+        self._tell()
+
+    def action_verdict(self) -> None:
+        found = self._judgement
+        if found is None:
+            self.notify(self._problem or "it is being verified")
+            return
+        words = [f"{found.verdict}, {found.level}", safe(f"{found.code} {found.message}").strip()]
+        words.append(f"{counted(found.events, 'event')} in order, {found.covered:,} covered")
+        words.append(f"cra trace verify {session_id_of(self._path)}")
+        severity: Any = "information" if found.is_sound else "error"
+        self.notify("\n".join(filter(None, words)), severity=severity, timeout=15, markup=False)
+        if not found.is_sound and self._opened and found.events < self._opened.count:
+            self._jump(found.events)
+
+    # What is told.
+
+    def _later(self, what: str, seconds: float, act: Callable[[], None]) -> None:
+        """Do something in a while, unless it is asked for again until then."""
+        if what in self._delays:
+            self._delays[what].stop()
+        self._delays[what] = self.set_timer(seconds, act)
+
+    def _tell(self) -> None:
+        if not self.is_mounted:
+            return
+        agent, state = self._place
+        name = session_id_of(self._path)
+        head = [("cra trace  ", "bold $text-primary"), (name, "bold")]
+        head += [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
+        if self._expression:
+            head.append((f"  filter {safe(self._expression)}", "$text-warning"))
+        head += [(f"  only {one}", "$text-warning") for one in self._quick]
+        self.query_one("#head", Static).update(Content.assemble(*head))
+        self.query_one("#status", Static).update(Content.assemble(*self._status()))
+
+    def _status(self) -> list[tuple[str, str]]:
+        timeline, log = self._timeline, self._opened
+        parts = [self._trust()]
+        if log is not None and timeline.rows:
+            shown = f" of {timeline.rows:,} shown" if timeline.rows != log.count else ""
+            place = f"row {timeline.cursor + 1:,}{shown}, " if shown else ""
+            parts.append((f"  {place}event {timeline.number:,} of {log.count:,}", ""))
+        if self._is_following:
+            parts.append(("  FOLLOWS", "bold $text-success"))
+        if self._search is not None:
+            parts.append((f"  {self._hits()}", "$text-primary"))
+        if self._choice is not None and self._choice.is_running:
+            parts.append((f"  filter {self._choice.share:.0%}", "dim"))
+        if timeline.marks:
+            parts.append((f"  {counted(len(timeline.marks), 'mark')}", "dim"))
+        return parts
+
+    def _hits(self) -> str:
+        scan, number = self._search, self._timeline.number
+        assert scan is not None
+        at = None
+        if number is not None and _has(scan.numbers, number):
+            at = _index(scan.numbers, number) + 1
+        place = f"{at:,} of " if at is not None else ""
+        going = f" … {scan.share:.0%}" if scan.is_running else ""
+        return f"{safe(self._words)[:20]}: {place}{counted(len(scan.numbers), 'hit')}{going}"
+
+    def _trust(self) -> tuple[str, str]:
+        found = self._judgement
+        if self._problem:
+            return f"not verified: {self._problem[:40]}", "bold $text-warning"
+        if found is None:
+            share = f" {self._verified_share:.0%}" if self._verified_share else ""
+            return f"verifying{share}", "dim"
+        again = " …" if self._verified_share is not None else ""
+        if found.is_sound:
+            style = "bold $text-success" if found.verdict == "INTACT" else "bold $text-warning"
+            return f"✓ {found.verdict} {found.level}{again}", style
+        return f"✗ {found.verdict} at event {found.events}{again}", "bold $text-error"
+
+    # The screen's own form.
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        width, height = self.app.size
+        is_beside = width >= _SIDE_BY_SIDE
+        self.set_class(is_beside, "-beside")
+        self.set_class(not is_beside, "-below")
+        has_room = is_beside or height >= _HIGH
+        is_used = self._inspector.has_focus
+        self.set_class((has_room and self.app.choices.details) or is_used, "-details")
+        self._inspect()
+
+    def action_leave(self) -> None:
+        self.app.leave()
+
+    def action_undo(self) -> None:
+        """Take back what was done last, one at a time; there is nothing left: leave."""
+        if self.has_class("-zoomed"):
+            self.remove_class("-zoomed")
+            self._timeline.focus()
+        elif self._inspector.has_focus:
+            self._timeline.focus()
+            self.call_after_refresh(self._arrange)
+        elif self._words:
+            self._find("")
+        elif self._expression or self._quick:
+            self._expression, self._quick = "", []
+            self._apply_filter()
+        else:
+            self.app.leave()
+
+    def restyle(self, _: Choices) -> None:
+        self._timeline.refresh()
+
+
+def _index(numbers: array[int], number: int) -> int:
+    return bisect_left(numbers, number)
+
+
+def _has(numbers: array[int], number: int) -> bool:
+    at = _index(numbers, number)
+    return at < len(numbers) and numbers[at] == number
+
+
+_OWN_ACTIONS: Final = frozenset(
+    name.removeprefix("action_") for name in vars(ReaderScreen) if name.startswith("action_")
+)

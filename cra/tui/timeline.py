@@ -1,0 +1,265 @@
+"""The events of a session, one to a row, however many there are."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar, Final
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from cra.errors import CraError
+from cra.tui.listing import Listing, Part, fitted
+from cra.tui.source import OpenLog, Row, Tree, folded
+
+# A shape beside the colour: nothing is said by colour alone.
+_SHAPES: Final = {
+    "debug": ("·", "faint"),
+    "info": ("•", "dim"),
+    "warn": ("▲", "warn"),
+    "error": ("✗", "bad"),
+    "damaged": ("✗", "bad"),
+}
+_UNKNOWN: Final = ("?", "dim")
+# From how many columns on a row has room for what it can do without.
+_WITH_TIME: Final = 48
+_WITH_WHOLE_TYPE: Final = 64
+_WITH_OUTCOME: Final = 84
+_WITH_TOOK: Final = 104
+_TYPE_ROOM: Final = 20
+_NARROW_TYPE_ROOM: Final = 15
+_LEAST_TYPE_ROOM: Final = 12
+_OUTCOME_ROOM: Final = 8
+_TOOK_ROOM: Final = 8
+_CLOCK: Final = slice(11, 19)
+_SINCE_ROOM: Final = 9
+_MAX_INDENT: Final = 8
+
+
+class Timeline(Listing):
+    """Rows of an open log: all, or those that a filter chose, flat or as spans."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Inspect"),
+        Binding("space", "mark", "Mark", show=False),
+        Binding("m", "next_mark(1)", "Next mark", show=False),
+        Binding("M", "next_mark(-1)", "Mark before", show=False),
+        Binding("left", "fold(True)", "Close the span", show=False),
+        Binding("right", "fold(False)", "Open the span", show=False),
+    ]
+
+    class Released(Message):
+        """Somebody went up, and does not want to be taken to the end again."""
+
+    empty_text = "no event"
+
+    def __init__(self, *, id: str | None = None) -> None:  # Textual's own name
+        super().__init__(id=id)
+        self._log: OpenLog | None = None
+        self._start = ""
+        # The numbers of the events that are shown; None: all of them.
+        self._numbers: Sequence[int] | None = None
+        self._version = 0
+        self._tree: Tree | None = None
+        # The positions that the rows have in the whole tree, and the first events of closed spans.
+        self._places: Sequence[int] = ()
+        self._shut: set[int] = set()
+        self.marks: set[int] = set()
+        self.hits: Sequence[int] = ()
+        self.troubles: Sequence[int] = ()
+        self.is_relative = False
+
+    # What a screen says to it.
+
+    def show(self, log: OpenLog) -> None:
+        """Show another log, from its beginning."""
+        self._log = log
+        self._start = log.row(0).time if log.count else ""
+        self.hits = self.troubles = ()
+        self.marks.clear()
+        self._shut.clear()
+        self.choose_rows(None, None)
+
+    def choose_rows(self, numbers: Sequence[int] | None, tree: Tree | None) -> None:
+        """Show these events, near to where the cursor is."""
+        here = self.number
+        self._version += 1
+        self._tree = tree
+        self._numbers = numbers
+        self._fold()
+        self.go_to(here if here is not None else 0)
+
+    def grow(self, numbers: Sequence[int] | None) -> None:
+        """Show the rows that came; those that were there stay as they are."""
+        if self._log is not None and self._tree is None:
+            self._numbers = numbers
+            if numbers is not None:
+                self._version += 1
+            self.resize_to(self._log.count if numbers is None else len(numbers))
+
+    @property
+    def number(self) -> int | None:
+        """The number of the event under the cursor."""
+        return self._number_at(self.cursor) if 0 <= self.cursor < self.rows else None
+
+    def go_to(self, number: int) -> None:
+        """Put the cursor on an event, or on the next one that is shown."""
+        self.move_to(self._row_of(number), middle=True)
+
+    def seek(self, numbers: Sequence[int], step: int) -> bool:
+        """Go to the next or the previous one of some events that is shown; whether there is one."""
+        here = self.number
+        if here is None or not numbers:
+            return False
+        at = bisect_left(numbers, here)
+        at = at + (at < len(numbers) and numbers[at] == here) if step > 0 else at - 1
+        # From the last one to the first, and back.
+        self.go_to(numbers[at % len(numbers)])
+        return True
+
+    # Rows.
+
+    def parts_of(self, row: int, columns: int) -> Iterable[Part]:
+        if self._log is None:
+            return ()
+        try:
+            found = self._log.row(row, self._numbers, self._version)
+        except (CraError, OSError, IndexError) as error:
+            return [(f"  this row cannot be read: {error}", "bad")]
+        return self._parts(row, found, columns)
+
+    def _parts(self, at: int, row: Row, columns: int) -> list[Part]:
+        room = max(3, len(str(self._log.count if self._log else 0)))
+        shape, style = _SHAPES.get(row.severity, _UNKNOWN)
+        is_hit = _holds(self.hits, row.number)
+        parts = [
+            ("◆" if row.number in self.marks else " ", "accent"),
+            (f"{row.number:>{room}} ", "hit" if is_hit else "dim"),
+        ]
+        if columns >= _WITH_TIME:
+            parts.append((self._when(row), "dim"))
+        parts.append((f" {shape} ", style))
+        kind_room = _TYPE_ROOM if columns >= _WITH_WHOLE_TYPE else _NARROW_TYPE_ROOM
+        indent = self._indent(at)
+        if indent:
+            parts.append((indent, "dim"))
+            # Deeper rows take it from the name, so that what follows stays in its column.
+            kind_room = max(_LEAST_TYPE_ROOM, kind_room + 4 - len(indent))
+        kind = row.event_type.removeprefix("carp.")
+        parts.append((fitted(kind, kind_room) + " ", style if style in ("warn", "bad") else ""))
+        if columns >= _WITH_OUTCOME:
+            parts.append((fitted(row.outcome, _OUTCOME_ROOM) + " ", row.style))
+        if columns >= _WITH_TOOK:
+            parts.append((f"{row.took:>{_TOOK_ROOM}} ", "dim"))
+        parts.append((" " + row.summary, "bad" if row.severity == "damaged" else ""))
+        return parts
+
+    def _when(self, row: Row) -> str:
+        if not self.is_relative:
+            return f"{row.time[_CLOCK]:>8}"
+        return f"{_since(self._start, row.time):>{_SINCE_ROOM}}"
+
+    def _indent(self, at: int) -> str:
+        if self._tree is None:
+            return ""
+        place = self._places[at]
+        size = self._tree.sizes.get(place, 1)
+        depth = min(self._tree.depths[place], _MAX_INDENT)
+        sign = " " if size < 2 else "▸" if self._tree.order[place] in self._shut else "▾"
+        return "  " * depth + sign + " "
+
+    def tick_between(self, low: int, high: int) -> str:
+        first, last = self._number_at(low), self._number_at(min(high, self.rows) - 1)
+        if self._tree is not None:
+            return ""
+        for numbers, style in ((self.hits, "accent"), (self.troubles, "bad")):
+            at = bisect_left(numbers, first)
+            if at < len(numbers) and numbers[at] <= last:
+                return style
+        return ""
+
+    def _number_at(self, row: int) -> int:
+        return row if self._numbers is None else int(self._numbers[row])
+
+    def _row_of(self, number: int) -> int:
+        if self._numbers is None:
+            return number
+        if self._tree is None:
+            return min(bisect_left(self._numbers, number), max(0, len(self._numbers) - 1))
+        nearest = min(range(self.rows), key=lambda row: abs(self._number_at(row) - number))
+        return nearest if self.rows else 0
+
+    def _fold(self) -> None:
+        if self._log is None:
+            return
+        if self._tree is not None:
+            self._numbers, self._places = folded(self._tree, self._shut)
+        self.resize_to(self._log.count if self._numbers is None else len(self._numbers))
+
+    # Keys.
+
+    def action_mark(self) -> None:
+        number = self.number
+        if number is not None:
+            self.marks ^= {number}
+            self.action_move(1)
+
+    def action_next_mark(self, step: int) -> None:
+        if not self.seek(sorted(self.marks), step):
+            self.notify("no event is marked: space marks one", severity="warning")
+
+    def action_fold(self, is_shut: bool) -> None:  # a key's own argument
+        number = self.number
+        if self._tree is None or number is None:
+            self.notify("t shows spans as a tree, which left and right close and open")
+            return
+        head = self._head_of(self._places[self.cursor]) if is_shut else number
+        self._shut = self._shut | {head} if is_shut else self._shut - {head}
+        self._version += 1
+        self._fold()
+        self.go_to(head)
+
+    def _head_of(self, place: int) -> int:
+        """The first event of the innermost span around a place in the tree."""
+        assert self._tree is not None
+        sizes = self._tree.sizes
+        around = [at for at, size in sizes.items() if at <= place < at + size and size > 1]
+        return int(self._tree.order[max(around, default=place)])
+
+    def action_move(self, count: int) -> None:
+        super().action_move(count)
+        if count < 0:
+            self.post_message(self.Released())
+
+    def action_page(self, share: float) -> None:
+        super().action_page(share)
+        if share < 0:
+            self.post_message(self.Released())
+
+    def action_first(self) -> None:
+        super().action_first()
+        self.post_message(self.Released())
+
+    def on_mouse_scroll_up(self, _: events.MouseScrollUp) -> None:
+        self.post_message(self.Released())
+
+
+def _holds(numbers: Sequence[int], number: int) -> bool:
+    at = bisect_left(numbers, number)
+    return at < len(numbers) and numbers[at] == number
+
+
+def _since(start: str, moment: str) -> str:
+    """How long after the first event, in seconds or in what is longer."""
+    try:
+        passed = datetime.fromisoformat(moment) - datetime.fromisoformat(start)
+    except ValueError:
+        return "?"
+    seconds = passed.total_seconds()
+    if seconds < 600:
+        return f"+{seconds:.3f}"
+    hours, rest = divmod(int(seconds), 3600)
+    return f"+{hours}:{rest // 60:02}:{rest % 60:02}" if hours < 100 else f"+{hours // 24} d"
