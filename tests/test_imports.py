@@ -86,7 +86,7 @@ ENTRANCES = [
     ("trace show last", 0, LEDGER),
     ("trace tail --help", 0, LEDGER),
     ("trace tui --help", 0, LEDGER),
-    ("trace tui", 2, LEDGER),
+    ("trace tui", 2, LEDGER | {"re2"}),
     ("trace verify last", 0, SIGNED),
     ("trace repair last", 0, SIGNED),
     ("trace export last", 0, LEDGER),
