@@ -14,7 +14,7 @@ import yaml
 
 from cra import Project
 from tests.console import blocks, follow, follow_page, untrue
-from tests.program import ROOT, answer
+from tests.program import ROOT, answer, cra
 
 EXAMPLES = ROOT / "examples"
 ATLASES = sorted(path.parent for path in EXAMPLES.glob("atlases/*/atlas.json"))
@@ -111,6 +111,55 @@ def test_a_project_with_an_example_decides_as_its_goldens_say(
 
     for place in sorted((project / "goldens").iterdir()):
         golden.check(place.name, fail_on="minor")
+
+
+@pytest.fixture
+def two_goldens(tmp_path):
+    """A project with two atlases and a golden of each."""
+    project = added(tmp_path, "hello-world")
+    shutil.copytree(EXAMPLES / "atlases" / "support-desk", project / "support-desk")
+    answer(project, "atlas", "add", "support-desk", "--yes")
+    for name, call in (
+        ("hello-world", ("greeting.say", "-p", "name=World")),
+        ("support-desk", ("ticket.list",)),
+    ):
+        answer(project, "resolve", "--goal", "do it", "--atlas", f"com.example.{name}")
+        answer(project, "execute", *call)
+        answer(project, "session", "end")
+        answer(project, "golden", "record", "last", "--name", name)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("change", "mode", "verdict", "told"),
+    [
+        (("atlas.json", "^[A-Z ]{2,}$", "^W.*$"), "decide", ("different", "breaking"),
+         "the decision flipped: allowed by greetings, now denied by no-shouting"),
+        (("atlas.json", '"minLength": 1', '"maxLength": 3'), "decide", ("different", "breaking"),
+         "greeting.say"),
+        (("greeting.py", "Hello", "Hi"), "execute", ("different", "breaking"),
+         "result is another"),
+        (("greeting.py", "Hello", "Hi"), "decide", ("passed", "minor"),
+         "implementation changed, not run: the code of greeting.say"),
+    ],
+    ids=["a rule", "a schema", "a result", "code"],
+)  # fmt: skip
+def test_the_one_golden_reacts_that_a_change_is_about(two_goldens, change, mode, verdict, told):
+    file, before, after = change
+    changed = two_goldens / "hello-world" / file
+    text = changed.read_text()
+    assert before in text
+    changed.write_text(text.replace(before, after))
+    answer(two_goldens, "atlas", "lock", "--yes")
+
+    found = json.loads(cra(two_goldens, "replay", "--mode", mode, "--json").stdout)["goldens"]
+
+    states = {one["name"]: (one["state"], one["compatibility"]) for one in found}
+    assert states == {
+        "hello-world": verdict,
+        "support-desk": ("passed", "identical"),
+    }
+    assert told in " ".join(one["reason"] for one in found[0]["differences"])
 
 
 WORKFLOWS = {
