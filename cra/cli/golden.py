@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
     from cra.config import Config
 
+# Of a manifest's digest in a table; --json has all of it.
+_SHOWN_DIGITS: Final = 12
 _QUESTION: Final = "accept [a], reject [r], skip [s], details [d], edit [e], quit [q]? "
 
 
@@ -88,7 +90,7 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
     cra golden list
     """
     from cra.replay.check import Settings, check_all
-    from cra.replay.golden import FOLDER, find_manifests
+    from cra.replay.golden import FOLDER, find_manifests, sha256_of
     from cra.replay.manifest import read_manifest
     from cra.replay.writing import pending_of
 
@@ -114,6 +116,7 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
                 "changed": list(report.changed),
                 "pending": waits,
                 "modified": _modified(report.manifest),
+                "digest": sha256_of(report.manifest) or "",
             }
         )
     if as_json:
@@ -129,12 +132,13 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
             row["steps"],
             row["compatibility"] or row["state"],
             row["modified"][:10],
+            row["digest"][:_SHOWN_DIGITS],
             "waits" if row["pending"] else "",
             ", ".join(row["changed"]),
         )
         for row in rows
     ]
-    headers = ("GOLDEN", "STEPS", "VERDICT", "WRITTEN", "REVIEW", "CHANGED SINCE")
+    headers = ("GOLDEN", "STEPS", "VERDICT", "WRITTEN", "DIGEST", "REVIEW", "CHANGED SINCE")
     output.table(table, headers, cut=("CHANGED SINCE",))
 
 

@@ -84,6 +84,8 @@ class ListedGolden(TypedDict):
     pending: bool
     # When the manifest was written.
     modified: str
+    # The SHA-256 of the manifest, which has those of all other files.
+    digest: str
 
 
 class GoldenListAnswer(TypedDict):
