@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,11 @@ _SHOWN = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 class Terminal:
     """`cra` on a terminal of its own, with what it has drawn so far."""
 
-    def __init__(self, place: Path, *arguments: str) -> None:
+    def __init__(self, place: Path, *arguments: str, before: Sequence[str] = ()) -> None:
         self._ours, its = pty.openpty()
         self.drawn = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cra", *arguments],
+            [*before, sys.executable, "-m", "cra", *arguments],
             cwd=place,
             env={
                 **os.environ,
@@ -64,10 +65,15 @@ class Terminal:
         """Take the terminal away."""
         os.close(self._ours)
         self.process.send_signal(signal.SIGHUP)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
 
     def _read(self) -> bool:
-        if not select.select([self._ours], [], [], 0.2)[0]:
+        waiting = select.poll()
+        waiting.register(self._ours, select.POLLIN)
+        if not waiting.poll(200):
             return self.process.poll() is None
         try:
             part = os.read(self._ours, 65_536)
@@ -131,8 +137,9 @@ def test_a_call_that_waits_goes_on_once_it_is_granted_there(place):
     assert (place / "closed").read_text() == "done\n"
 
 
-def test_it_ends_when_its_terminal_goes(place):
-    terminal = Terminal(place, "trace", "tui")
+@pytest.mark.parametrize("before", [(), ("env", "--ignore-signal=HUP")])
+def test_it_ends_when_its_terminal_goes(place, before):
+    terminal = Terminal(place, "trace", "tui", before=before)
     terminal.until("by begun")
 
     assert terminal.hang_up() != 0

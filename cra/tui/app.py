@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -69,6 +71,9 @@ THEMES: Final = (
 )
 
 
+# A program that is not told of a hang-up, under nohup say, does not outlive its terminal either.
+_LOOK_SECONDS: Final = 1.0
+_HUNG_UP: Final = 128 + signal.SIGHUP
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
 
@@ -106,6 +111,8 @@ class TraceApp(App[None]):
 
     def on_mount(self) -> None:
         sys.setswitchinterval(_SWITCH_SECONDS)
+        if not self.is_headless:
+            self.set_interval(_LOOK_SECONDS, self._leave_with_terminal)
         for theme in THEMES:
             self.register_theme(theme)
         known = self.choices.theme in self.available_themes
@@ -114,6 +121,12 @@ class TraceApp(App[None]):
         self.push_screen(SessionsScreen())
         if self._session is not None:
             self.push_screen(ReaderScreen(self._session, self._expression, self._at))
+
+    def _leave_with_terminal(self) -> None:
+        waiting = select.poll()
+        waiting.register(sys.stdin.fileno(), 0)  # a hang-up is told unasked
+        if waiting.poll(0):
+            self.exit(return_code=_HUNG_UP)
 
     def _keep_theme(self, theme: Theme) -> None:
         self.choose(theme=theme.name)
