@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from cra.cli import output
 from cra.replay.compare import TraceDifference
 from cra.replay.differing import MARKS, steps_around, text_of
-from cra.replay.differing import tally as tally  # noqa: PLC0414  # commands print it beside these
 from cra.replay.reading import Trace
 
 if TYPE_CHECKING:

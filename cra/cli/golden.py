@@ -252,8 +252,8 @@ def _ask(pending: Path) -> str:
 
 
 def _show(pending: Path, *, all_of_them: bool) -> None:
-    from cra.cli.differences import show_differences, tally
-    from cra.replay.differing import compare_pending, golden_of
+    from cra.cli.differences import show_differences
+    from cra.replay.differing import compare_pending, golden_of, tally
 
     compared = compare_pending(pending)
     golden = golden_of(pending)

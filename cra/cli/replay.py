@@ -289,7 +289,7 @@ def _show(reports: Sequence[Report], stale: Sequence[str], changed: Sequence[str
 
 def show_reports(reports: Sequence[Report]) -> None:
     """Print a line for each golden, and how those differ that did not pass."""
-    from cra.cli.differences import tally
+    from cra.replay.differing import tally
 
     room = max((len(one.name) for one in reports), default=0)
     for one in reports:

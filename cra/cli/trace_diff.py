@@ -40,9 +40,10 @@ def diff(
       cra trace diff 0190 last
       cra trace diff copy/0190….trace.jsonl last --order strict --json
     """
-    from cra.cli.differences import difference_facts, show_differences, tally
+    from cra.cli.differences import difference_facts, show_differences
     from cra.cli.replay import one_of
     from cra.replay.compare import Order, compare
+    from cra.replay.differing import tally
     from cra.replay.reading import Trace
 
     chosen: Order = one_of(order, get_args(Order), "--order") or "partial"

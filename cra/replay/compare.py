@@ -27,12 +27,6 @@ from cra.replay.rule import FieldRule
 from cra.replay.value import Item, ValueChange, changes, is_lesser, text_of
 
 Compatibility: TypeAlias = Literal["identical", "semantically_equivalent", "minor", "breaking"]
-COMPATIBILITIES: Final[tuple[Compatibility, ...]] = (
-    "identical",
-    "semantically_equivalent",
-    "minor",
-    "breaking",
-)
 DifferenceType: TypeAlias = Literal["changed", "inserted", "removed", "moved", "unverifiable"]
 Significance: TypeAlias = Literal["minor", "breaking"]
 # `partial`: as the module says. `strict`: event by event. The others ask for no order: the same
@@ -268,23 +262,10 @@ class _Comparer:
         self, step: _Step, side: _Side, kind: Literal["inserted", "removed"]
     ) -> TraceDifference:
         """A step that only one of the two has."""
-        decided = step.decision
-        sequence, normal = decided or step.events[0]
+        sequence, normal = step.decision or step.events[0]
         payload = shown(side.detail(sequence).event.get("payload"))
-        said = _said(normal.event_type, payload)
-        is_removed = kind == "removed"
-        return TraceDifference(
-            step.name if is_removed else f"+{step.name}",
-            kind,
-            "minor" if normal.event_type in _DETAILS else "breaking",
-            f"{'missing' if is_removed else 'new'}: {said}",
-            payload if is_removed else None,
-            None if is_removed else payload,
-            normal.event_type,
-            step.action_id,
-            sequence if is_removed else None,
-            None if is_removed else sequence,
-        )
+        path = step.name if kind == "removed" else f"+{step.name}"
+        return _alone(path, kind, (sequence, normal), payload, step.action_id)
 
     # A step that both have.
 
@@ -338,18 +319,9 @@ class _Comparer:
         assert alone is not None
         sequence, normal = alone
         payload = shown(side.detail(sequence).event.get("payload") or {})
-        said = _said(normal.event_type, payload)
-        return TraceDifference(
-            f"{step.name}/{normal.event_type}",
-            "removed" if one is not None else "inserted",
-            "minor" if normal.event_type in _DETAILS else "breaking",
-            f"{'missing' if one is not None else 'new'}: {said}",
-            payload if one is not None else None,
-            None if one is not None else payload,
-            normal.event_type,
-            step.action_id,
-            sequence if one is not None else None,
-            None if one is not None else sequence,
+        path = f"{step.name}/{normal.event_type}"
+        return _alone(
+            path, "removed" if one is not None else "inserted", alone, payload, step.action_id
         )
 
     def _of_same(
@@ -491,6 +463,31 @@ class _Comparer:
         for at, (one, found, step) in enumerate(aligned):
             if at not in kept:
                 yield one, found, step, ranks[found] > at
+
+
+def _alone(
+    path: str,
+    kind: Literal["inserted", "removed"],
+    at: tuple[int, Normal],
+    payload: Any,
+    action_id: str | None,
+) -> TraceDifference:
+    """The difference that something is in one trace alone."""
+    sequence, normal = at
+    is_removed = kind == "removed"
+    said = _said(normal.event_type, payload)
+    return TraceDifference(
+        path,
+        kind,
+        "minor" if normal.event_type in _DETAILS else "breaking",
+        f"{'missing' if is_removed else 'new'}: {said}",
+        payload if is_removed else None,
+        None if is_removed else payload,
+        normal.event_type,
+        action_id,
+        sequence if is_removed else None,
+        None if is_removed else sequence,
+    )
 
 
 def _matched(golden: Sequence[_Step], found: Sequence[_Step]) -> list[tuple[_Step, _Step]]:
