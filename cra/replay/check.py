@@ -46,6 +46,7 @@ from cra.replay.writing import (
     reject,
     save_manifest,
     staged,
+    tidy,
     write_trace,
 )
 
@@ -197,7 +198,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
             found = stack.enter_context(Trace(done.trace, done.replaced))
             compared = compare(trace, found, manifest.nondeterminism, order)
             now = marks_of(root, snapshot, manifest.actions)
-            placed = (_placed(one, snapshot) for one in compared.differences)
+            placed = _placed(compared.differences, snapshot)
             differences = [*_told(placed, done, manifest, trace)]
             if mode == "decide":
                 differences += _of_code(manifest, now)
@@ -230,6 +231,7 @@ def _written(
     pending = pending_of(folder)
     if pending.exists():
         reject(pending)
+    tidy(folder)
     differs = report.compatibility in ("minor", "breaking")
     if not differs and not (settings.refreshes and report.changed):
         return report
@@ -323,15 +325,19 @@ def _of_comparison(
     )
 
 
-def _placed(difference: TraceDifference, snapshot: Snapshot) -> TraceDifference:
-    """A difference, with the place of the rule that decides otherwise now."""
+def _placed(
+    differences: Iterable[TraceDifference], snapshot: Snapshot
+) -> Iterator[TraceDifference]:
+    """The differences, with the place of the rule where one decides otherwise now."""
     rules = [*snapshot.policies, *(rule for atlas in snapshot.atlases for rule in atlas.policies)]
-    found = (rule for rule in rules if rule.policy_id == difference.policy_id)
-    rule = next(found, None)
-    if rule is None:
-        return difference
-    place = where_written(snapshot, rule.origin)
-    return replace(difference, reason=f"{difference.reason} ({place})")
+    by_id = {rule.policy_id: rule for rule in rules}
+    for difference in differences:
+        rule = by_id.get(difference.policy_id or "")
+        if rule is None:
+            yield difference
+        else:
+            place = where_written(snapshot, rule.origin)
+            yield replace(difference, reason=f"{difference.reason} ({place})")
 
 
 def _told(

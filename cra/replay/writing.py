@@ -123,11 +123,7 @@ def staged(target: Path) -> Iterator[Path]:
     folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with ExitStack() as stack:
         with _alone(target.parent):
-            for left in target.parent.glob(f".{escape(target.name)}.*.tmp"):
-                # Whoever works on it may take it away just now.
-                with suppress(FileNotFoundError), _held(left) as is_free:
-                    if is_free:
-                        shutil.rmtree(left, ignore_errors=True)
+            _sweep(target)
             folder.mkdir()
             stack.enter_context(_held(folder))
         try:
@@ -222,6 +218,28 @@ def _held(folder: Path) -> Iterator[bool]:
         yield is_free
     finally:
         os.close(descriptor)
+
+
+def _sweep(target: Path) -> None:
+    """Take away the staging directories of a golden that nobody holds."""
+    for left in target.parent.glob(f".{escape(target.name)}.*.tmp"):
+        # Whoever works on it may take it away just now.
+        with suppress(FileNotFoundError), _held(left) as is_free:
+            if is_free:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def tidy(golden: Path) -> None:
+    """Take away what a process that was killed while it wrote or accepted has left."""
+    with _alone(golden.parent):
+        _sweep(golden)
+        _sweep(pending_of(golden))
+        named = _named_in(golden)
+        for path in sorted(golden.rglob("*")) if named else ():
+            uri = path.relative_to(golden).as_posix()
+            is_ours = uri.endswith((SUFFIX, ".checkpoint")) or uri.startswith("blobs/")
+            if is_ours and uri not in named and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def _named_in(target: Path) -> set[str]:
