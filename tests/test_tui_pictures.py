@@ -71,6 +71,12 @@ def test_a_denied_call_without_colour(picture, desk, monkeypatch):
     assert drawn(reading(desk, at=5), words="── linked") == picture
 
 
+def test_a_waterfall_of_spans(picture, desk, ledger):
+    remember(ledger.parent / "state", Choices(tree=True, bars=True, details=False))
+
+    assert drawn(reading(desk, at=7), words="✓ INTACT") == picture
+
+
 def test_an_inspector_on_a_small_screen(picture, desk):
     assert drawn(reading(desk, at=7), "enter", size=SMALL, words="── linked") == picture
 

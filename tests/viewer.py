@@ -33,11 +33,14 @@ def setting_of(
     return Setting(directory, state, Trust(), Memory(None), environ, "kim", project, root)
 
 
-def viewed(app: TraceApp, script: Script, size: tuple[int, int] = WIDE) -> Any:
-    """What a script comes to that presses keys in the viewer."""
+def viewed(
+    app: TraceApp, script: Script, size: tuple[int, int] = WIDE, *, notifies: bool = False
+) -> Any:
+    """What a script comes to that presses keys in the viewer, which may tell of something over its
+    lower right corner."""
 
     async def driven() -> Any:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notifies) as pilot:
             await settled(pilot)
             return await script(pilot)
 

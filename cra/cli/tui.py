@@ -29,6 +29,10 @@ def tui(
         ),
     ] = None,
     filter_text: FilterText = None,
+    mouse: Annotated[
+        bool | None,
+        typer.Option("--mouse/--no-mouse", help="Leave it to the terminal; the next time as well."),
+    ] = None,
     at: Annotated[
         int | None,
         typer.Option("--at", metavar="SEQ", parser=at_least(0), help="Begin at this event."),
@@ -72,8 +76,8 @@ def tui(
         config.project if has_project else None,
         len(os.sched_getaffinity(0)),
     )
-    code = run(TraceApp(setting, path, expression=filter_text or "", at=at))
-    return ExitCode(code)
+    app = TraceApp(setting, path, expression=filter_text or "", at=at, has_mouse=mouse)
+    return ExitCode(run(app))
 
 
 def _require_terminal() -> None:

@@ -31,7 +31,8 @@ _CHUNK: Final = 1 << 18
 class LedgerFile:
     """A session's file or the journal's, open for reading while others may write to it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reads: bool = True) -> None:
+        """Open a file, and look at what is in it now or only once somebody asks for it."""
         self.path = path
         # How many complete lines there are, and where the last of them ends.
         self.count = 0
@@ -40,7 +41,8 @@ class LedgerFile:
         self._before = array("Q", [0])
         self._fd = files.open_for_reading(path)
         try:
-            self.refresh()
+            if reads:
+                self.refresh()
         except BaseException:
             self.close()
             raise
@@ -54,10 +56,11 @@ class LedgerFile:
     def close(self) -> None:
         os.close(self._fd)
 
-    def refresh(self) -> int:
+    def refresh(self, advance: Callable[[int], None] | None = None) -> int:
         """Take in what was appended since, and return the count.
 
-        Raises IntegrityError if the file shrank, or if its path leads to another file or to none.
+        `advance` is told up to which byte it is; what is counted until then can be read. Raises
+        IntegrityError if the file shrank, or if its path leads to another file or to none.
         """
         status = os.fstat(self._fd)
         try:
@@ -69,11 +72,15 @@ class LedgerFile:
         if status.st_size < self.end:
             raise shrunk(self.path, self.end, status.st_size)
         position = self.end
-        while data := os.pread(self._fd, READ_SIZE - position % BLOCK, position):
-            self._count(data, position)
-            position += len(data)
-        # Blocks behind the last line are counted again: what is in them may be rolled back.
-        del self._before[self.end // BLOCK + 1 :]
+        try:
+            while data := os.pread(self._fd, READ_SIZE - position % BLOCK, position):
+                self._count(data, position)
+                position += len(data)
+                if advance is not None:
+                    advance(position)
+        finally:
+            # Blocks behind the last line are counted again: what is in them may be rolled back.
+            del self._before[self.end // BLOCK + 1 :]
         return self.count
 
     def line(self, sequence: int) -> bytes:

@@ -7,8 +7,9 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 
 from textual.app import App, SuspendNotSupported, SystemCommand
@@ -18,6 +19,8 @@ from textual.theme import Theme
 
 from cra.errors import NotFound
 from cra.ledger.index import session_id_of
+from cra.ledger.source import Source
+from cra.printable import safe
 from cra.tui.browser import SessionsScreen
 from cra.tui.clipboard import copy
 from cra.tui.helping import HelpScreen
@@ -92,6 +95,7 @@ class TraceApp(App[None]):
     Screen { background: $background; }
     ModalScreen { background: $background 70%; }
     Footer { background: $surface; }
+    Screen > #head, Screen > #status { height: 1; padding: 0 1; background: $surface; }
     """
 
     def __init__(
@@ -101,10 +105,13 @@ class TraceApp(App[None]):
         *,
         expression: str = "",
         at: int | None = None,
+        has_mouse: bool | None = None,
     ) -> None:
         super().__init__()
         self.setting = setting
         self.choices = recall(setting.state)
+        if has_mouse is not None:
+            self.choose(mouse=has_mouse)
         self._session = session
         self._expression = expression
         self._at = at
@@ -118,8 +125,9 @@ class TraceApp(App[None]):
         known = self.choices.theme in self.available_themes
         self.theme = self.choices.theme if known else THEMES[0].name
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        self.push_screen(SessionsScreen())
-        if self._session is not None:
+        if self._session is None:
+            self.push_screen(SessionsScreen())
+        else:
             self.push_screen(ReaderScreen(self._session, self._expression, self._at))
 
     def _leave_with_terminal(self) -> None:
@@ -187,11 +195,13 @@ class TraceApp(App[None]):
             self.push_screen(ReviewScreen(root / FOLDER))
 
     def leave(self) -> None:
-        """Leave the screen; the program with the last one."""
+        """Leave the screen; the program with the list of sessions."""
         if len(self.screen_stack) > 2:
             self.pop_screen()
-        else:
+        elif isinstance(self.screen, SessionsScreen):
             self.exit()
+        else:
+            self.switch_screen(SessionsScreen())
 
     def action_leave(self) -> None:
         self.leave()
@@ -207,12 +217,47 @@ class TraceApp(App[None]):
 
     def page(self, text: str) -> None:
         """Show a text in the user's pager, on the screen that was there before."""
-        words = shlex.split(self.setting.environ.get("PAGER") or "less")
+        self._run_outside(self.setting.environ.get("PAGER") or "less", "PAGER", (), text.encode())
+
+    def edit(self, text: str, name: str) -> None:
+        """Open a copy of a text in the user's editor; what is done to it there is not kept."""
+        environ = self.setting.environ
+        editor = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+        with TemporaryDirectory(prefix="cra-") as folder:
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8")
+            self._run_outside(editor, "EDITOR", (str(path),), None)
+
+    def _run_outside(
+        self, command: str, name: str, arguments: Sequence[str], given: bytes | None
+    ) -> None:
+        """Run a program that the user names, on the screen that was there before."""
         try:
             with self.suspend():
-                subprocess.run(words, input=text.encode(), check=False)
-        except (OSError, SuspendNotSupported) as error:
-            self.notify(f"no pager: {error}", severity="error")
+                subprocess.run([*shlex.split(command), *arguments], input=given, check=False)
+        except (OSError, ValueError, SuspendNotSupported) as error:
+            told = f"{command} cannot be run, {error}: set {name}"
+            self.notify(safe(told), severity="error", timeout=10)
+
+    def _write_picture(self) -> None:
+        self._write_screen("svg", self.export_screenshot())
+
+    def _write_text(self) -> None:
+        # Nothing public has the lines of a screen.
+        strips = self.screen._compositor.render_strips()  # noqa: SLF001
+        lines = (strip.text.rstrip() for strip in strips)
+        self._write_screen("txt", "\n".join(lines) + "\n")
+
+    def _write_screen(self, suffix: str, text: str) -> None:
+        moment = Source().now()[:19].replace(":", "")
+        path = Path(f"cra-trace-{moment}.{suffix}")
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            self.notify(f"not written: {error.strerror}: {path}", severity="error")
+        else:
+            self.notify(f"written: {path}")
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
@@ -225,7 +270,9 @@ class TraceApp(App[None]):
         self.notify(self.theme, timeout=2)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)
+        yield from (one for one in super().get_system_commands(screen) if one.title != "Screenshot")
+        yield SystemCommand("Picture", "Write the screen here as SVG", self._write_picture)
+        yield SystemCommand("Text", "Write the screen here as text", self._write_text)
         yield SystemCommand("Help", "The keys that work here", self.action_help)
         for active in screen.active_bindings.values():
             binding = active.binding
@@ -241,5 +288,5 @@ class TraceApp(App[None]):
 
 def run(app: TraceApp) -> int:
     """Run the viewer until somebody leaves it. Returns the exit code."""
-    app.run()
+    app.run(mouse=app.choices.mouse)
     return app.return_code or 0

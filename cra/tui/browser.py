@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 from textual.worker import get_current_worker
 
@@ -17,7 +16,7 @@ from cra.errors import CraError
 from cra.ledger.source import Source
 from cra.printable import safe
 from cra.tui.listing import Listing
-from cra.tui.prompt import Prompt
+from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.sessions import ORDERS, Glance, SessionList, arranged, heading_of, survey
 
 if TYPE_CHECKING:
@@ -51,16 +50,14 @@ class LedgerJudged(Message):
         self.is_sound = is_sound
 
 
-class SessionsScreen(Screen[None]):
+class SessionsScreen(PromptedScreen):
     """All sessions, with what is known of each."""
 
     app: TraceApp
 
     CSS = """
-    SessionsScreen > #head { height: 1; padding: 0 1; background: $surface; }
     SessionsScreen > #columns { height: 1; color: $text-primary; }
     SessionsScreen > SessionList { height: 1fr; }
-    SessionsScreen > #status { height: 1; padding: 0 1; background: $surface; }
     """
     AUTO_FOCUS = "SessionList"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -84,14 +81,6 @@ class SessionsScreen(Screen[None]):
         self._verdict: LedgerJudged | None = None
         self._is_verifying = False
         self._wrong = ""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Whether a key does something: while somebody types, keys are text."""
-        return not (self._is_asked and action in _OWN_ACTIONS)
-
-    @property
-    def _is_asked(self) -> bool:
-        return self.is_mounted and self._prompt.is_open
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -243,10 +232,6 @@ class SessionsScreen(Screen[None]):
     def action_search(self) -> None:
         self._prompt.open("find", "/", self._words, "words of the id, the agent or the goal")
 
-    @property
-    def _prompt(self) -> Prompt:
-        return self.query_one(Prompt)
-
     def on_prompt_typed(self, message: Prompt.Typed) -> None:
         self._words = message.text
         self._arrange()
@@ -296,8 +281,3 @@ class SessionsScreen(Screen[None]):
             style = "$text-success" if found.verdict.startswith("INTACT") else "$text-warning"
             return f"✓ {found.verdict}", f"bold {style}"
         return f"✗ {found.verdict}", "bold $text-error"
-
-
-_OWN_ACTIONS: Final = frozenset(
-    name.removeprefix("action_") for name in vars(SessionsScreen) if name.startswith("action_")
-)

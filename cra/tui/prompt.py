@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import ClassVar, Final, TypeAlias
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.screen import Screen
+from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 _MAX_HISTORY: Final = 50
+
+# What a text that is being typed is probably going to be.
+Complete: TypeAlias = Callable[[str], str | None]
 
 
 class Prompt(Vertical):
@@ -28,6 +34,7 @@ class Prompt(Vertical):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave it", show=False),
+        Binding("tab", "complete", "Take what is proposed", show=False),
         Binding("up", "recall(-1)", "What was typed before", show=False),
         Binding("down", "recall(1)", "What was typed after", show=False),
     ]
@@ -58,6 +65,7 @@ class Prompt(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self.purpose = ""
+        self._suggester = _Proposing()
         self._history: dict[str, list[str]] = {}
         self._place = 0
 
@@ -65,7 +73,7 @@ class Prompt(Vertical):
         yield Static("", id="wrong", markup=False)
         with Horizontal():
             yield Static("", id="label", markup=False)
-            yield Input(compact=True, select_on_focus=False, id="line")
+            yield Input(compact=True, select_on_focus=False, id="line", suggester=self._suggester)
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
@@ -75,9 +83,17 @@ class Prompt(Vertical):
     def is_open(self) -> bool:
         return bool(self.purpose)
 
-    def open(self, purpose: str, label: str, text: str = "", hint: str = "") -> None:
+    def open(
+        self,
+        purpose: str,
+        label: str,
+        text: str = "",
+        hint: str = "",
+        complete: Complete | None = None,
+    ) -> None:
         """Ask for a text."""
         self.purpose = purpose
+        self._suggester.complete = complete
         self._place = len(self._history.get(purpose, ()))
         self.query_one("#label", Static).update(label)
         self.say("")
@@ -115,6 +131,11 @@ class Prompt(Vertical):
             del known[:-_MAX_HISTORY]
         self.post_message(self.Entered(self.purpose, event.value))
 
+    def action_complete(self) -> None:
+        line = self.query_one(Input)
+        line.action_end()
+        line.action_cursor_right()
+
     def action_leave(self) -> None:
         self.post_message(self.Left(self.purpose))
 
@@ -124,3 +145,25 @@ class Prompt(Vertical):
         line = self.query_one(Input)
         line.value = known[self._place] if self._place < len(known) else ""
         line.cursor_position = len(line.value)
+
+
+class _Proposing(Suggester):
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self.complete: Complete | None = None
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return self.complete(value) if self.complete is not None else None
+
+
+class PromptedScreen(Screen[None]):
+    """A screen in which somebody types now and then: meanwhile its keys are text."""
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self.query_one(Prompt)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key does something."""
+        is_asked = self.is_mounted and self._prompt.is_open
+        return not (is_asked and f"action_{action}" in vars(type(self)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -15,150 +14,60 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
-from textual.worker import get_current_worker
 
-from cra.amount import counted
+from cra.amount import counted, duration
 from cra.errors import CraError, FilterError, NotFound, UsageError
-from cra.ledger.filter import Filter, either, every, mentioning, parse
+from cra.ledger.filter import every, mentioning, parse
 from cra.ledger.index import session_id_of
-from cra.ledger.outline import Coverage, outline
 from cra.ledger.source import Source
 from cra.printable import safe
+from cra.tui.background import (
+    Background,
+    Grown,
+    Judged,
+    Linked,
+    LogOpened,
+    Ordered,
+    Placed,
+    Scan,
+    Scanned,
+    Undone,
+    Verifying,
+)
 from cra.tui.inspector import Beside, Inspector
 from cra.tui.listing import Listing
-from cra.tui.prompt import Prompt
-from cra.tui.setting import Choices, Setting
-from cra.tui.source import (
-    MAX_TREE,
-    Cancelled,
-    Judgement,
-    Link,
-    OpenLog,
-    Tree,
-    covered_by,
-    judge,
-    links_of,
-    look,
-    number_at,
-    numbers_of,
-    rule_places,
-    tree_of,
-)
-from cra.tui.timeline import Timeline
+from cra.tui.narrowing import KINDS, Narrowing, Quick, completed, of_action, of_span
+from cra.tui.prompt import Prompt, PromptedScreen
+from cra.tui.source import MAX_TREE, Judgement, OpenLog, number_at
+from cra.tui.timeline import WITH_BARS, Timeline
 
 if TYPE_CHECKING:
+    from cra.ledger.chain import Event
     from cra.tui.app import TraceApp
 
 _POLL_SECONDS: Final = 0.1
-_REPORT_SECONDS: Final = 0.1
 _TYPING_SECONDS: Final = 0.12
 _LINKS_SECONDS: Final = 0.15
 # How long after the file has grown it is verified again.
 _VERIFY_SECONDS: Final = 1.5
+# A tree is made again as the file grows, but most of the time is for other things.
+_ORDER_SECONDS: Final = 0.3
+_ORDER_SHARE: Final = 8
 # From how many columns on the inspector stands beside the events, and from how many lines below.
 _SIDE_BY_SIDE: Final = 110
 _HIGH: Final = 34
-_QUICK: Final = {
-    "errors": "severity:error",
-    "denials": "type:action.denied",
-    "approvals": "type:approval.*",
-}
 _TROUBLE: Final = "severity:warn"
 _MAX_LINK_KEYS: Final = 9
 
 
-class LogOpened(Message):
-    def __init__(self, log: OpenLog, place: tuple[str, str]) -> None:
-        super().__init__()
-        self.log = log
-        self.place = place
-
-
-class Undone(Message):
-    """Something that was begun came to nothing, and why."""
-
-    def __init__(self, what: str, error: Exception) -> None:
-        super().__init__()
-        self.what = what
-        self.error = error
-
-
-class Grown(Message):
-    def __init__(self, log: OpenLog, count: int) -> None:
-        super().__init__()
-        self.log = log
-        self.count = count
-
-
-class Scanned(Message):
-    """What a scan found since it said so last."""
-
-    def __init__(self, scan: Scan, numbers: array[int], share: float, stop: int | None) -> None:
-        super().__init__()
-        self.scan = scan
-        self.numbers = numbers
-        self.share = share
-        # Up to where it has looked, once it is there.
-        self.reached = stop
-
-
-class Judged(Message):
-    def __init__(self, judgement: Judgement, coverage: Coverage, share: float | None) -> None:
-        super().__init__()
-        self.judgement = judgement
-        self.coverage = coverage
-        self.share = share
-
-
-class Verifying(Message):
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-
-class Linked(Message):
-    def __init__(self, number: int, links: list[Link]) -> None:
-        super().__init__()
-        self.number = number
-        self.links = links
-
-
-class Placed(Message):
-    def __init__(self, places: dict[str, str]) -> None:
-        super().__init__()
-        self.places = places
-
-
-class Ordered(Message):
-    def __init__(self, tree: Tree, version: int) -> None:
-        super().__init__()
-        self.tree = tree
-        self.version = version
-
-
-class Scan:
-    """A question that is asked of all events, and of those that come: where a filter holds."""
-
-    def __init__(self, name: str, wanted: Filter) -> None:
-        self.name = name
-        self.wanted = wanted
-        self.numbers: array[int] = array("Q")
-        self.stop = 0
-        self.share = 0.0
-        self.is_running = False
-
-
-class ReaderScreen(Screen[None]):
+class ReaderScreen(PromptedScreen):
     """The events of a session, with an inspector."""
 
     app: TraceApp
 
     CSS = """
-    ReaderScreen > #head { height: 1; padding: 0 1; background: $surface; }
     ReaderScreen > #alarm {
         height: auto; max-height: 3; padding: 0 1; display: none;
         background: $error; color: $background; text-style: bold;
@@ -166,7 +75,6 @@ class ReaderScreen(Screen[None]):
     ReaderScreen > #alarm.-raised { display: block; }
     ReaderScreen > #alarm.-notice { background: $warning; }
     ReaderScreen > #panes { height: 1fr; }
-    ReaderScreen > #status { height: 1; padding: 0 1; background: $surface; }
     ReaderScreen Timeline { width: 1fr; height: 1fr; }
     ReaderScreen Inspector { display: none; }
     ReaderScreen.-details Inspector { display: block; }
@@ -185,6 +93,16 @@ class ReaderScreen(Screen[None]):
         Binding("e", "quick('errors')", "Errors"),
         Binding("d", "quick('denials')", "Denials"),
         Binding("a", "quick('approvals')", "Approvals", show=False),
+        Binding("c", "only_action", "Only this action", show=False),
+        Binding("s", "only_span", "Only this span", show=False),
+        Binding(
+            "exclamation_mark",
+            "invert",
+            "Turn the last of these round",
+            key_display="!",
+            show=False,
+        ),
+        Binding("0", "all", "All events again", show=False),
         Binding("right_square_bracket", "trouble(1)", "Next trouble", key_display="]", show=False),
         Binding(
             "left_square_bracket", "trouble(-1)", "Trouble before", key_display="[", show=False
@@ -193,11 +111,13 @@ class ReaderScreen(Screen[None]):
         Binding("F", "follow", "Follow"),
         Binding("t", "tree", "Spans", show=False),
         Binding("T", "times", "Relative times", show=False),
+        Binding("w", "bars", "Waterfall of durations", show=False),
         Binding("i", "details", "Show or hide the inspector", show=False),
         Binding("z", "zoom", "Zoom the inspector", show=False),
         Binding("y", "copy_event", "Copy the event as JSON", show=False),
         Binding("Y", "copy_command", "Copy the command that shows it", show=False),
         Binding("o", "page", "Open the event in the pager", show=False),
+        Binding("E", "edit", "Open the event in the editor", show=False),
         Binding("b", "back", "Back to where a jump began", show=False),
         Binding("v", "verdict", "Say what the verdict rests on", show=False),
         Binding("r", "reload", "Read the file again", show=False),
@@ -215,11 +135,13 @@ class ReaderScreen(Screen[None]):
     def __init__(self, path: Path, expression: str = "", at: int | None = None) -> None:
         super().__init__()
         self._path = path
-        self._expression = expression
+        self._narrowing = Narrowing(expression)
+        # Where to go once it is there.
         self._at = at
         self._opened: OpenLog | None = None
         self._place = ("", "")
-        self._quick: list[str] = []
+        # Up to which byte the lines are counted; None: to the end.
+        self._position: int | None = 0
         self._choice: Scan | None = None
         self._search: Scan | None = None
         self._words = ""
@@ -227,26 +149,16 @@ class ReaderScreen(Screen[None]):
         self._is_seeking = False
         self._trouble: Scan | None = None
         self._tree_version = 0
+        self._ordered = (0, 0.0)
         self._is_following = False
         self._judgement: Judgement | None = None
         self._verified_share: float | None = None
         self._known = Beside()
+        self._actions: Sequence[str] = ()
         self._jumps: list[int] = []
         self._seen = (0, 0)
         self._delays: dict[str, Timer] = {}
         self._problem = ""
-
-    @property
-    def _setting(self) -> Setting:
-        return self.app.setting
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Whether a key does something: while somebody types, keys are text."""
-        return not (self._is_asked and action in _OWN_ACTIONS)
-
-    @property
-    def _is_asked(self) -> bool:
-        return self.is_mounted and self._prompt.is_open
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -259,9 +171,11 @@ class ReaderScreen(Screen[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self._background = Background(self, self.app.setting, self._path)
         self._timeline.empty_text = "opening …"
         self._timeline.is_relative = self.app.choices.relative
-        self._open()
+        self._timeline.has_bars = self.app.choices.bars
+        self._background.open()
         self.set_interval(_POLL_SECONDS, self._poll)
 
     @property
@@ -272,60 +186,33 @@ class ReaderScreen(Screen[None]):
     def _inspector(self) -> Inspector:
         return self.query_one(Inspector)
 
-    @property
-    def _prompt(self) -> Prompt:
-        return self.query_one(Prompt)
-
     # Opening.
 
-    def _in_thread(self, what: str, work: Callable[[Callable[[], bool]], None]) -> None:
-        """Do something in a thread, in place of what is done there for the same end."""
-
-        def guarded() -> None:
-            worker = get_current_worker()
-            try:
-                work(lambda: worker.is_cancelled)
-            except Cancelled:
-                pass
-            except (CraError, OSError) as error:
-                if not worker.is_cancelled:
-                    self.post_message(Undone(what, error))
-
-        self.run_worker(guarded, group=what, exclusive=True, thread=True)
-
-    def _open(self) -> None:
-        def work(_: Callable[[], bool]) -> None:
-            log = OpenLog(self._path)
-            known = outline(self._path)
-            self.post_message(LogOpened(log, (known.agent or "", known.state(Source().now()))))
-
-        self._in_thread("open", work)
-
     def on_log_opened(self, message: LogOpened) -> None:
-        is_again = self._opened is not None
-        log = self._opened = message.log
-        self._place = message.place
+        if self._opened is not None:
+            self._at = self._timeline.number
+        self._opened = message.log
+        self._place = (message.agent, message.state)
+        self._position = 0
         self._seen = self._stamp()
         self._lower_alarm()
-        self._timeline.empty_text = "the session has no event"
-        here = self._timeline.number if is_again else self._at
-        self._timeline.show(log)
-        self._trouble = self._begin("trouble", parse(_TROUBLE))
+        self._trouble = Scan("trouble", parse(_TROUBLE))
         self._search = None
+        self._timeline.show(message.log)
         self._apply_filter()
-        if self._words:
-            self._find(self._words)
-        if here is not None:
-            self._timeline.go_to(here)
-        if self.app.choices.tree and log.count <= MAX_TREE:
-            self._order()
+
+    def _begin(self) -> None:
+        """All lines are counted: see what is in them."""
+        if self._choice is None:
+            self._timeline.empty_text = "the session has no event"
+            if self._at is not None:
+                self._timeline.go_to(self._at)
+        self._go_on()
+        self._order()
         self._verify()
         if self._known.places is None:
-            self._in_thread("places", lambda _: self._post(Placed(rule_places(self._setting))))
+            self._background.find_places()
         self._tell()
-
-    def _post(self, message: Message) -> None:
-        self.post_message(message)
 
     def on_undone(self, message: Undone) -> None:
         words = safe(str(message.error).split("\n")[0])
@@ -334,7 +221,7 @@ class ReaderScreen(Screen[None]):
             self._timeline.refresh()
             self._raise_alarm(words)
         elif message.what == "places":
-            self.on_placed(Placed({}))
+            self.on_placed(Placed({}, ()))
         elif message.what == "look":
             is_notice = isinstance(message.error, NotFound)
             self._raise_alarm(words, is_notice=is_notice)
@@ -358,32 +245,46 @@ class ReaderScreen(Screen[None]):
 
     def _poll(self) -> None:
         log, seen = self._opened, self._stamp()
-        if log is None or seen == self._seen or self.query_one("#alarm").has_class("-raised"):
+        if (
+            log is None
+            or self._position is not None
+            or seen == self._seen
+            or self.query_one("#alarm").has_class("-raised")
+        ):
             return
         self._seen = seen
-
-        def work(_: Callable[[], bool]) -> None:
-            self.post_message(Grown(log, look(log)))
-
-        self._in_thread("look", work)
+        self._background.look(log)
 
     def on_grown(self, message: Grown) -> None:
         log = message.log
-        if log is not self._opened or message.count <= log.count:
+        if log is not self._opened:
             return
-        log.take(message.count)
-        for scan in (self._trouble, self._choice, self._search):
-            if scan is not None:
-                self._go_on(scan)
-        if self._choice is None:
+        is_new, is_first = message.count > log.count, self._position is not None
+        was_last = is_first and 0 < self._timeline.cursor == self._timeline.rows - 1
+        if is_new:
+            log.take(message.count)
+        if is_new and self._timeline.has_tree and not self._has_tree:
+            self._show_flat()
+        elif is_new and self._choice is None:
             self._timeline.grow(None)
+            # Somebody went to the end before that was known.
+            if was_last:
+                self._timeline.move_to(self._timeline.rows - 1)
+        if is_first:
+            self._position = message.position
+            if message.position is None:
+                self._begin()
+        elif is_new:
+            self._go_on()
+            if self._choice is None:
+                self._order_soon()
             self._keep_up()
-        self._later("verify", _VERIFY_SECONDS, self._verify)
+            self._later("verify", _VERIFY_SECONDS, self._verify)
         self._tell()
 
     def _keep_up(self) -> None:
-        if self._is_following and self._timeline.rows:
-            self._timeline.move_to(self._timeline.rows - 1)
+        if self._is_following:
+            self._timeline.to_newest()
 
     def _raise_alarm(self, words: str, *, is_notice: bool = False) -> None:
         alarm = self.query_one("#alarm", Static)
@@ -398,55 +299,34 @@ class ReaderScreen(Screen[None]):
     def action_reload(self) -> None:
         self._timeline.empty_text = "opening …"
         self._judgement, self._problem = None, ""
-        self._open()
+        self._background.open()
 
     # Scans.
 
-    def _begin(self, name: str, wanted: Filter) -> Scan:
-        scan = Scan(name, wanted)
-        self._go_on(scan)
-        return scan
-
-    def _go_on(self, scan: Scan) -> None:
-        """Let a scan look at the events that it has not seen."""
-        log = self._opened
-        if log is None or scan.is_running or scan.stop >= log.count:
-            return
-        scan.is_running = True
-        bounds = scan.stop, log.count
-        total = max(1, log.file.end)
-
-        def work(is_cancelled: Callable[[], bool]) -> None:
-            sent, due = 0, time.monotonic() + _REPORT_SECONDS
-
-            def advance(found: array[int], done: int) -> None:
-                nonlocal sent, due
-                if (now := time.monotonic()) >= due:
-                    due = now + _REPORT_SECONDS
-                    self.post_message(Scanned(scan, found[sent:], done / total, None))
-                    sent = len(found)
-
-            found = numbers_of(log, scan.wanted, bounds, is_cancelled, advance)
-            self.post_message(Scanned(scan, found[sent:], 1.0, bounds[1]))
-
-        self._in_thread(scan.name, work)
+    def _go_on(self) -> None:
+        """Let all scans look at the events that they have not seen, once these are counted."""
+        if self._opened is not None and self._position is None:
+            for scan in (self._trouble, self._choice, self._search):
+                if scan is not None:
+                    self._background.scan(self._opened, scan)
 
     def on_scanned(self, message: Scanned) -> None:
         scan = message.scan
         if scan not in (self._trouble, self._choice, self._search):
             return
         scan.numbers.extend(message.numbers)
+        is_first = scan.stop == 0
         scan.share = message.share
         if message.reached is not None:
             scan.stop, scan.is_running = message.reached, False
-            self._go_on(scan)
+            self._go_on()
         if scan is self._trouble:
             self._timeline.troubles = scan.numbers
         elif scan is self._search:
             self._timeline.hits = scan.numbers
             self._seek_first()
         else:
-            self._take_choice(is_whole=message.reached is not None)
+            self._take_choice(is_first=is_first, is_whole=message.reached is not None)
         self._timeline.refresh()
         self._tell()
 
@@ -454,44 +334,83 @@ class ReaderScreen(Screen[None]):
 
     def _apply_filter(self) -> None:
         """Show what the filter and the quick filters choose, if there are any."""
-        parts = [parse(self._expression, Source().now())] if self._expression else []
-        if self._quick:
-            parts.append(either([parse(_QUICK[name]) for name in self._quick]))
-        if not parts:
+        wanted = self._narrowing.filter(Source().now())
+        if wanted is None:
             self._choice = None
-            self.workers.cancel_group(self, "choice")
+            self._background.stop("choice")
             self._timeline.choose_rows(None, None)
             self._order()
         else:
-            self._choice = Scan("choice", every(parts))
+            here = self._timeline.number
+            self._at = self._at if here is None else here
+            self._choice = Scan("choice", wanted)
             self._timeline.empty_text = "looking …"
             self._timeline.choose_rows(self._choice.numbers, None)
-            self._go_on(self._choice)
+            self._go_on()
         if self._words:
             self._find(self._words)
         self._tell()
 
-    def _take_choice(self, *, is_whole: bool) -> None:
+    def _narrow(self, narrowing: Narrowing) -> None:
+        self._narrowing = narrowing
+        self._apply_filter()
+
+    def _take_choice(self, *, is_first: bool, is_whole: bool) -> None:
         assert self._choice is not None
         was_empty = self._timeline.rows == 0
         self._timeline.grow(self._choice.numbers)
         if is_whole:
             self._timeline.empty_text = "no event fits the filter: escape takes it away"
-            if was_empty and self._at is not None:
+            if is_first and self._at is not None and self._timeline.cursor == 0:
                 self._timeline.go_to(self._at)
-            self._order()
+            (self._order if is_first else self._order_soon)()
         self._keep_up()
         if was_empty and self._timeline.rows:
             self._timeline.move_to(self._timeline.cursor)
 
     def action_quick(self, name: str) -> None:
-        self._quick = [one for one in _QUICK if (one in self._quick) is not (one == name)]
-        self._apply_filter()
+        self._narrow(self._narrowing.toggled(KINDS[name]))
+
+    def action_only_action(self) -> None:
+        event = self._event
+        action_id = (event.payload or {}).get("action_id") if event is not None else None
+        self._only(of_action(action_id) if isinstance(action_id, str) else None, "action")
+
+    def action_only_span(self) -> None:
+        event = self._event
+        self._only(of_span(event.header["span_id"]) if event is not None else None, "span")
+
+    def _only(self, quick: Quick | None, kind: str) -> None:
+        """Narrow to what the event is about, or no more to what that was before."""
+        before = [one for one in self._narrowing.quick if one.kind == kind]
+        wanted = next((one for one in before if not one.is_inverted), quick)
+        if wanted is None:
+            self.notify(f"this event has no {kind}")
+        else:
+            self._narrow(self._narrowing.toggled(wanted))
+
+    def action_invert(self) -> None:
+        if self._narrowing.quick:
+            self._narrow(self._narrowing.inverted())
+        else:
+            self.notify("! turns a quick filter round: e, d, a, c and s are those")
+
+    def action_all(self) -> None:
+        self._narrow(Narrowing())
 
     def action_filter(self) -> None:
         self._prompt.open(
-            "filter", "filter", self._expression, "type:action.* severity:warn payload.amount>10"
+            "filter",
+            "filter",
+            self._narrowing.expression,
+            "type:action.* severity:warn payload.amount>10",
+            lambda text: completed(text, self._actions),
         )
+
+    @property
+    def _has_tree(self) -> bool:
+        log = self._opened
+        return self.app.choices.tree and log is not None and log.count <= MAX_TREE
 
     def action_tree(self) -> None:
         log = self._opened
@@ -502,37 +421,59 @@ class ReaderScreen(Screen[None]):
         if self.app.choices.tree:
             self._order()
         else:
-            numbers = self._choice.numbers if self._choice is not None else None
-            self._timeline.choose_rows(numbers, None)
+            self._show_flat()
         self._tell()
+
+    def _show_flat(self) -> None:
+        numbers = self._choice.numbers if self._choice is not None else None
+        self._timeline.choose_rows(numbers, None)
+        self._keep_up()
 
     def _order(self) -> None:
         """Put the rows in the order of spans, if that is wanted."""
         log, choice = self._opened, self._choice
-        if log is None or not self.app.choices.tree or log.count > MAX_TREE:
+        if log is None or not self._has_tree or self._position is not None:
             return
         self._tree_version += 1
-        version, count = self._tree_version, log.count
         numbers: Sequence[int] | None = choice.numbers[:] if choice is not None else None
+        self._background.order(log, numbers, self._tree_version)
 
-        def work(is_cancelled: Callable[[], bool]) -> None:
-            self.post_message(Ordered(tree_of(log, numbers, count, is_cancelled), version))
+    def _order_soon(self) -> None:
+        """Order the rows anew that have come, as often as that takes little of the time."""
+        if self._has_tree and "order" not in self._delays:
+            pause = max(_ORDER_SECONDS, _ORDER_SHARE * self._ordered[1])
 
-        self._in_thread("tree", work)
+            def act() -> None:
+                del self._delays["order"]
+                self._order()
+
+            self._later("order", pause, act)
 
     def on_ordered(self, message: Ordered) -> None:
-        if message.version == self._tree_version and self.app.choices.tree:
-            self._timeline.choose_rows(message.tree.order, message.tree)
+        if message.version != self._tree_version or not self._has_tree:
+            return
+        self._ordered = message.count, message.seconds
+        self._timeline.choose_rows(message.tree.order, message.tree)
+        self._keep_up()
+        if self._opened is not None and message.count < self._opened.count:
+            self._order_soon()
+        self._tell()
 
     def action_times(self) -> None:
         self.app.choose(relative=not self.app.choices.relative)
         self._timeline.is_relative = self.app.choices.relative
         self._timeline.refresh()
 
+    def action_bars(self) -> None:
+        self.app.choose(bars=not self.app.choices.bars)
+        self._timeline.has_bars = self.app.choices.bars
+        if self._timeline.has_bars and self._timeline.size.width <= WITH_BARS:
+            self.notify(f"a waterfall needs {WITH_BARS} columns: i hides the inspector")
+        self._timeline.refresh()
+        self._tell()
+
     def action_follow(self) -> None:
         self._is_following = not self._is_following
-        if self._is_following and self.app.choices.tree:
-            self.action_tree()
         self._keep_up()
         self._tell()
 
@@ -553,12 +494,13 @@ class ReaderScreen(Screen[None]):
         self._timeline.hits = ()
         if not words:
             self._search = None
-            self.workers.cancel_group(self, "search")
+            self._background.stop("search")
             self._timeline.refresh()
             self._tell()
             return
         parts = [self._choice.wanted] if self._choice is not None else []
-        self._search = self._begin("search", every([*parts, mentioning(words)]))
+        self._search = Scan("search", every([*parts, mentioning(words)]))
+        self._go_on()
         self._tell()
 
     def _seek_first(self) -> None:
@@ -632,8 +574,7 @@ class ReaderScreen(Screen[None]):
             fix = f"; {error.fix}" if error.fix else ""
             self._prompt.say(safe(f"{error.message}{fix}"))
             return False
-        self._expression = text.strip()
-        self._apply_filter()
+        self._narrow(self._narrowing._replace(expression=text.strip()))
         return True
 
     def _enter_go(self, text: str) -> bool:
@@ -686,17 +627,8 @@ class ReaderScreen(Screen[None]):
 
     def _find_links(self) -> None:
         log, shown = self._opened, self._inspector.shown
-        if log is None or shown is None:
-            return
-        if shown.event is None:
-            self.on_linked(Linked(shown.number, []))
-            return
-        event, count = shown.event, log.count
-
-        def work(is_cancelled: Callable[[], bool]) -> None:
-            self.post_message(Linked(shown.number, links_of(log, event, count, is_cancelled)))
-
-        self._in_thread("links", work)
+        if log is not None and shown is not None:
+            self._background.find_links(log, shown)
 
     def on_linked(self, message: Linked) -> None:
         shown = self._inspector.shown
@@ -704,6 +636,7 @@ class ReaderScreen(Screen[None]):
             self._inspector.show(shown, self._known._replace(links=message.links))
 
     def on_placed(self, message: Placed) -> None:
+        self._actions = message.actions
         self._known = self._known._replace(places=message.places)
         self._show_known()
 
@@ -754,8 +687,7 @@ class ReaderScreen(Screen[None]):
         self._is_following = False
         choice = self._choice
         if choice is not None and not _has(choice.numbers, number):
-            self._expression, self._quick = "", []
-            self._apply_filter()
+            self._narrow(Narrowing())
             self.notify("the filter is off: it did not show that event")
         self._timeline.go_to(number)
 
@@ -769,6 +701,15 @@ class ReaderScreen(Screen[None]):
         self.app.compare_with_golden(self._path)
 
     # Copies.
+
+    @property
+    def _event(self) -> Event | None:
+        """The chosen event, if its line is one."""
+        log, number = self._opened, self._timeline.number
+        try:
+            return None if log is None or number is None else log.event(number).event
+        except (CraError, OSError):
+            return None
 
     def _event_text(self) -> str | None:
         """The chosen event as JSON; a line that is none as it is."""
@@ -791,6 +732,11 @@ class ReaderScreen(Screen[None]):
         if text is not None:
             self.app.page("\n".join(map(safe, text.split("\n"))))
 
+    def action_edit(self) -> None:
+        text = self._event_text()
+        if text is not None:
+            self.app.edit(text, f"event-{self._timeline.number}.json")
+
     def action_copy_command(self) -> None:
         number = self._timeline.number
         if number is not None:
@@ -802,28 +748,9 @@ class ReaderScreen(Screen[None]):
     # The verdict.
 
     def _verify(self) -> None:
-        log = self._opened
-        if log is None:
-            return
-        path, setting, total = self._path, self._setting, max(1, log.file.end)
-
-        def work(is_cancelled: Callable[[], bool]) -> None:
-            done, due = 0, time.monotonic() + _REPORT_SECONDS
-
-            def advance(count: int) -> None:
-                nonlocal done, due
-                if is_cancelled():
-                    raise Cancelled
-                done += count
-                if (now := time.monotonic()) >= due:
-                    due = now + _REPORT_SECONDS
-                    self.post_message(Verifying(min(1.0, done / total)))
-
-            judgement = judge(setting, path, advance)
-            self.post_message(Judged(judgement, covered_by(log), None))
-
-        self._verified_share = 0.0
-        self._in_thread("verify", work)
+        if self._opened is not None:
+            self._verified_share = 0.0
+            self._background.verify(self._opened)
 
     def on_verifying(self, message: Verifying) -> None:
         self._verified_share = message.share
@@ -865,16 +792,20 @@ class ReaderScreen(Screen[None]):
         name = session_id_of(self._path)
         head = [("cra trace  ", "bold $text-primary"), (name, "bold")]
         head += [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
-        if self._expression:
-            head.append((f"  filter {safe(self._expression)}", "$text-warning"))
-        head += [(f"  only {one}", "$text-warning") for one in self._quick]
+        chosen = self._narrowing
+        if chosen.expression:
+            head.append((f"  filter {safe(chosen.expression)}", "$text-warning"))
+        head += [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
         self.query_one("#head", Static).update(Content.assemble(*head))
         self.query_one("#status", Static).update(Content.assemble(*self._status()))
 
     def _status(self) -> list[tuple[str, str]]:
         timeline, log = self._timeline, self._opened
         parts = [self._trust()]
-        if log is not None and timeline.rows:
+        if log is not None and self._position is not None:
+            share = self._position / max(1, self._seen[1])
+            parts.append((f"  {log.count:,} events … {min(share, 1):.0%}", ""))
+        elif log is not None and timeline.rows:
             shown = f" of {timeline.rows:,} shown" if timeline.rows != log.count else ""
             place = f"row {timeline.cursor + 1:,}{shown}, " if shown else ""
             parts.append((f"  {place}event {timeline.number:,} of {log.count:,}", ""))
@@ -884,6 +815,9 @@ class ReaderScreen(Screen[None]):
             parts.append((f"  {self._hits()}", "$text-primary"))
         if self._choice is not None and self._choice.is_running:
             parts.append((f"  filter {self._choice.share:.0%}", "dim"))
+        if timeline.has_bars and timeline.rows and timeline.size.width > WITH_BARS:
+            sight = timeline.in_sight
+            parts.append((f"  bars: {duration(sight.end - sight.begin)}", "dim"))
         if timeline.marks:
             parts.append((f"  {counted(len(timeline.marks), 'mark')}", "dim"))
         return parts
@@ -939,14 +873,10 @@ class ReaderScreen(Screen[None]):
             self.call_after_refresh(self._arrange)
         elif self._words:
             self._find("")
-        elif self._expression or self._quick:
-            self._expression, self._quick = "", []
-            self._apply_filter()
+        elif self._narrowing != Narrowing():
+            self._narrow(Narrowing())
         else:
             self.app.leave()
-
-    def restyle(self, _: Choices) -> None:
-        self._timeline.refresh()
 
 
 def _index(numbers: array[int], number: int) -> int:
@@ -956,8 +886,3 @@ def _index(numbers: array[int], number: int) -> int:
 def _has(numbers: array[int], number: int) -> bool:
     at = _index(numbers, number)
     return at < len(numbers) and numbers[at] == number
-
-
-_OWN_ACTIONS: Final = frozenset(
-    name.removeprefix("action_") for name in vars(ReaderScreen) if name.startswith("action_")
-)

@@ -46,6 +46,8 @@ class Choices(NamedTuple):
     relative: bool = False
     tree: bool = False
     details: bool = True
+    bars: bool = False
+    mouse: bool = True
 
 
 def recall(state: Path) -> Choices:

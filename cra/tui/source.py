@@ -6,7 +6,6 @@ can do it, say how far it is, and be told to stop.
 
 from __future__ import annotations
 
-import os
 import re
 import weakref
 from array import array
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from cra.amount import duration
 from cra.errors import CraError, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import Event
 from cra.ledger.filter import Filter, containing
@@ -46,6 +44,8 @@ _MAX_LOOKED_AT: Final = 20_000
 _SPANS: Final = re.compile(
     rb'"parent_span_id":(?:null|"([0-9a-f-]{36})").*?"span_id":"([0-9a-f-]{36})"'
 )
+# A payload comes after the header, in which nobody but the runtime writes.
+_TIMESTAMP: Final = re.compile(rb'"timestamp":"([0-9T:.-]{19,26})Z?"')
 _CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*)?Z?")
 
@@ -79,7 +79,8 @@ class Row(NamedTuple):
     summary: str
     outcome: str = ""
     style: str = ""
-    took: str = ""
+    # How many microseconds what it tells of has taken; 0: nothing is said of that.
+    lasted: float = 0
 
 
 class Link(NamedTuple):
@@ -113,13 +114,13 @@ class Judgement(NamedTuple):
 
 
 class OpenLog:
-    """A file that is open for a screen. Its `count` is what the screen knows of, and grows only by
-    `take`: a thread looks at the file while rows are drawn."""
+    """A file that is open for a screen. Its `count` is what the screen knows of, at first nothing,
+    and grows only by `take`: a thread looks at the file while rows are drawn."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file = LedgerFile(path)
-        self.count = self.file.count
+        self.file = LedgerFile(path, reads=False)
+        self.count = 0
         # Closed once no thread reads it any more: its descriptor may be another file's then.
         self.close = weakref.finalize(self, self.file.close)
         self._pages: dict[tuple[int, int], list[Row]] = {}
@@ -144,6 +145,11 @@ class OpenLog:
             raise NotFound(f"expected an event from 0 to {self.count - 1}, found {number}")
         [found] = shown(self.file, [(number, self.file.line(number))])
         return found
+
+    def time(self, number: int) -> str:
+        """When an event was recorded, by its line; empty if that does not say."""
+        found = _TIMESTAMP.search(self.file.line(number))
+        return found[1].decode() if found else ""
 
     def row(self, at: int, numbers: Sequence[int] | None = None, version: int = 0) -> Row:
         """The row at a position: of all events, or of those with some numbers, which a version
@@ -185,28 +191,34 @@ def row_of(one: Shown) -> Row:
         return Row(one.number, header["timestamp"], "damaged", kind, words, "damaged", "bad")
     summary = safe(summarize(event.event_type, payload)[:_LONGEST])
     outcome, style = _OUTCOMES.get(event.event_type, ("", ""))
-    took = _took(payload or {})
+    lasted = _lasted(payload or {})
     return Row(
-        one.number, header["timestamp"], header["severity"], kind, summary, outcome, style, took
+        one.number, header["timestamp"], header["severity"], kind, summary, outcome, style, lasted
     )
 
 
-def _took(payload: Mapping[str, Any]) -> str:
+def _lasted(payload: Mapping[str, Any]) -> float:
     for name, unit in (("duration_us", 1), ("duration_ms", 1000)):
         value = payload.get(name)
-        if isinstance(value, int | float):
-            return duration(value * unit)
-    return ""
+        if isinstance(value, int | float) and value >= 0:
+            return value * unit
+    return 0
 
 
 # What takes long.
 
 
-def look(log: OpenLog) -> int:
-    """How many lines there are now. Raises IntegrityError for a file that is another one, or none,
-    with what the journal says of that."""
+def look(log: OpenLog, advance: Callable[[int, int], None] | None = None) -> int:
+    """How many lines there are now. `advance` is told meanwhile how many it has found, and up to
+    which byte. Raises IntegrityError for a file that is another one, or none, with what the journal
+    says of that."""
+
+    def step(position: int) -> None:
+        if advance is not None:
+            advance(log.file.count, position)
+
     try:
-        return log.file.refresh()
+        return log.file.refresh(step)
     except IntegrityError as error:
         told = _journalled(log)
         if told is None:
@@ -452,14 +464,15 @@ def covered_by(log: OpenLog) -> Coverage:
         return Coverage(0, ())
 
 
-def rule_places(setting: Setting) -> dict[str, str]:
-    """Where every rule is written now, by its id; nothing where there are none to be read."""
+def known_of(setting: Setting) -> tuple[dict[str, str], list[str]]:
+    """Where every rule is written now, by its id, and which actions there are; nothing where there
+    is no project to be read."""
     if setting.open_project is None:
-        return {}
+        return {}, []
     from cra.runtime.places import places_by_id
 
     with setting.open_project() as project:
-        return places_by_id(project)
+        return places_by_id(project), sorted(project.snapshot.actions)
 
 
 # Where somebody wants to go.
@@ -493,15 +506,4 @@ def _first_at(log: OpenLog, moment: str) -> int:
 
 
 def _time_of(log: OpenLog, number: int) -> str:
-    from cra.ledger.outline import readable
-
-    event = readable(log.file.line(number)) if number < log.count else None
-    return event.header["timestamp"] if event is not None else ""
-
-
-def size_of(path: Path) -> int:
-    """How many bytes a file has; none if it is not there."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+    return log.time(number) if number < log.count else ""

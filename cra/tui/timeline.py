@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import ClassVar, Final
+from datetime import UTC, datetime
+from typing import ClassVar, Final, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from cra.amount import duration
 from cra.errors import CraError
 from cra.tui.listing import Listing, Part, fitted
 from cra.tui.source import OpenLog, Row, Tree, folded
@@ -37,6 +38,17 @@ _TOOK_ROOM: Final = 8
 _CLOCK: Final = slice(11, 19)
 _SINCE_ROOM: Final = 9
 _MAX_INDENT: Final = 8
+# How wide a waterfall is: a share of the row, within bounds.
+WITH_BARS: Final = 60
+_BAR_SHARE: Final = 4
+_BAR_ROOMS: Final = (14, 48)
+
+
+class Stretch(NamedTuple):
+    """From when to when, in microseconds."""
+
+    begin: float
+    end: float
 
 
 class Timeline(Listing):
@@ -59,7 +71,6 @@ class Timeline(Listing):
     def __init__(self, *, id: str | None = None) -> None:  # Textual's own name
         super().__init__(id=id)
         self._log: OpenLog | None = None
-        self._start = ""
         # The numbers of the events that are shown; None: all of them.
         self._numbers: Sequence[int] | None = None
         self._version = 0
@@ -71,13 +82,15 @@ class Timeline(Listing):
         self.hits: Sequence[int] = ()
         self.troubles: Sequence[int] = ()
         self.is_relative = False
+        self.has_bars = False
+        # The time that the rows in sight take, and which rows these are.
+        self._sight: tuple[tuple[int, ...], Stretch] = ((), Stretch(0, 0))
 
     # What a screen says to it.
 
     def show(self, log: OpenLog) -> None:
         """Show another log, from its beginning."""
         self._log = log
-        self._start = log.row(0).time if log.count else ""
         self.hits = self.troubles = ()
         self.marks.clear()
         self._shut.clear()
@@ -93,7 +106,8 @@ class Timeline(Listing):
         self.go_to(here if here is not None else 0)
 
     def grow(self, numbers: Sequence[int] | None) -> None:
-        """Show the rows that came; those that were there stay as they are."""
+        """Show the rows that came; those that were there stay as they are. A tree does not grow: it
+        is made again."""
         if self._log is not None and self._tree is None:
             self._numbers = numbers
             if numbers is not None:
@@ -104,6 +118,17 @@ class Timeline(Listing):
     def number(self) -> int | None:
         """The number of the event under the cursor."""
         return self._number_at(self.cursor) if 0 <= self.cursor < self.rows else None
+
+    @property
+    def has_tree(self) -> bool:
+        return self._tree is not None
+
+    def to_newest(self) -> None:
+        """Put the cursor on the event that was recorded last, wherever a tree has it."""
+        if self._tree is not None and self._numbers:
+            self.move_to(self._row_of(max(self._numbers)))
+        elif self.rows:
+            self.move_to(self.rows - 1)
 
     def go_to(self, number: int) -> None:
         """Put the cursor on an event, or on the next one that is shown."""
@@ -152,15 +177,71 @@ class Timeline(Listing):
         parts.append((fitted(kind, kind_room) + " ", style if style in ("warn", "bad") else ""))
         if columns >= _WITH_OUTCOME:
             parts.append((fitted(row.outcome, _OUTCOME_ROOM) + " ", row.style))
+        if self.has_bars and columns >= WITH_BARS:
+            parts += self._bar(at, row, columns)
         if columns >= _WITH_TOOK:
-            parts.append((f"{row.took:>{_TOOK_ROOM}} ", "dim"))
+            took = duration(row.lasted) if row.lasted else ""
+            parts.append((f"{took:>{_TOOK_ROOM}} ", "dim"))
         parts.append((" " + row.summary, "bad" if row.severity == "damaged" else ""))
         return parts
 
     def _when(self, row: Row) -> str:
-        if not self.is_relative:
+        if not self.is_relative or self._log is None:
             return f"{row.time[_CLOCK]:>8}"
-        return f"{_since(self._start, row.time):>{_SINCE_ROOM}}"
+        return f"{_since(self._log.row(0).time, row.time):>{_SINCE_ROOM}}"
+
+    # The waterfall: when each row was, among those in sight.
+
+    @property
+    def in_sight(self) -> Stretch:
+        """From when to when the rows in sight are."""
+        top = round(self.scroll_y)
+        key = self._version, top, self.size.height, min(self.rows, top + self.size.height)
+        if self._sight[0] != key:
+            rows = [self._stretch(at) for at in range(top, key[3])]
+            seen = [one for one in rows if one is not None]
+            low = min((one.begin for one in seen), default=0)
+            self._sight = key, Stretch(low, max((one.end for one in seen), default=0))
+        return self._sight[1]
+
+    def _stretch(self, at: int) -> Stretch | None:
+        """What an event tells of was going on until it was recorded."""
+        if self._log is None:
+            return None
+        try:
+            row = self._log.row(at, self._numbers, self._version)
+            return Stretch((end := _microseconds(row.time)) - row.lasted, end)
+        except (CraError, OSError, IndexError, ValueError):
+            return None
+
+    def _bar(self, at: int, row: Row, columns: int) -> list[Part]:
+        room = max(_BAR_ROOMS[0], min(columns // _BAR_SHARE, _BAR_ROOMS[1]))
+        sight, own = self.in_sight, self._span(at) or self._stretch(at)
+        if own is None:
+            return [(" " * (room + 1), "")]
+        step = max(1, sight.end - sight.begin) / room
+        first = max(0, min(int((own.begin - sight.begin) / step), room - 1))
+        last = max(first, min(int((own.end - sight.begin) / step), room - 1))
+        shape = "━" * (last - first + 1) if own.end > own.begin else "╵"
+        return [
+            (" " * first, ""),
+            (shape, row.style or "dim"),
+            (" " * (room - first - len(shape) + 1), ""),
+        ]
+
+    def _span(self, at: int) -> Stretch | None:
+        """From the first event of a span to the last one, where a row is its first."""
+        if self._tree is None or self._log is None:
+            return None
+        place = self._places[at]
+        size = self._tree.sizes.get(place, 1)
+        if size < 2:
+            return None
+        ends = (self._tree.order[place], self._tree.order[place + size - 1])
+        try:
+            return Stretch(*(_microseconds(self._log.time(number)) for number in ends))
+        except (CraError, OSError, ValueError):
+            return None
 
     def _indent(self, at: int) -> str:
         if self._tree is None:
@@ -189,8 +270,12 @@ class Timeline(Listing):
             return number
         if self._tree is None:
             return min(bisect_left(self._numbers, number), max(0, len(self._numbers) - 1))
-        nearest = min(range(self.rows), key=lambda row: abs(self._number_at(row) - number))
-        return nearest if self.rows else 0
+        try:
+            return self._numbers.index(number)
+        except ValueError:
+            pass  # it is in a span that is closed, or not shown
+        nearest = min(self._numbers, key=lambda one: abs(one - number), default=None)
+        return 0 if nearest is None else self._numbers.index(nearest)
 
     def _fold(self) -> None:
         if self._log is None:
@@ -263,3 +348,8 @@ def _since(start: str, moment: str) -> str:
         return f"+{seconds:.3f}"
     hours, rest = divmod(int(seconds), 3600)
     return f"+{hours}:{rest // 60:02}:{rest % 60:02}" if hours < 100 else f"+{hours // 24} d"
+
+
+def _microseconds(moment: str) -> float:
+    """A time as microseconds. Raises ValueError."""
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1e6

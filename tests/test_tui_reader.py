@@ -1,0 +1,355 @@
+"""The screen of one session: what is narrowed, drawn over time, completed, and handed to others."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from cra.tui.app import TraceApp
+from cra.tui.narrowing import KINDS, Narrowing, completed, of_action
+from cra.tui.setting import Choices, recall, remember
+from cra.tui.source import Cancelled, OpenLog, look
+from tests.governed import ALLOW, write_project
+from tests.program import answer
+from tests.traces import DESK, lines_of, many, write_session
+from tests.viewer import WIDE, press, setting_of, settled, until, viewed
+
+NOW = "2026-11-20T10:00:00.000000Z"
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return tmp_path / "cra.trace"
+
+
+@pytest.fixture
+def desk(ledger):
+    return write_session(ledger, DESK, lines_of(DESK))
+
+
+def reading(path: Path, **options) -> TraceApp:
+    return TraceApp(setting_of(path.parent), path, **options)
+
+
+def shown_by(app: TraceApp, *keys: str, size=WIDE) -> str:
+    return viewed(app, lambda pilot: press(pilot, *keys), size)
+
+
+# A file that is long.
+
+
+def test_the_first_events_can_be_read_while_the_rest_is_counted(ledger):
+    log = OpenLog(write_session(ledger, DESK, lines_of(DESK, many(5_000))))
+    read = []
+
+    def advance(count: int, position: int) -> None:
+        log.take(count)
+        read.append((count, position, log.row(0).event_type, log.row(count - 1).number))
+
+    whole = look(log, advance)
+
+    assert len(read) > 2
+    assert all((kind, last) == ("session.started", count - 1) for count, _, kind, last in read)
+    assert whole == 5_000 == read[-1][0]
+    log.close()
+
+
+def test_counting_that_was_stopped_goes_on_where_it_was(ledger):
+    path = write_session(ledger, DESK, lines_of(DESK, many(5_000)))
+    log = OpenLog(path)
+
+    def stop(*_: int) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        look(log, stop)
+
+    assert 0 < log.file.count < 5_000
+    assert look(log) == 5_000
+    log.take(5_000)
+    assert [log.row(at).number for at in (0, 1_234, 4_999)] == [0, 1_234, 4_999]
+    log.close()
+
+
+def test_a_place_to_begin_at_is_gone_to_however_long_the_file_is(ledger):
+    path = write_session(ledger, DESK, lines_of(DESK, many(5_000)))
+
+    assert "event 4,321 of 5,000" in shown_by(reading(path, at=4_321))
+
+
+# Quick filters.
+
+
+def numbers_under(narrowing: Narrowing) -> list[int]:
+    wanted = narrowing.filter(NOW)
+    assert wanted is not None
+    return [at for at, line in enumerate(lines_of(DESK)) if wanted.matches(line[:-1])]
+
+
+def test_quick_filters_of_one_kind_add_up_and_those_of_others_narrow():
+    both = Narrowing().toggled(KINDS["denials"]).toggled(KINDS["errors"])
+
+    assert numbers_under(both) == [5, 7]
+    assert numbers_under(both.toggled(of_action("refund.issue"))) == [5, 7]
+    assert numbers_under(both.toggled(of_action("ticket.read")).inverted()) == [5, 7]
+    assert numbers_under(both._replace(expression="the bank")) == [7]
+
+
+def test_a_quick_filter_that_is_turned_round_leaves_out_what_it_chose():
+    denials = Narrowing().toggled(KINDS["denials"])
+
+    assert numbers_under(denials.inverted()) == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert numbers_under(denials.toggled(KINDS["errors"]).inverted()) == [5]
+    assert denials.inverted().inverted() == denials
+    assert denials.inverted().toggled(KINDS["denials"]) == Narrowing()
+
+
+def test_an_action_with_any_name_is_chosen_exactly():
+    odd = of_action('tick" OR type:*')
+
+    assert numbers_under(Narrowing().toggled(odd)) == []
+    assert numbers_under(Narrowing().toggled(of_action("ticket.read"))) == [3, 4]
+
+
+def test_a_key_shows_the_action_under_the_cursor_alone_and_all_again(desk):
+    async def script(pilot):
+        action = await press(pilot, "c")
+        others = await press(pilot, "exclamation_mark")
+        return action, others, await press(pilot, "0")
+
+    action, others, everything = viewed(reading(desk, at=5), script)
+
+    assert "only refund.issue" in action
+    assert "of 3 shown" in action
+    assert "no refund.issue" in others
+    assert "of 6 shown" in others
+    assert "event 8 of 9" in everything
+    assert "refund.issue  " not in everything.split("\n")[0]
+
+
+def test_a_key_shows_the_span_under_the_cursor_alone(desk):
+    async def script(pilot):
+        span = await press(pilot, "s")
+        return span, await press(pilot, "s")
+
+    span, everything = viewed(reading(desk, at=7), script)
+
+    assert "row 2 of 2 shown" in span
+    assert "shown" not in everything
+
+
+def test_keys_that_have_nothing_to_narrow_say_so(desk):
+    async def script(pilot):
+        await pilot.press("c")
+        action = await settled(pilot)
+        await pilot.press("exclamation_mark")
+        return action, await settled(pilot)
+
+    action, inverted = viewed(reading(desk), script, notifies=True)
+
+    assert "this event has no action" in action
+    assert "! turns a quick filter round" in inverted
+
+
+# What is typed is completed.
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("ty", "type:"),
+        ("type:action.d", "type:action.denied"),
+        ("card -sev", "card -severity:"),
+        ("severity:w", "severity:warn"),
+        ("payload.action_id=ticket.c", "payload.action_id=ticket.close"),
+        ("nothing:begins:so", None),
+        ("type:action.denied ", None),
+    ],
+)
+def test_the_last_term_of_a_filter_is_completed(typed, proposed):
+    assert completed(typed, ["ticket.close", "ticket.read"]) == proposed
+
+
+def test_tab_takes_what_is_proposed(desk):
+    shown = shown_by(reading(desk), "f", *"type:action.den", "tab", "enter")
+
+    assert "filter type:action.denied" in shown
+    assert "row 1 of 1 shown" in shown
+
+
+def test_the_actions_of_the_project_are_proposed(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    answer(place, "session", "start", "--agent", "cli")
+    answer(place, "resolve", "--goal", "read a ticket")
+    from cra import Project
+
+    setting = setting_of(place / "cra.trace", project=lambda: Project.open(place), root=place)
+    [path] = (place / "cra.trace").glob("0*.trace.jsonl")
+
+    shown = shown_by(TraceApp(setting, path), "f", *"payload.action_id=ticket.cl", "tab")
+
+    assert "payload.action_id=ticket.close" in shown
+
+
+# The waterfall.
+
+
+def bars_of(shown: str) -> list[str]:
+    rows = [line for line in shown.split("\n") if re.match(r" {2,4}\d", line)]
+    return ["".join(char for char in row if char in "━╵") for row in rows]
+
+
+def test_a_waterfall_draws_how_long_each_call_took_where_it_was(desk):
+    shown = shown_by(reading(desk), "i", "w")
+    rows = [line for line in shown.split("\n") if re.match(r" {2,4}\d", line)]
+    instants = [row.index("╵") for row in rows if "╵" in row]
+    whole = next(row for row in rows if "session.ended" in row)
+
+    assert bars_of(shown)[3] == "╵"
+    assert instants == sorted(instants)
+    assert instants[-1] > instants[0] + 10
+    # The session lasted as long as all of it.
+    assert whole.count("━") >= max(20, instants[-1] - instants[0])
+    assert "bars: 9.0 s" in shown
+
+
+def test_a_span_has_a_bar_from_its_first_event_to_its_last(desk, ledger):
+    remember(ledger.parent / "state", Choices(tree=True, bars=True, details=False))
+
+    shown = shown_by(reading(desk))
+    [head] = [row for row in shown.split("\n") if "▾ request.received" in row]
+    [inner] = [row for row in shown.split("\n") if "resolution.completed" in row]
+
+    assert head.count("━") > 15
+    assert inner.count("━") <= 1
+
+
+def test_a_waterfall_is_remembered_and_left_out_where_there_is_no_room(desk, ledger):
+    async def script(pilot):
+        return await press(pilot, "w")
+
+    narrow = viewed(reading(desk), script, (56, 20), notifies=True)
+
+    assert "a waterfall" in narrow
+    assert not any(bars_of(narrow))
+    assert recall(ledger.parent / "state").bars is True
+
+
+# A tree that grows.
+
+
+def test_a_tree_takes_in_what_comes_and_is_followed(ledger):
+    lines = lines_of(DESK)
+    path = write_session(ledger, DESK, lines[:4])
+    remember(ledger.parent / "state", Choices(tree=True))
+
+    async def script(pilot):
+        before = await press(pilot, "F")
+        with path.open("ab") as file:
+            file.write(b"".join(lines[4:]))
+        return before, await until(pilot, "event 8 of 9")
+
+    before, after = viewed(reading(path), script)
+
+    assert "▾ request.received" in before
+    assert "FOLLOWS" in after
+    assert "▾ request.received" in after
+    assert "session.ended" in after
+
+
+def test_a_span_that_was_closed_stays_closed_when_the_tree_grows(ledger):
+    lines = lines_of(DESK)
+    path = write_session(ledger, DESK, lines[:5])
+    remember(ledger.parent / "state", Choices(tree=True))
+
+    async def script(pilot):
+        await press(pilot, "down", "left")
+        with path.open("ab") as file:
+            file.write(b"".join(lines[5:]))
+        return await until(pilot, "of 9")
+
+    shown = viewed(reading(path), script)
+
+    assert "▸ request.received" in shown
+    assert "action.denied" not in shown
+
+
+# For other programs.
+
+
+def test_an_event_is_opened_in_the_editor_and_nothing_of_it_is_kept(desk, ledger, tmp_path):
+    seen_there = tmp_path / "seen.json"
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\ncp "$1" {seen_there}\necho "$1" > {tmp_path}/path\n')
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    setting = setting_of(ledger)
+    app = TraceApp(setting._replace(environ={"EDITOR": str(editor)}), desk, at=5)
+    app.suspend = _Suspended
+
+    shown_by(app, "E")
+
+    assert '"event_type": "action.denied"' in seen_there.read_text()
+    assert not Path((tmp_path / "path").read_text().strip()).exists()
+
+
+class _Suspended:
+    """A terminal that a test has not got: nothing is to be given back."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_an_editor_that_is_not_there_is_said_to_be_so(desk, ledger):
+    setting = setting_of(ledger)._replace(environ={"EDITOR": "no-such-editor"})
+    app = TraceApp(setting, desk)
+    app.suspend = _Suspended
+
+    told = viewed(app, lambda pilot: press(pilot, "E"), notifies=True)
+
+    assert "set EDITOR" in told
+
+
+@pytest.mark.parametrize(("word", "suffix"), [("text", "txt"), ("picture", "svg")])
+def test_the_screen_is_written_by_the_palette(desk, tmp_path, monkeypatch, word, suffix):
+    monkeypatch.chdir(tmp_path)
+
+    async def script(pilot):
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*word)
+        await settled(pilot)
+        await pilot.press("enter")
+        return await settled(pilot)
+
+    viewed(reading(desk), script)
+
+    [written] = tmp_path.glob(f"cra-trace-*.{suffix}")
+    assert "action.denied" in written.read_text(encoding="utf-8")
+
+
+def test_a_mouse_that_was_switched_off_stays_off(desk, ledger):
+    state = ledger.parent / "state"
+
+    assert reading(desk).choices.mouse
+    assert not reading(desk, has_mouse=False).choices.mouse
+    assert not reading(desk).choices.mouse
+    assert reading(desk, has_mouse=True).choices.mouse
+    assert recall(state).mouse
+
+
+def test_leaving_a_session_that_was_asked_for_shows_the_others(desk):
+    async def script(pilot):
+        sessions = await press(pilot, "q")
+        await pilot.press("q")
+        return sessions, pilot.app.return_code
+
+    sessions, code = viewed(reading(desk), script)
+
+    assert "1 session" in sessions
+    assert code == 0
