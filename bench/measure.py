@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 Item = TypeVar("Item")
 Name = TypeVar("Name")
 
 # What one run of a contestant yields: quantities by name, in seconds, bytes or events per second.
 Sample = dict[str, float]
+
+# The unit of ru_maxrss.
+_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 def alternate(
@@ -53,8 +56,8 @@ def latencies(step: Callable[[Item], object], items: Sequence[Item]) -> Sample:
 
 def percentiles(values: Sequence[float]) -> Sample:
     ordered = sorted(values)
-    rank = {share: ordered[ceil(share * len(ordered)) - 1] for share in (0.5, 0.99)}
-    return {"p50": rank[0.5], "p99": rank[0.99], "max": ordered[-1]}
+    rank = {share: ordered[ceil(share * len(ordered)) - 1] for share in (0.5, 0.95, 0.99)}
+    return {"p50": rank[0.5], "p95": rank[0.95], "p99": rank[0.99], "max": ordered[-1]}
 
 
 def repeated(items: Sequence[Any], count: int) -> list[Any]:
@@ -64,12 +67,15 @@ def repeated(items: Sequence[Any], count: int) -> list[Any]:
 
 def peak_memory() -> float:
     """The most memory that this process has held, and the largest of its children, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+    return own_peak_memory() + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT
+
+
+def own_peak_memory() -> float:
+    """The most memory that this process has held, in bytes."""
     try:
         # A process begins with its parent's ru_maxrss, even after an exec; this begins at zero.
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except FileNotFoundError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + children
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
     (own,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(own) * 1024 + children
+    return int(own) * 1024.0

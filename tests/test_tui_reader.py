@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from cra.tui.source import Cancelled, OpenLog, look
 from tests.governed import ALLOW, write_project
 from tests.program import answer
 from tests.traces import DESK, lines_of, many, write_session
-from tests.viewer import WIDE, press, setting_of, settled, until, viewed
+from tests.viewer import WIDE, at_rest, press, setting_of, settled, until, viewed
 
 NOW = "2026-11-20T10:00:00.000000Z"
 
@@ -275,6 +277,54 @@ def test_a_span_that_was_closed_stays_closed_when_the_tree_grows(ledger):
 
     assert "▸ request.received" in shown
     assert "action.denied" not in shown
+
+
+# Nobody waits for what takes long.
+
+
+def longest_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How much of the processor a turn of the event loop takes at most, while a session is opened,
+    gone through, searched, filtered and ordered: so long a key waits."""
+    keys = (
+        ("r",),
+        ("end", "pageup", "home", "w", "space", "m"),
+        ("t",),
+        ("left", "right", "end", "t", "d"),
+        ("d", "slash", *"declined", "enter"),
+        ("n", "N", "colon", *"77", "enter", "F"),
+    )
+    found: list[float] = []
+    turn = asyncio.Handle._run  # noqa: SLF001  # every turn goes through it
+
+    def measured(self: asyncio.Handle) -> None:
+        begun = time.thread_time()
+        turn(self)
+        found.append(time.thread_time() - begun)
+
+    async def script(pilot):
+        found.clear()  # what a program takes to begin with is another matter
+        for some in keys:
+            await pilot.press(*some)
+            await at_rest(pilot)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio.Handle, "_run", measured)
+        viewed(reading(path), script)
+    return max(found)
+
+
+def test_no_turn_of_the_event_loop_grows_with_the_session(tmp_path, monkeypatch):
+    small, large = (
+        write_session(tmp_path / str(count) / "cra.trace", DESK, lines_of(DESK, many(count)))
+        for count in (300, 20_000)
+    )
+
+    # The least of several is what the program itself takes.
+    usual, longest = (
+        min(longest_turn(path, monkeypatch) for _ in range(2)) for path in (small, large)
+    )
+
+    assert longest < 2 * usual + 0.02, (longest, usual)
 
 
 # For other programs.

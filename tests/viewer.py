@@ -64,12 +64,17 @@ async def until(pilot: Pilot[None], words: str) -> str:
 
 async def settled(pilot: Pilot[None]) -> str:
     """What is seen once no thread works, and none is about to."""
+    await at_rest(pilot)
+    return seen(pilot)
+
+
+async def at_rest(pilot: Pilot[None]) -> None:
+    """Wait until no thread works, and none is about to."""
     quiet = 0
     while quiet < 6:
         await pilot.pause(0.05)
         is_busy = any(not worker.is_finished for worker in pilot.app.workers)
         quiet = 0 if is_busy else quiet + 1
-    return seen(pilot)
 
 
 def seen(pilot: Pilot[None]) -> str:

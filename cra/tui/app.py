@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import select
 import shlex
 import signal
@@ -129,6 +130,10 @@ class TraceApp(App[None]):
             self.push_screen(SessionsScreen())
         else:
             self.push_screen(ReaderScreen(self._session, self._expression, self._at))
+
+    def on_ready(self) -> None:
+        # What is loaded by now stays: to look through all of it for garbage stops a key for 60 ms.
+        gc.freeze()
 
     def _leave_with_terminal(self) -> None:
         waiting = select.poll()

@@ -158,7 +158,7 @@ class Listing(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, row = self.size.width, y + round(self.scroll_y)
         styles = self._styles()
-        base = self.rich_style
+        base = styles["base"]
         if self.rows == 0:
             text = self.empty_text if y == min(1, self.size.height - 1) else ""
             return strip_of([(f"  {text}", "dim")], width, styles).apply_style(base)
@@ -175,13 +175,15 @@ class Listing(ScrollView, can_focus=True):
         self._drawn_styles = None
 
     def _styles(self) -> dict[str, Style]:
-        """The styles of the theme, without the background of those that state none."""
+        """The styles of the theme, without the background of those that state none, and the base of
+        them all."""
         known = self._drawn_styles
         if known is None:
             known = self._drawn_styles = {
                 name.removeprefix("listing--"): self._style(name)
                 for name in Listing.COMPONENT_CLASSES
             }
+            known["base"] = self.rich_style
         return known
 
     def _style(self, name: str) -> Style:
