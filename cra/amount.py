@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION: Final = re.compile("([0-9]{1,9})([smhd])")
+
 
 def counted(count: int, one: str, many: str = "") -> str:
     """A count with its noun: `1 event`, `1,234 events`; `many` is a plural that takes more than
@@ -23,3 +29,9 @@ def duration(microseconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
     first = next(at for at, (count, _) in enumerate(parts) if count)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def seconds_of(text: str) -> int | None:
+    """The seconds of a duration as people type it: 90s, 15m, 1h or 30d; None for what is none."""
+    match = _DURATION.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] if match else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cra.amount import counted, duration
+from cra.amount import counted, duration, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,16 @@ def test_a_count_agrees_with_its_noun(count, words, expected):
 )
 def test_a_duration_has_the_unit_that_suits_it(microseconds, expected):
     assert duration(microseconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90s", 90), ("15m", 900), ("2h", 7_200), ("30d", 2_592_000), ("0s", 0)],
+)
+def test_a_duration_is_read_in_its_unit(text, expected):
+    assert seconds_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "15", "m", "1.5h", "-1s", "1y", "1h 2m", "1234567890s", "²s"])
+def test_what_is_no_duration_is_none(text):
+    assert seconds_of(text) is None

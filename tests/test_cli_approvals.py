@@ -189,6 +189,8 @@ def test_a_grant_for_any_arguments_says_so(place):
         (("--times", "0"), "1 to"),
         (("--until", "2020-01-01T00:00:00Z"), "a time to come"),
         (("--until", "soon"), "a duration like"),
+        (("--until", "00:00:00Z"), "for tomorrow: "),
+        (("--until", "999999999d"), "before the year 10000"),
     ],
 )
 def test_a_scope_that_cannot_be_is_refused(place, options, found):

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, cast
 
 import typer
 
-from cra.amount import counted
 from cra.cli import output
-from cra.cli.arguments import seconds, user_name
+from cra.cli.arguments import user_name
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
 from cra.errors import ExitCode, NotFound, UsageError
-from cra.ledger.source import Source, later
+from cra.ledger.source import Source
 from cra.runtime.waiting import FoundApproval, approvals_in
 
 if TYPE_CHECKING:
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from cra.config import Config
     from cra.ledger.checkpoint import Signer
     from cra.protocol.events import ApprovalDenied, ApprovalGranted, Approver
-    from cra.runtime.approval import Scope
     from cra.runtime.project import Project
     from cra.runtime.session import GovernedSession
     from cra.runtime.state import Execution, Given, Standing
@@ -125,7 +122,7 @@ def grant(  # its flags
     times: Annotated[int | None, typer.Option("--times", metavar="N", help="For N calls.")] = None,
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="Until a time, or for a while: 30m, 2h."),
+        typer.Option("--until", metavar="TIME", help="Until a time or for a while: 17:30, 30m."),
     ] = None,
     any_arguments: Annotated[
         bool, typer.Option("--any-arguments", help="Whatever the arguments; never if critical.")
@@ -144,13 +141,21 @@ def grant(  # its flags
       cra approvals grant 0192f0c1 --times 3 --until 2h --reason "their refunds"
       cra approvals grant last --key approver.pem
     """
+    from cra.runtime.grant import scope_of, words_of
+
     if once + for_session + (times is not None) > 1:
         raise UsageError("expected one of --once, --session and --times, found several")
     with open_project(project) as opened:
         found = find_approval(opened.config, name)
-        scope = _scope(found, times, until, once=once, for_session=for_session)
-        scope = replace(scope, any_arguments=any_arguments)
-        by = _approver(opened, found, key, _question(scope))
+        now = Source().now()
+        scope = scope_of(
+            found,
+            times=1 if once else times,
+            until=_until(until, now),
+            for_session=for_session,
+            any_arguments=any_arguments,
+        )
+        by = _approver(opened, found, key, f"Let it be done {words_of(scope, now)}?")
         if by is None:
             return ExitCode.NO
         approvals = opened.session(session_id=found.session_id).approvals
@@ -251,37 +256,18 @@ def find_approval(config: Config, name: str, *, standing: Standing = "pending") 
     )
 
 
-def _scope(
-    found: FoundApproval, times: int | None, until: str | None, *, once: bool, for_session: bool
-) -> Scope:
-    """How far a grant goes, by its flags: one call, unless they say more."""
-    from cra.runtime.approval import Scope
-
-    end = _until(until)
-    if for_session:
-        session_end = str(found.state.started["expires_at"])
-        return Scope(None, min(end, session_end) if end else session_end)
-    if times is not None or once or end is None:
-        return Scope(1 if times is None else times, end)
-    return Scope(None, end)
-
-
-def _until(text: str | None) -> str | None:
+def _until(text: str | None, now: str) -> str | None:
     """The timestamp of `--until`. Raises UsageError."""
-    from datetime import UTC, datetime
+    from cra.runtime.grant import moment
 
     if text is None:
         return None
-    now = Source().now()
-    try:
-        stated = datetime.fromisoformat(text)
-    except ValueError:
-        return later(now, seconds(text))
-    if stated.tzinfo is None:
-        stated = stated.astimezone()
-    found = stated.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if found <= now:
-        raise UsageError(f"expected a time to come, found {text}")
+    found = moment(text, now)
+    if found is None:
+        raise UsageError(
+            "expected a time like 17:30 or 2026-11-27T17:30, or a duration like 90s, 15m, 1h or "
+            f"30d, found {text!r:.40}"
+        )
     return found
 
 
@@ -325,16 +311,6 @@ def _approver(
         return by, None
     output.tell("nothing was decided")
     return None
-
-
-def _question(scope: Scope) -> str:
-    often = "any number of times" if scope.uses is None else counted(scope.uses, "time")
-    parts = ["once" if scope.uses == 1 else often]
-    if scope.until is not None:
-        parts.append(f"until {scope.until}")
-    if scope.any_arguments:
-        parts.append("with any arguments")
-    return f"Let it be done {', '.join(parts)}?"
 
 
 # What is shown.

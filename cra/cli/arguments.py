@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from cra.amount import seconds_of
 from cra.cli import output
 from cra.errors import UsageError
 from cra.ledger import files
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 # The name of a file that stands for stdout.
 STDOUT: Final = Path("-")
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION: Final = re.compile("([0-9]{1,9})([smhd])")
 _EVENT: Final = re.compile("(.+):([0-9]{1,16})")
 _MAX_PARAMETERS: Final = 1 << 20
 # References that lead on to references; a schema that has more is none that cra accepts.
@@ -31,10 +30,10 @@ _MAX_HOPS: Final = 16
 
 def seconds(text: str) -> int:
     """The seconds of a duration like 90s, 15m, 1h or 30d. Raises UsageError."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    found = seconds_of(text)
+    if found is None:
         raise UsageError(f"expected a duration like 90s, 15m, 1h or 30d, found {text!r:.40}")
-    return int(match[1]) * _UNITS[match[2]]
+    return found
 
 
 def principal(text: str) -> Principal:

@@ -115,8 +115,9 @@ class Approvals:
         scope: Scope = ONCE,
         signer: Signer | None = None,
         on_terminal: bool = False,
-    ) -> None:
-        """Let the call that was asked for be made, as far as the scope goes.
+    ) -> Scope:
+        """Let the call that was asked for be made, as far as the scope goes, and return the scope
+        with the moment at which it ends.
 
         The word of a program is recorded as that, whatever it says of itself; `on_terminal` is for
         who has asked a person there. Raises UsageError if it is decided, has expired or the scope
@@ -134,18 +135,20 @@ class Approvals:
             binding = dict(asked["binding"])
             if scope.any_arguments:
                 binding["arguments_digest"] = None
+            granted = replace(scope, until=scope.until or self._end_of_ttl(self._now()))
             payload = {
                 "approval_id": approval_id,
                 "action_id": asked["action_id"],
                 "binding": binding_digest(binding),
                 "any_arguments": scope.any_arguments,
                 "uses": scope.uses,
-                "expires_at": scope.until or self._end_of_ttl(self._now()),
+                "expires_at": granted.until,
                 "reason": _checked(reason),
                 "approver": _word_of(by, on_terminal=on_terminal),
             }
             signed = self._signed("granted", payload, signer, asked)
             writer.append("approval.granted", payload | signed, actor_id=by["name"])
+        return granted
 
     def deny(
         self,
@@ -208,7 +211,7 @@ class Approvals:
         if refused is not None and refused.standing(now, attested) == "denied":
             given = refused.decision(attested)
             assert given is not None
-            return Refusal(refused.approval_id, _refused_by(given))
+            return Refusal(refused.approval_id, _told(given))
         for approval in reversed(self._state.approvals.values()):
             if only not in (None, approval.approval_id):
                 continue
@@ -288,9 +291,11 @@ class Approvals:
         found = self._known(approval_id)
         standing = found.standing(self._now(), self._attester())
         if standing != "pending":
+            given = found.decision(self._attester())
+            by_whom = f": {_told(given)}" if given is not None else ""
             raise UsageError(
                 f"expected an approval that waits for a decision, found that {approval_id} is "
-                f"{standing}",
+                f"{standing}{by_whom}",
                 fix=f"cra approvals show {approval_id}",
             )
         if not self._attester()(found.sequence):
@@ -410,10 +415,12 @@ def _action_digest(atlas: Atlas, action: Action) -> str:
     return atlas.digest
 
 
-def _refused_by(given: Given) -> str:
+def _told(given: Given) -> str:
+    """Who decided what, and why."""
     reason = given.payload["reason"]
+    done = "granted" if given.is_grant else "denied"
     who = given.payload["approver"]["name"]
-    return f"{who} denied it" + (f": {reason}" if reason else "")
+    return f"{who} {done} it" + (f": {reason}" if reason else "")
 
 
 def _checked(reason: str) -> str:

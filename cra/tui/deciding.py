@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -13,14 +12,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Input, Static
+from textual.screen import Screen
+from textual.widgets import Footer, Static
 
 from cra.amount import counted
-from cra.errors import CraError, UsageError
+from cra.errors import CraError
 from cra.ledger.index import session_files
-from cra.ledger.source import Source, later
+from cra.ledger.source import Source
 from cra.printable import safe
+from cra.tui.granting import DecisionScreen, Settled, told_of
 from cra.tui.listing import Listing, Page, Part, fitted, wrapped
 from cra.tui.setting import Setting
 
@@ -35,25 +35,6 @@ _LABEL: Final = 12
 _KEY_FILE: Final = "CRA_APPROVER_KEY_FILE"
 
 
-class Choice(NamedTuple):
-    """How far a grant goes, as somebody chooses it."""
-
-    words: str
-    uses: int | None
-    seconds: int | None = None
-    for_session: bool = False
-
-
-CHOICES: Final = (
-    Choice("once", 1),
-    Choice("3 times", 3),
-    Choice("10 times", 10),
-    Choice("any number of times for 30 minutes", None, 1800),
-    Choice("any number of times for 2 hours", None, 7200),
-    Choice("any number of times while the session is valid", None, for_session=True),
-)
-
-
 class Waiting(NamedTuple):
     """An approval, and where the rule is written that asks for it."""
 
@@ -61,14 +42,8 @@ class Waiting(NamedTuple):
     where: str
     # The arguments whole, wherever a part of them is kept.
     arguments: dict[str, Any]
-
-
-class Settled(NamedTuple):
-    """What a person decided: None denies."""
-
-    choice: Choice | None
-    any_arguments: bool
-    reason: str
+    # How long a grant holds that says nothing of it.
+    ttl_seconds: int
 
 
 def waiting_in(setting: Setting) -> list[Waiting]:
@@ -89,50 +64,44 @@ def waiting_in(setting: Setting) -> list[Waiting]:
     if not found:
         return []
     with setting.open_project() as project:
-        places = places_by_id(project)
+        places, ttl_seconds = places_by_id(project), project.config.policies.approval_ttl_seconds
     blobs = setting.directory / "blobs"
     return [
         Waiting(
             one,
             place_now(places, one.approval.asked["policy_id"]) or "",
             read_member(one.approval.asked["arguments"], one.approval.salt, blobs),
+            ttl_seconds,
         )
         for one in found
     ]
 
 
-def decide(setting: Setting, found: FoundApproval, decided: Settled) -> None:
-    """Record what was decided, as `cra approvals` does. Raises CraError."""
+def decide(setting: Setting, found: FoundApproval, decided: Settled) -> Scope | None:
+    """Record what was decided, as `cra approvals` does, and return how far a grant goes.
+
+    Raises CraError.
+    """
     assert setting.open_project is not None
     from cra.ledger.keys import load_key
 
-    key = setting.environ.get(_KEY_FILE)
-    signer = load_key(Path(key)) if key else None
     asked, approval_id = found.approval.asked, found.approval.approval_id
-    if asked["approvers"] and signer is None:
-        raise UsageError(
-            "expected a signature of a listed approver: begin with "
-            f"{_KEY_FILE}=FILE, or cra approvals grant {approval_id} --key FILE"
-        )
+    # Where none are listed, no key counts, and the word of whoever sits here does.
+    signer = load_key(Path(setting.environ[_KEY_FILE])) if asked["approvers"] else None
     by: Approver = {"how": "terminal", "name": setting.user}
     with setting.open_project() as project:
         approvals = project.session(session_id=found.session_id).approvals
-        if decided.choice is None:
-            approvals.deny(approval_id, by, reason=decided.reason, signer=signer)
-        else:
-            scope = _scope(found, decided.choice, any_arguments=decided.any_arguments)
-            approvals.grant(approval_id, by, reason=decided.reason, scope=scope, signer=signer)
-
-
-def _scope(found: FoundApproval, choice: Choice, *, any_arguments: bool) -> Scope:
-    from cra.runtime.approval import Scope
-
-    until = None
-    if choice.for_session:
-        until = str(found.state.started["expires_at"])
-    elif choice.seconds is not None:
-        until = later(Source().now(), choice.seconds)
-    return replace(Scope(choice.uses, until), any_arguments=any_arguments)
+        if decided.scope is None:
+            approvals.deny(approval_id, by, reason=decided.reason, signer=signer, on_terminal=True)
+            return None
+        return approvals.grant(
+            approval_id,
+            by,
+            reason=decided.reason,
+            scope=decided.scope,
+            signer=signer,
+            on_terminal=True,
+        )
 
 
 def details_of(one: Waiting, columns: int) -> list[list[Part]]:
@@ -186,81 +155,12 @@ class WaitingList(Listing):
         self.waiting: list[Waiting] = []
 
     def parts_of(self, row: int, columns: int) -> Iterable[Part]:  # noqa: ARG002
-        found, _, arguments = self.waiting[row]
+        found, _, arguments, _ = self.waiting[row]
         yield " ▲ ", "warn"
         yield fitted(safe(found.approval.action_id), 18) + " ", "strong"
         yield fitted(safe(found.approval.asked["risk_tier"]), 9), "dim"
         yield fitted(safe(str(found.state.started.get("agent_id"))), 12) + " ", ""
         yield safe(json.dumps(arguments, ensure_ascii=False)), "good"
-
-
-class DecisionScreen(ModalScreen[Settled | None]):
-    """How far a grant goes, and why; or why a call is denied."""
-
-    CSS = """
-    DecisionScreen { align: center middle; }
-    DecisionScreen > * { width: 64; max-width: 100%; background: $surface; }
-    DecisionScreen > #title {
-        height: 1; padding: 0 1; background: $primary; color: $background; text-style: bold;
-    }
-    DecisionScreen > .told { height: 1; padding: 0 1; color: $text-primary; }
-    DecisionScreen > Page { height: 6; }
-    DecisionScreen > Input { height: 1; padding: 0 1; background: $background; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Decide nothing", show=False),
-        Binding("asterisk", "any", "With any arguments", key_display="*", show=False),
-    ]
-
-    def __init__(self, found: FoundApproval, *, is_grant: bool) -> None:
-        super().__init__()
-        self._approval = found
-        self._is_grant = is_grant
-        self._any_arguments = False
-
-    def compose(self) -> ComposeResult:
-        action = safe(self._approval.approval.action_id)
-        yield Static(
-            f"Let {action} be done" if self._is_grant else f"Deny {action}",
-            id="title",
-            markup=False,
-        )
-        if self._is_grant:
-            yield Static("", classes="told", id="any", markup=False)
-            yield Page([[(f"  {choice.words}", "")] for choice in CHOICES])
-        yield Static("Why (kept in the session):", classes="told", markup=False)
-        yield Input(compact=True)
-        yield Static("enter decides, tab goes on, escape leaves", classes="told", markup=False)
-
-    def on_mount(self) -> None:
-        self.query_one(Input).cursor_blink = False
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._is_grant:
-            what = "with any arguments" if self._any_arguments else "with these arguments"
-            self.query_one("#any", Static).update(f"How often, {what} (* changes that):")
-
-    def action_any(self) -> None:
-        if self._approval.approval.asked["risk_tier"] == "critical":
-            self.notify("an action of risk tier critical is granted with its arguments alone")
-        else:
-            self._any_arguments = not self._any_arguments
-            self._tell()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
-
-    def on_listing_chosen(self, message: Listing.Chosen) -> None:
-        message.stop()
-        self._conclude()
-
-    def on_input_submitted(self) -> None:
-        self._conclude()
-
-    def _conclude(self) -> None:
-        choice = CHOICES[self.query_one(Page).cursor] if self._is_grant else None
-        self.dismiss(Settled(choice, self._any_arguments, self.query_one(Input).value.strip()))
 
 
 class Awaited(Message):
@@ -279,7 +179,7 @@ class ApprovalsScreen(Screen[None]):
     ApprovalsScreen > #head { height: 1; padding: 0 1; background: $surface; }
     ApprovalsScreen > WaitingList { height: 30%; min-height: 4; }
     ApprovalsScreen > Page { height: 1fr; border-top: solid $foreground 20%; }
-    ApprovalsScreen > #status { height: 1; padding: 0 1; background: $surface; }
+    ApprovalsScreen > #status { height: auto; max-height: 6; padding: 0 1; background: $surface; }
     """
     AUTO_FOCUS = "WaitingList"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -293,7 +193,9 @@ class ApprovalsScreen(Screen[None]):
         super().__init__()
         self._is_looking = False
         self._looked_at: Any = None
-        self._is_told = ""
+        # What came of the last decision.
+        self._said = ""
+        self._is_refused = False
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -366,7 +268,7 @@ class ApprovalsScreen(Screen[None]):
     def _tell(self) -> None:
         words = counted(len(self._list.waiting), "call waits", "calls wait")
         parts = [(words, "bold $text-warning" if self._list.waiting else "dim")]
-        parts.append((f"  {self._is_told}", "$text-success"))
+        parts.append((f"  {self._said}", "$text-error" if self._is_refused else "$text-success"))
         self.query_one("#status", Static).update(Content.assemble(*parts))
 
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
@@ -381,32 +283,48 @@ class ApprovalsScreen(Screen[None]):
         if one is None:
             self.notify("no call waits")
             return
+        if one.found.approval.asked["approvers"] and not self.app.setting.environ.get(_KEY_FILE):
+            self._refuse(
+                "expected a signature of a listed approver: begin with "
+                f"{_KEY_FILE}=FILE, or cra approvals {'grant' if is_grant else 'deny'} "
+                f"{one.found.approval.approval_id} --key FILE"
+            )
+            return
 
         def take(decided: Settled | None) -> None:
             if decided is not None:
                 self._decide(one.found, decided)
 
-        self.app.push_screen(DecisionScreen(one.found, is_grant=is_grant), take)
+        screen = DecisionScreen(one.found, one.ttl_seconds, is_grant=is_grant)
+        self.app.push_screen(screen, take)
 
     def _decide(self, found: FoundApproval, decided: Settled) -> None:
         setting = self.app.setting
-        what = "denied" if decided.choice is None else f"granted {decided.choice.words}"
 
         def work() -> None:
             try:
-                decide(setting, found, decided)
+                scope = decide(setting, found, decided)
             except (CraError, OSError) as error:
-                words = safe(str(error).split("\n")[0])
-                self.app.call_from_thread(self.notify, words, severity="error", timeout=15)
+                self.app.call_from_thread(self._refuse, told_of(error))
             else:
-                told = f"{safe(found.approval.action_id)} {what}"
-                self.app.call_from_thread(self._conclude, told)
+                self.app.call_from_thread(self._conclude, found.approval.action_id, scope)
 
         self.run_worker(work, group="decide", thread=True)
 
-    def _conclude(self, told: str) -> None:
-        self._is_told = told
+    def _refuse(self, words: str) -> None:
+        self._say(f"nothing was decided: {words}", is_refused=True)
+
+    def _conclude(self, action_id: str, scope: Scope | None) -> None:
+        from cra.runtime.grant import words_of
+
+        done = f"granted {words_of(scope, Source().now())}" if scope is not None else "denied"
+        self._say(f"{safe(action_id)} {done}", is_refused=False)
+
+    def _say(self, words: str, *, is_refused: bool) -> None:
+        self._said, self._is_refused = words, is_refused
         self._tell()
+        # What has expired meanwhile changes no file.
+        self._looked_at = None
         self._look()
 
     def action_open(self) -> None:
