@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import orjson
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -40,7 +38,8 @@ from cra.tui.inspector import Beside, Inspector
 from cra.tui.listing import Listing
 from cra.tui.narrowing import KINDS, Narrowing, Quick, completed, of_action, of_span
 from cra.tui.prompt import Prompt, PromptedScreen
-from cra.tui.source import MAX_TREE, Judgement, OpenLog, number_at
+from cra.tui.source import MAX_TREE, OpenLog, number_at
+from cra.tui.telling import Told, Trusted, head_of, hits_of, place_in
 from cra.tui.timeline import WITH_BARS, Timeline
 
 if TYPE_CHECKING:
@@ -151,14 +150,12 @@ class ReaderScreen(PromptedScreen):
         self._tree_version = 0
         self._ordered = (0, 0.0)
         self._is_following = False
-        self._judgement: Judgement | None = None
-        self._verified_share: float | None = None
+        self._trusted = Trusted()
         self._known = Beside()
         self._actions: Sequence[str] = ()
         self._jumps: list[int] = []
         self._seen = (0, 0)
         self._delays: dict[str, Timer] = {}
-        self._problem = ""
 
     def compose(self) -> ComposeResult:
         yield Static("", id="head", markup=False)
@@ -226,10 +223,9 @@ class ReaderScreen(PromptedScreen):
             is_notice = isinstance(message.error, NotFound)
             self._raise_alarm(words, is_notice=is_notice)
             if not is_notice:
-                self._judgement, self._problem = None, "the file is not what was opened"
+                self._trusted = Trusted(problem="the file is not what was opened")
         elif message.what == "verify":
-            self._problem = words
-            self._verified_share = None
+            self._trusted = self._trusted._replace(problem=words, share=None)
         else:
             self.notify(words, severity="error")
         self._tell()
@@ -298,7 +294,7 @@ class ReaderScreen(PromptedScreen):
 
     def action_reload(self) -> None:
         self._timeline.empty_text = "opening …"
-        self._judgement, self._problem = None, ""
+        self._trusted = Trusted()
         self._background.open()
 
     # Scans.
@@ -508,7 +504,7 @@ class ReaderScreen(PromptedScreen):
         scan = self._search
         if not self._is_seeking or scan is None or not scan.numbers:
             return
-        after = _index(scan.numbers, self._origin)
+        after = bisect_left(scan.numbers, self._origin)
         if after < len(scan.numbers):
             self._timeline.go_to(scan.numbers[after])
             self._is_seeking = False
@@ -686,7 +682,7 @@ class ReaderScreen(PromptedScreen):
             self._jumps.append(here)
         self._is_following = False
         choice = self._choice
-        if choice is not None and not _has(choice.numbers, number):
+        if choice is not None and place_in(choice.numbers, number) is None:
             self._narrow(Narrowing())
             self.notify("the filter is off: it did not show that event")
         self._timeline.go_to(number)
@@ -711,29 +707,24 @@ class ReaderScreen(PromptedScreen):
         except (CraError, OSError):
             return None
 
+    @property
     def _event_text(self) -> str | None:
         """The chosen event as JSON; a line that is none as it is."""
         log, number = self._opened, self._timeline.number
-        if log is None or number is None:
-            return None
-        line = log.file.line(number)
-        try:
-            return orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
-        except orjson.JSONDecodeError:
-            return line.decode(errors="replace")
+        return None if log is None or number is None else log.text(number)
 
     def action_copy_event(self) -> None:
-        text = self._event_text()
+        text = self._event_text
         if text is not None:
             self.app.copy(text)
 
     def action_page(self) -> None:
-        text = self._event_text()
+        text = self._event_text
         if text is not None:
             self.app.page("\n".join(map(safe, text.split("\n"))))
 
     def action_edit(self) -> None:
-        text = self._event_text()
+        text = self._event_text
         if text is not None:
             self.app.edit(text, f"event-{self._timeline.number}.json")
 
@@ -749,15 +740,15 @@ class ReaderScreen(PromptedScreen):
 
     def _verify(self) -> None:
         if self._opened is not None:
-            self._verified_share = 0.0
+            self._trusted = self._trusted._replace(share=0.0)
             self._background.verify(self._opened)
 
     def on_verifying(self, message: Verifying) -> None:
-        self._verified_share = message.share
+        self._trusted = self._trusted._replace(share=message.share)
         self._tell()
 
     def on_judged(self, message: Judged) -> None:
-        self._judgement, self._verified_share, self._problem = message.judgement, None, ""
+        self._trusted = Trusted(message.judgement)
         self._known = self._known._replace(coverage=message.coverage)
         self._show_known()
         if not message.judgement.is_sound:
@@ -765,17 +756,12 @@ class ReaderScreen(PromptedScreen):
         self._tell()
 
     def action_verdict(self) -> None:
-        found = self._judgement
-        if found is None:
-            self.notify(self._problem or "it is being verified")
-            return
-        words = [f"{found.verdict}, {found.level}", safe(f"{found.code} {found.message}").strip()]
-        words.append(f"{counted(found.events, 'event')} in order, {found.covered:,} covered")
-        words.append(f"cra trace verify {session_id_of(self._path)}")
-        severity: Any = "information" if found.is_sound else "error"
-        self.notify("\n".join(filter(None, words)), severity=severity, timeout=15, markup=False)
-        if not found.is_sound and self._opened and found.events < self._opened.count:
-            self._jump(found.events)
+        found, told = self._trusted.judgement, self._trusted.explained(session_id_of(self._path))
+        is_sound = found is None or found.is_sound
+        severity: Any = "information" if is_sound else "error"
+        self.notify(told, severity=severity, timeout=15, markup=False)
+        if found is not None and not is_sound and self._opened is not None:
+            self._jump(min(found.events, self._opened.count - 1))
 
     # What is told.
 
@@ -786,22 +772,14 @@ class ReaderScreen(PromptedScreen):
         self._delays[what] = self.set_timer(seconds, act)
 
     def _tell(self) -> None:
-        if not self.is_mounted:
-            return
-        agent, state = self._place
-        name = session_id_of(self._path)
-        head = [("cra trace  ", "bold $text-primary"), (name, "bold")]
-        head += [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
-        chosen = self._narrowing
-        if chosen.expression:
-            head.append((f"  filter {safe(chosen.expression)}", "$text-warning"))
-        head += [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
-        self.query_one("#head", Static).update(Content.assemble(*head))
-        self.query_one("#status", Static).update(Content.assemble(*self._status()))
+        if self.is_mounted:
+            head = head_of(session_id_of(self._path), self._place, self._narrowing)
+            self.query_one("#head", Static).update(Content.assemble(*head))
+            self.query_one("#status", Static).update(Content.assemble(*self._status()))
 
-    def _status(self) -> list[tuple[str, str]]:
+    def _status(self) -> list[Told]:
         timeline, log = self._timeline, self._opened
-        parts = [self._trust()]
+        parts = [self._trusted.told]
         if log is not None and self._position is not None:
             share = self._position / max(1, self._seen[1])
             parts.append((f"  {log.count:,} events … {min(share, 1):.0%}", ""))
@@ -812,7 +790,7 @@ class ReaderScreen(PromptedScreen):
         if self._is_following:
             parts.append(("  FOLLOWS", "bold $text-success"))
         if self._search is not None:
-            parts.append((f"  {self._hits()}", "$text-primary"))
+            parts.append(hits_of(self._search, self._words, timeline.number))
         if self._choice is not None and self._choice.is_running:
             parts.append((f"  filter {self._choice.share:.0%}", "dim"))
         if timeline.has_bars and timeline.rows and timeline.size.width > WITH_BARS:
@@ -821,29 +799,6 @@ class ReaderScreen(PromptedScreen):
         if timeline.marks:
             parts.append((f"  {counted(len(timeline.marks), 'mark')}", "dim"))
         return parts
-
-    def _hits(self) -> str:
-        scan, number = self._search, self._timeline.number
-        assert scan is not None
-        at = None
-        if number is not None and _has(scan.numbers, number):
-            at = _index(scan.numbers, number) + 1
-        place = f"{at:,} of " if at is not None else ""
-        going = f" … {scan.share:.0%}" if scan.is_running else ""
-        return f"{safe(self._words)[:20]}: {place}{counted(len(scan.numbers), 'hit')}{going}"
-
-    def _trust(self) -> tuple[str, str]:
-        found = self._judgement
-        if self._problem:
-            return f"not verified: {self._problem[:40]}", "bold $text-warning"
-        if found is None:
-            share = f" {self._verified_share:.0%}" if self._verified_share else ""
-            return f"verifying{share}", "dim"
-        again = " …" if self._verified_share is not None else ""
-        if found.is_sound:
-            style = "bold $text-success" if found.verdict == "INTACT" else "bold $text-warning"
-            return f"✓ {found.verdict} {found.level}{again}", style
-        return f"✗ {found.verdict} at event {found.events}{again}", "bold $text-error"
 
     # The screen's own form.
 
@@ -877,12 +832,3 @@ class ReaderScreen(PromptedScreen):
             self._narrow(Narrowing())
         else:
             self.app.leave()
-
-
-def _index(numbers: array[int], number: int) -> int:
-    return bisect_left(numbers, number)
-
-
-def _has(numbers: array[int], number: int) -> bool:
-    at = _index(numbers, number)
-    return at < len(numbers) and numbers[at] == number

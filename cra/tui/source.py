@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import orjson
+
 from cra.errors import CraError, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import Event
 from cra.ledger.filter import Filter, containing
@@ -145,6 +147,14 @@ class OpenLog:
             raise NotFound(f"expected an event from 0 to {self.count - 1}, found {number}")
         [found] = shown(self.file, [(number, self.file.line(number))])
         return found
+
+    def text(self, number: int) -> str:
+        """A line as JSON to read; one that is none as it is. Raises NotFound."""
+        line = self.file.line(number)
+        try:
+            return orjson.dumps(orjson.loads(line), option=orjson.OPT_INDENT_2).decode()
+        except orjson.JSONDecodeError:
+            return line.decode(errors="replace")
 
     def time(self, number: int) -> str:
         """When an event was recorded, by its line; empty if that does not say."""

@@ -1,0 +1,75 @@
+"""What the first and the last line of a session's screen say."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import NamedTuple
+
+from cra.amount import counted
+from cra.printable import safe
+from cra.tui.background import Scan
+from cra.tui.narrowing import Narrowing
+from cra.tui.source import Judgement
+
+# Text with its style in Textual's words.
+Told = tuple[str, str]
+
+
+class Trusted(NamedTuple):
+    """How far a session can be trusted, as far as that is known."""
+
+    judgement: Judgement | None = None
+    # How much of it is verified, while it is.
+    share: float | None = None
+    problem: str = ""
+
+    @property
+    def told(self) -> Told:
+        """The verdict in a few words."""
+        found = self.judgement
+        if self.problem:
+            return f"not verified: {self.problem[:40]}", "bold $text-warning"
+        if found is None:
+            share = f" {self.share:.0%}" if self.share else ""
+            return f"verifying{share}", "dim"
+        again = " …" if self.share is not None else ""
+        if found.is_sound:
+            style = "bold $text-success" if found.verdict == "INTACT" else "bold $text-warning"
+            return f"✓ {found.verdict} {found.level}{again}", style
+        return f"✗ {found.verdict} at event {found.events}{again}", "bold $text-error"
+
+    def explained(self, name: str) -> str:
+        """What the verdict on a session rests on."""
+        found = self.judgement
+        if found is None:
+            return self.problem or "it is being verified"
+        words = [f"{found.verdict}, {found.level}", safe(f"{found.code} {found.message}").strip()]
+        words.append(f"{counted(found.events, 'event')} in order, {found.covered:,} covered")
+        words.append(f"cra trace verify {name}")
+        return "\n".join(filter(None, words))
+
+
+def head_of(name: str, place: tuple[str, str], chosen: Narrowing) -> list[Told]:
+    """Which session it is, whose, in which state, and which of its events are shown."""
+    agent, state = place
+    head = [("cra trace  ", "bold $text-primary"), (name, "bold")]
+    head += [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
+    if chosen.expression:
+        head.append((f"  filter {safe(chosen.expression)}", "$text-warning"))
+    return head + [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
+
+
+def hits_of(scan: Scan, words: str, number: int | None) -> Told:
+    """How many events a search has found, and which of them an event is."""
+    at = place_in(scan.numbers, number)
+    place = f"{at + 1:,} of " if at is not None else ""
+    going = f" … {scan.share:.0%}" if scan.is_running else ""
+    hits = counted(len(scan.numbers), "hit")
+    return f"  {safe(words)[:20]}: {place}{hits}{going}", "$text-primary"
+
+
+def place_in(numbers: array[int], number: int | None) -> int | None:
+    """Where a number is among some that rise; None if it is not."""
+    at = bisect_left(numbers, number) if number is not None else len(numbers)
+    return at if at < len(numbers) and numbers[at] == number else None
