@@ -182,3 +182,7 @@ def _codes() -> Iterator[tuple[str, str, ExitCode]]:
         if "code" in vars(kind):
             yield kind.code, kind.__name__, kind.exit_code
         waiting += kind.__subclasses__()
+
+
+def titles() -> dict[str, str]:
+    return {code: _PAGES[code][0] for code in codes()}
