@@ -134,7 +134,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "exit-codes", "filters", "formats", "replay")
+TOPICS: Final = ("environment", "errors", "exit-codes", "filters", "formats", "replay")
 HELP: Final = ("-h", "--help")
 
 # What other programs call it.

@@ -138,9 +138,9 @@ def _agents(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:  # noqa: 
 def _codes(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:  # noqa: ARG001
     # Most who explain something explain an action.
     if typed[:1] in ("C", "c"):
-        from cra.cli.codes import titles
+        from cra.cli.codes import pages
 
-        yield from titles().items()
+        yield from ((code, page.title) for code, page in pages().items())
 
 
 def _topics(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:
