@@ -9,7 +9,7 @@ SHELL  := bash
 PURE := cra/amount.py,cra/canonical.py,cra/protocol/*,cra/ledger/chain.py,cra/ledger/checkpoint.py,cra/ledger/filter.py,cra/ledger/merkle.py,cra/ledger/verdict.py,cra/policy/*,cra/printable.py,cra/redaction/*,cra/replay/compare.py,cra/replay/normal.py,cra/replay/rule.py,cra/replay/step.py,cra/replay/value.py,cra/resolver/relevance.py,cra/resolver/spelling.py,cra/resolver/words.py
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-full bench lint format clean
+.PHONY: demo test test-full bench lint format docs clean
 
 demo: $(STAMP)
 	@$(BIN)/python examples/demo.py
@@ -36,6 +36,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+docs: $(STAMP)
+	@$(BIN)/python -c 'from cra.cli.codes import document; print(document(), end="")' > docs/errors.md
 
 # Removes what make and the tools made, never a trace.
 clean:

@@ -152,6 +152,16 @@ def test_a_commands_help_shows_its_examples_and_every_common_option():
 
 
 @pytest.mark.parametrize("path", COMMANDS)
+def test_help_says_what_a_command_does_then_shows_examples_then_all_the_rest(path):
+    usage, what, examples, *rest = cra_says(*path.split(), "--help").stdout.split("\n\n")
+
+    assert usage.startswith(f"Usage: cra {path} ")
+    assert re.fullmatch(r"[A-Z][^:]*(?:: [^:]+)?\.", what, re.DOTALL)
+    assert examples.startswith("Examples:\n  cra ")
+    assert rest[-1].startswith("Options:\n")
+
+
+@pytest.mark.parametrize("path", COMMANDS)
 def test_the_examples_of_every_command_stand_one_to_a_line(path, capsys):
     module, _, name = COMMANDS[path][0].partition(":")
     written = inspect.getdoc(getattr(import_module(module), name)) or ""
@@ -293,16 +303,42 @@ def test_the_completion_script_is_shown():
         ),
         ("explain a.b name=$x", "did you mean --param 'name=$x'?", None),
         ("execute a.b World", "expected no more words, found World\n", None),
-        ("--josn", "no such option: --josn", "cra --help"),
+        ("--josn", "no such option: --josn; a command stands before its options", "cra --help"),
+        ("trace --jsn list", "a command stands before its options", "cra trace --help"),
+        ("resolve --gaol x", "no such option: --gaol; did you mean --goal?", None),
+        ("execute a.b --id 7", "no such option: --id; did you mean --param id=7?", None),
+        ("execute a.b --id=$x", "did you mean --param 'id=$x'?", None),
+        ("execute a.b --id", "did you mean --param id=…?", None),
+        (
+            "execute a.b -p id 7",
+            "expected no more words, found 7; did you mean --param id=7?",
+            None,
+        ),
+        (
+            "resolve x",
+            "expected --goal, found none; did you mean --goal x?",
+            "cra resolve --goal x",
+        ),
+        ("golden record x", "expected --name, found none\n", None),
+        ("approvals show", "expected APPROVAL, found none", "cra approvals show last"),
+        ("exec a.b", "no such command: exec; did you mean cra execute?", "cra execute"),
+        ("run a.b", "no such command: run; did you mean cra execute?", "cra execute"),
+        ("version", "did you mean cra --version?", "cra --version"),
+        ("tail", "no such command: tail; did you mean cra trace tail?", "cra trace tail"),
+        ("diff", "did you mean cra trace diff?", None),
+        ("show", "did you mean cra approvals show, cra session show, cra trace show", "cra --help"),
+        ("trace execute", "no such command: trace execute; did you mean cra execute?", None),
+        ("golden show", "no such command: golden show\n", "cra golden --help"),
+        ("schema trace-evnt", "found 'trace-evnt'; did you mean trace-event?", "cra schema"),
     ],
 )
 def test_a_wrong_command_line_is_answered_with_the_nearest_right_one(arguments, message, fix):
     answer = cra_says(*arguments.split())
 
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("error[CRA-1001]: ")
+    assert answer.stderr.startswith(("error[CRA-1001]: ", "error[CRA-1002]: "))
     assert message in answer.stderr
-    assert fix is None or f"\n  fix: {fix}\n" in answer.stderr
+    assert fix is None or f"\n  fix: {fix}" in answer.stderr
 
 
 def test_an_error_under_json_is_one_json_object_on_stderr():

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from cra import errors
 from cra.atlas.lock import pin_of, write_lock
 from cra.atlas.manifest import load_atlas
 from cra.atlas.package import read_package
 from cra.cli.arguments import pairs, parameters_of
-from cra.cli.codes import meaning_of
-from cra.errors import Code, CraError, Fault, UsageError
+from cra.errors import UsageError
 from tests.program import cra
 
 REFUND = {
@@ -254,20 +252,6 @@ def test_escapes_in_a_reason_do_not_reach_the_terminal(project):
     (project / "policies/loud.json").write_text(json.dumps(rule))
 
     assert "no \\x1b[2J way" in cra(project, "explain", "ticket.read").stdout
-
-
-def test_every_code_that_cra_has_is_explained(tmp_path):
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    codes = {kind.code for kind in kinds if issubclass(kind, CraError)}
-    codes |= {item.value for enum in (Fault, Code) for item in enum}
-
-    assert all(meaning_of(code).meaning and meaning_of(code).fix for code in codes)
-    done = cra(tmp_path, "explain", "cra-3010")
-    assert done.returncode == 0
-    assert done.stdout.startswith("CRA-3010  CHECKPOINT_UNMET\n")
-    for code, expected in {"CRA-5001": 1, "CRA-3002": 3, "CRA-3007": 0}.items():
-        said = cra(tmp_path, "explain", code, "--json").stdout
-        assert json.loads(said)["exit_code"] == expected
 
 
 # Arguments

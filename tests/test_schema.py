@@ -346,7 +346,7 @@ def test_a_schema_that_does_not_exist_is_an_error():
     answer = cra_schema("trace-evnt")
 
     assert answer.returncode == 2
-    assert "expected one of approvals-deny, approvals-grant," in answer.stderr
+    assert "found 'trace-evnt'; did you mean trace-event?" in answer.stderr
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):

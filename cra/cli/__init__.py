@@ -61,7 +61,7 @@ def _answer(arguments: Sequence[str]) -> int:
 
 
 def _help(words: Sequence[str]) -> int:
-    """`cra help`, `cra help TOPIC` and `cra help COMMAND`."""
+    """`cra help`, `cra help TOPIC`, `cra help COMMAND` and `cra help CODE`."""
     path = " ".join(words)
     if path in TOPICS:
         from cra.cli.topics import topic
@@ -71,6 +71,8 @@ def _help(words: Sequence[str]) -> int:
         return _answer([*words, "--help"])
     elif path in GROUPS:
         output.answer(group_help(path))
+    elif path.upper().startswith("CRA-"):
+        return _answer(["explain", path])
     else:
         raise unknown("", path, others=TOPICS)
     return ExitCode.OK

@@ -10,6 +10,7 @@ import typer
 
 from cra.cli import output
 from cra.cli.arguments import user_name
+from cra.cli.commands import question
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
@@ -250,9 +251,14 @@ def find_approval(config: Config, name: str, *, standing: Standing = "pending") 
             f"expected one approval, found {len(fitting)} whose id begins with {name}:\n{ids}",
             fix="name one with more of its id",
         )
-    what = f"an approval that is {standing}" if name == "last" else f"the approval {name!r:.60}"
+    what, asked = f"an approval that is {standing}", ""
+    if name != "last":
+        what = f"the approval {name!r:.60}"
+        known = [one.approval.approval_id for one in found]
+        spelled = {"last": "last"} | {one[: len(name)]: one for one in known}
+        asked = question(name, spelled, spelled)
     raise NotFound(
-        f"expected {what} in an open session, found none", fix="cra approvals list --all"
+        f"expected {what} in an open session, found none{asked}", fix="cra approvals list --all"
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cra.cli import output
+from cra.cli.commands import question
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir, user_dirs
@@ -420,12 +421,8 @@ def atlas_id_of(name: str, root: Path, pins: Mapping[str, Pin]) -> str:
 
 
 def unknown_atlas(atlas_id: str, known: Iterable[str]) -> NotFound:
-    from difflib import get_close_matches
-
-    nearest = get_close_matches(atlas_id, list(known), n=1)
-    question = f"; did you mean {nearest[0]}?" if nearest else ""
     return NotFound(
-        f"expected an atlas of this project, found {atlas_id!r:.80}{question}",
+        f"expected an atlas of this project, found {atlas_id!r:.80}{question(atlas_id, known)}",
         fix="cra atlas list",
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from cra.errors import UsageError
@@ -133,9 +134,23 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "exit-codes", "filters", "formats", "replay")
+TOPICS: Final = ("environment", "errors", "exit-codes", "filters", "formats", "replay")
 HELP: Final = ("-h", "--help")
 
+# What other programs call it.
+_ELSEWHERE: Final = {
+    "approve": "approvals grant",
+    "ask": "resolve",
+    "call": "execute",
+    "completion": "--install-completion",
+    "log": "trace list",
+    "logs": "trace list",
+    "ls": "trace list",
+    "new": "init",
+    "run": "execute",
+    "status": "doctor",
+    "version": "--version",
+}
 _ROOT_OPTIONS: Final = (
     ("-h, --help", "Show help; it works after every command"),
     ("-V, --version", "Show the version"),
@@ -187,18 +202,42 @@ def group_help(group: str) -> str:
     return "\n\n".join(parts)
 
 
-def unknown(group: str, name: str, *, others: Sequence[str] = ()) -> UsageError:
-    """The error for a name that a group does not have, with the nearest one that exists."""
+def question(
+    word: str, names: Iterable[str], spelled: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The end of an error about a name that is not there: the nearest one, as it is spelled."""
     from difflib import get_close_matches
 
-    names = {name: joined(group, name) for name in children(group)}
-    names |= {topic: f"help {topic}" for topic in others}
-    # `cra verify`: a command that stands in another group.
-    names |= {path.rpartition(" ")[2]: path for path in COMMANDS if path.endswith(f" {name}")}
+    nearest = get_close_matches(word, list(names), n=1)
+    return f"; did you mean {spelled.get(nearest[0], nearest[0])}?" if nearest else ""
+
+
+def unknown(group: str, name: str, *, others: Sequence[str] = ()) -> UsageError:
+    """The error for a name that a group does not have, with the nearest one that exists."""
+    found = _meant(group, name, others)
+    words = [f"cra {path}" for path in found]
+    listed = " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    asked = f"; did you mean {listed}?" if found else ""
+    path = found[0] if len(found) == 1 else joined(group, "--help")
+    return UsageError(f"no such command: {joined(group, name)}{asked}", fix=f"cra {path}")
+
+
+def _meant(group: str, name: str, topics: Sequence[str]) -> list[str]:
+    """What may be meant by a name that a group does not have, as it has to be written."""
+    from difflib import get_close_matches
+
+    elsewhere = [path for path in (*GROUPS, *COMMANDS) if path.rpartition(" ")[2] == name != ""]
+    names = {child: joined(group, child) for child in children(group)}
+    names |= {topic: f"help {topic}" for topic in topics}
+    if group == "":
+        if name in _ELSEWHERE:
+            return [_ELSEWHERE[name]]
+        if elsewhere:
+            return elsewhere
+        names = {path.rpartition(" ")[2]: path for path in COMMANDS} | names
     nearest = get_close_matches(name, names, n=1)
-    question = f"; did you mean cra {names[nearest[0]]}?" if nearest else ""
-    path = names[nearest[0]] if nearest else joined(group, "--help")
-    return UsageError(f"no such command: {joined(group, name)}{question}", fix=f"cra {path}")
+    # `cra trace execute`: where several groups have the name, nothing says which one is meant.
+    return [names[nearest[0]]] if nearest else elsewhere if len(elsewhere) == 1 else []
 
 
 def _short_help() -> str:

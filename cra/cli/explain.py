@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from cra.runtime.patch import Patch
     from cra.runtime.project import Project
 
-_CODE: Final = re.compile("CRA-[0-9]{4}", re.IGNORECASE)
+_CODE: Final = "CRA-"
 _CODES: Final = {
     "allow": ExitCode.OK,
     "deny": ExitCode.NO,
@@ -58,7 +57,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="ACTION|CODE",
-            help="An action's id, or a code like CRA-3010.",
+            help="An action's id, or a code like CRA-3010; cra help errors lists all.",
             show_default=False,
         ),
     ] = None,
@@ -135,9 +134,11 @@ def explain(
         if patch or any([params, file, roles, scopes, risk_tier, context]):
             raise UsageError("expected options of a call with an action alone, found them without")
         return _explain_recorded(resolution, session, project, as_json=as_json)
-    if patch and (as_json or _CODE.fullmatch(action)):
+    # No action's id has a capital.
+    is_code = action.upper().startswith(_CODE)
+    if patch and (as_json or is_code):
         raise UsageError("expected --patch with an action and without --json, which has the patch")
-    if _CODE.fullmatch(action):
+    if is_code:
         return _explain_code(action.upper(), as_json=as_json)
     with open_project(project) as opened:
         call = _call(opened, action, agent, roles, scopes, risk_tier)
@@ -177,23 +178,28 @@ def _explain_recorded(
 
 
 def _explain_code(code: str, *, as_json: bool) -> ExitCode:
-    from cra.cli.codes import meaning_of
+    from cra.cli.codes import meaning_of, page_lines
 
-    meaning = meaning_of(code)
+    name, exit_code, page = meaning_of(code)
     if as_json:
         facts: CodeAnswer = {
-            "code": meaning.code,
-            "name": meaning.name,
-            "meaning": meaning.meaning,
-            "fix": meaning.fix,
-            "exit_code": meaning.exit_code,
+            "code": code,
+            "name": name,
+            "title": page.title,
+            "happened": page.happened,
+            "matters": page.matters,
+            "mend": [{"text": one.text, "command": one.command or None} for one in page.mend],
+            "example": page.example,
+            "exit_code": exit_code,
         }
         output.answer_json(facts)
         return ExitCode.OK
-    output.answer(f"{output.style(meaning.code, 'accent')}  {meaning.name}")
-    output.answer(output.wrapped(meaning.meaning, indent="  "))
-    output.answer(output.wrapped(f"fix: {meaning.fix}", indent="  ", hang="  "))
-    output.answer(f"  exit code: {meaning.exit_code}")
+    output.answer(f"{output.style(code, 'accent')}  {page.title}")
+    output.answer(f"{name}, exit code {exit_code}")
+    for heading, lines in page_lines(page):
+        output.answer(f"\n{output.style(heading, 'accent')}")
+        for line in lines:
+            output.answer(line)
     return ExitCode.OK
 
 

@@ -11,6 +11,7 @@ import typer
 
 from cra.amount import counted
 from cra.cli import output
+from cra.cli.commands import question
 from cra.cli.options import Json, ProjectDir, Yes
 from cra.cli.project import open_config
 from cra.cli.select import SessionName, find_session
@@ -145,7 +146,7 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
 def review(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Only these goldens.", show_default=False),
+        typer.Argument(metavar="GOLDEN", help="Only these goldens.", show_default=False),
     ] = None,
     *,
     accepts: Annotated[bool, typer.Option("--accept", help="Accept all of them.")] = False,
@@ -219,7 +220,8 @@ def _waiting(config: Config, names: list[str]) -> list[Path]:
     for name in names:
         if name not in by_name:
             raise NotFound(
-                f"expected a golden with a difference that waits, found none for {name!r:.80}",
+                f"expected a golden with a difference that waits, found none for {name!r:.80}"
+                f"{question(name, by_name)}",
                 fix="cra golden review",
             )
     return [by_name[name] for name in names]

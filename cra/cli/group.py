@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from inspect import cleandoc
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -25,15 +25,13 @@ from cra.cli.commands import (
     children,
     group_help,
     joined,
-    nearest_path,
     summary,
     unknown,
 )
 from cra.cli.options import Quiet, Verbose
-from cra.errors import UsageError
 
-_EXTRA: Final = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
 _COMMAND_LINE: Final = re.compile(r"(?:[A-Z_]+=\S+ )*cra ")
+_HELP: Final = "help"
 _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
 
@@ -48,7 +46,9 @@ def invoke(arguments: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
-        raise _usage_error(error, arguments) from None
+        from cra.cli.misread import usage_error  # for a wrong command line alone
+
+        raise usage_error(error, arguments) from None
 
 
 def complete() -> int:
@@ -83,10 +83,12 @@ class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return children(self.path)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         path = joined(self.path, cmd_name)
         if path in GROUPS:
             return LazyGroup(path)
+        if ctx.resilient_parsing:
+            return _completing(path)
         return load(path) if path in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -102,15 +104,20 @@ class LazyGroup(TyperGroup):
             return super().shell_complete(ctx, incomplete)
         from typer._click.shell_completion import CompletionItem
 
+        offered = {name: summary(joined(self.path, name)) for name in children(self.path)}
+        if not self.path:
+            offered[_HELP] = "Show help for a command, a topic or an error code"
         return [
-            CompletionItem(name, help=summary(joined(self.path, name)))
-            for name in children(self.path)
+            CompletionItem(name, help=said)
+            for name, said in offered.items()
             if name.startswith(incomplete)
         ]
 
 
 class Leaf(TyperCommand):
-    """A command whose docstring is its help; what ends it are examples, one to a line.
+    """A command whose docstring is its help: what it does, examples, and then all the rest.
+
+    The examples are the end of the docstring, one to a line.
 
     An option whose metavar is in brackets may stand without its value, which begins with a digit.
     """
@@ -129,13 +136,15 @@ class Leaf(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        prose, examples = _split(cleandoc(self.help or ""))
-        for paragraph in prose:
-            formatter.write_paragraph()
-            formatter.write_text(paragraph)
+        (first, *prose), examples = split_help(self.help)
+        formatter.write_paragraph()
+        formatter.write_text(first)
         if examples:
             with formatter.section("Examples"):
                 formatter.write("".join(f"  {line}\n" for line in examples))
+        for paragraph in prose:
+            formatter.write_paragraph()
+            formatter.write_text(paragraph)
 
 
 def _valued(arguments: Sequence[str], lone: Container[str]) -> list[str]:
@@ -149,17 +158,28 @@ def _valued(arguments: Sequence[str], lone: Container[str]) -> list[str]:
     return valued
 
 
-def _split(text: str) -> tuple[list[str], list[str]]:
+def split_help(text: str | None) -> tuple[list[str], list[str]]:
     """The paragraphs of a docstring, and the examples that its last one is, if all of its lines
     are commands.
 
     How they are indented says nothing: below a first line alone, nothing is left to compare with.
     """
-    *prose, last = text.split("\n\n")
+    *prose, last = cleandoc(text or "").split("\n\n")
     lines = [line.strip() for line in last.split("\n")]
     if all(map(_COMMAND_LINE.match, lines)):
         return prose, lines
     return [*prose, last], []
+
+
+def _completing(path: str) -> TyperCommand | None:
+    """The command at a path, for the shell; `cra help` is one as well there."""
+    from cra.cli.completion import complete_values
+
+    if path != _HELP and path not in COMMANDS:
+        return None
+    command = _command(_help, _HELP) if path == _HELP else load(path)
+    complete_values(command)
+    return command
 
 
 def _root(*, with_completion: bool) -> LazyGroup:
@@ -181,26 +201,5 @@ def _common(quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Holds the options of every command: their callbacks set the volume of `cra.cli.output`."""
 
 
-def _usage_error(error: typer.TyperException, arguments: Sequence[str]) -> UsageError:
-    """typer's word on a command line, in the form of every other error."""
-    message = error.format_message().rstrip(".")
-    nearest = getattr(error, "possibilities", None)
-    extra = _EXTRA.fullmatch(message)
-    if nearest:
-        message = f"{error.message}; did you mean {' or '.join(nearest)}?"
-    elif extra:
-        nearer = _as_parameter(error, extra[1], arguments)
-        message = f"expected no more words, found {extra[1]}{nearer}"
-    fix = f"cra {joined(nearest_path(arguments), '--help')}"
-    return UsageError(message[:1].lower() + message[1:], fix=fix)
-
-
-def _as_parameter(error: typer.TyperException, extra: str, arguments: Sequence[str]) -> str:
-    """The question whether the first of the words too many was to stand behind --param."""
-    import shlex  # for a wrong command line alone
-
-    context = getattr(error, "ctx", None)
-    options = {name for known in context.command.params for name in known.opts} if context else ()
-    word = next((one for one in arguments if f"{extra} ".startswith(f"{one} ")), "")
-    is_one = "--param" in options and "=" in word
-    return f"; did you mean --param {shlex.quote(word)}?" if is_one else ""
+def _help(words: Annotated[list[str] | None, typer.Argument(metavar="TOPIC")] = None) -> None:
+    """Holds what `cra help` takes, which answers without typer."""

@@ -11,6 +11,7 @@ import typer
 
 from cra.amount import counted
 from cra.cli import output
+from cra.cli.commands import question
 from cra.cli.ledger import Keys, trust_of
 from cra.cli.options import Json, ProjectDir, Yes
 from cra.cli.project import open_config, user_dirs
@@ -192,6 +193,14 @@ def _manifests(config: Config, places: Sequence[str]) -> Iterator[Path]:
             found = sorted(Path().glob(place)) if not Path(place).is_absolute() else found
             if not found:
                 raise NotFound("expected a golden's manifest, found none", where=place)
+        elif places and not found[0].exists():
+            named = {one.parent.name: os.path.relpath(one.parent) for one in _recorded(config)}
+            asked = question(found[0].name, named, named)
+            raise NotFound(
+                f"expected a golden's manifest, found none{asked}",
+                where=place,
+                fix="cra golden list",
+            )
         for path in (one for each in found for one in find_manifests(each)):
             real = path.resolve()
             if not real.is_relative_to(root):
@@ -203,6 +212,16 @@ def _manifests(config: Config, places: Sequence[str]) -> Iterator[Path]:
             if real not in seen:
                 seen.add(real)
                 yield path
+
+
+def _recorded(config: Config) -> list[Path]:
+    from cra.replay.golden import find_manifests
+
+    assert config.project is not None
+    try:
+        return find_manifests(config.project / FOLDER)
+    except NotFound:
+        return []
 
 
 def _followed(reports: Iterable[Report], total: int) -> Iterator[Report]:

@@ -11,6 +11,7 @@ import typer
 
 from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
+from cra.cli.commands import question
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
@@ -173,7 +174,8 @@ def schema(
     """
     if name is not None and name not in SCHEMAS:
         raise NotFound(
-            f"expected one of {', '.join(SCHEMAS)}, found {name!r}", fix="cra schema lists them"
+            f"expected a schema of cra's, found {name!r:.80}{question(name, SCHEMAS)}",
+            fix="cra schema lists them",
         )
     if write is not None:
         _write(write, [name] if name else list(SCHEMAS), as_json=as_json)

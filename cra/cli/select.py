@@ -3,6 +3,7 @@ names."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from cra.cli.commands import question
 from cra.cli.project import open_config
 from cra.errors import NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
@@ -46,6 +48,7 @@ NamedSession: TypeAlias = Annotated[
 
 JOURNAL: Final = "journal"
 _MAX_CANDIDATES: Final = 10
+_MAX_GUESSED: Final = 200
 _SHORTEST: Final = 8
 
 
@@ -135,8 +138,9 @@ def find_session(directory: Path, text: str) -> Path:
             where=str(directory),
             fix="cra trace show journal",
         )
+    missing = f"expected the session {text}, found none{_near(text, found)}"
     raise NotFound(
-        f"expected the session {text}, found none" if found else "expected a session, found none",
+        missing if found else "expected a session, found none",
         where=str(directory),
         fix="cra trace list" if found else "cra session start",
     )
@@ -157,6 +161,15 @@ def _directory(text: str, project: Path | None, trace_dir: Path | None) -> Path:
 
 def _is_path(text: str) -> bool:
     return "/" in text or text.endswith(SUFFIX)
+
+
+def _near(text: str, paths: list[Path]) -> str:
+    """The question whether another session was meant: of those that begin like no other."""
+    ids = [session_id_of(path) for path in paths[:_MAX_GUESSED]]
+    begun = Counter(one[: len(text)] for one in ids)
+    spelled = {"last": "last", JOURNAL: JOURNAL}
+    spelled |= {one[: len(text)]: one for one in ids if begun[one[: len(text)]] == 1}
+    return question(text.lower(), spelled, spelled)
 
 
 def _ambiguous(text: str, fitting: list[Path]) -> UsageError:

@@ -18,7 +18,16 @@ Exit codes
 The printed verdict and the code come from one value. A command whose reader
 leaves (`cra … | head`) ends with 0 and says nothing.
 
-An error has a code of its own, and `cra explain CODE` says what it means:
+An error has a code of its own, and `cra explain CODE` says what it means; `cra
+help errors` lists them with what they are about:
+
+"""
+
+_ERRORS = """\
+Error codes
+
+`cra explain CODE` says what happened, why it matters and how to mend it, with
+an example; so does docs/errors.md. With --json it is data.
 
 """
 
@@ -152,16 +161,20 @@ def topic(name: str) -> str:
     if name == "exit-codes":
         from textwrap import fill
 
-        from cra.cli.codes import codes
+        from cra.cli.codes import pages
 
         listed = fill(
-            " ".join(codes()),
+            " ".join(pages()),
             78,
             initial_indent="  ",
             subsequent_indent="  ",
             break_on_hyphens=False,
         )
         return _EXIT_CODES + listed
+    if name == "errors":
+        from cra.cli.codes import pages
+
+        return _ERRORS + "\n".join(f"  {code}  {page.title}" for code, page in pages().items())
     if name == "formats":
         return _FORMATS
     if name == "filters":

@@ -59,13 +59,22 @@ class ExplainAnswer(TypedDict):
     no_patch: str | None
 
 
+class MendingStep(TypedDict):
+    text: str
+    command: str | None
+
+
 class CodeAnswer(TypedDict):
     """What an error code means, and what mends it."""
 
     code: str
     name: str
-    meaning: str
-    fix: str
+    title: str
+    happened: str
+    matters: str
+    mend: list[MendingStep]
+    # Commands behind `$ `, and what cra prints; `...` stands for any text.
+    example: str
     # What the command that fails with it ends with.
     exit_code: int
 

@@ -1,0 +1,91 @@
+"""A command line that typer cannot read: what was expected, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from typer._click.exceptions import MissingParameter, NoSuchOption
+from typer.core import TyperArgument
+
+from cra.cli.commands import joined, nearest_path, question
+from cra.cli.group import LazyGroup, split_help
+from cra.errors import UsageError
+
+if TYPE_CHECKING:
+    from typer import TyperException
+
+_EXTRA: Final = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
+_PARAM: Final = "--param"
+
+
+def usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
+    """typer's word on a command line, in the form of every other error."""
+    path = nearest_path(arguments)
+    message, fix = error.format_message().rstrip("."), f"cra {joined(path, '--help')}"
+    context = getattr(error, "ctx", None)
+    extra = _EXTRA.fullmatch(message)
+    if isinstance(error, NoSuchOption):
+        message = f"{error.message}{_other_option(error, context, arguments)}"
+    elif isinstance(error, MissingParameter) and context is not None:
+        message, fix = _missing(error, context, path, arguments)
+    elif extra:
+        message = f"expected no more words, found {extra[1]}"
+        if context is not None and _PARAM in _options(context):
+            message += _as_parameter(extra[1], arguments)
+    return UsageError(message[:1].lower() + message[1:], fix=fix)
+
+
+def _options(context: Any) -> list[str]:
+    return [name for known in context.command.params for name in known.opts]
+
+
+def _other_option(error: NoSuchOption, context: Any, arguments: Sequence[str]) -> str:
+    """The question whether another option was meant, or an argument of the action."""
+    if context is None:
+        return ""
+    if isinstance(context.command, LazyGroup):
+        return "; a command stands before its options"
+    # Two dashes alone make short names alike.
+    known = {name.lstrip("-"): name for name in _options(context)}
+    stated = error.option_name.lstrip("-")
+    if asked := question(stated, [name for name in known if len(name) > 1], known):
+        return asked
+    if _PARAM not in known.values():
+        return ""
+    at = next(at for at, word in enumerate(arguments) if word.startswith(error.option_name))
+    word, *following = arguments[at : at + 2]
+    pair = word.lstrip("-") if "=" in word else f"{stated}={(following or ['…'])[0]}"
+    return f"; did you mean {_PARAM} {shlex.quote(pair) if pair.isascii() else pair}?"
+
+
+def _missing(
+    error: MissingParameter, context: Any, path: str, arguments: Sequence[str]
+) -> tuple[str, str]:
+    """What is expected and not there, and an example that has it."""
+    assert error.param is not None
+    _, examples = split_help(context.command.help)
+    fix = examples[0]
+    name = next((one for one in error.param.opts if one.startswith("--")), "")
+    if not name:
+        return f"expected {error.param.metavar or error.param.name}, found none", fix
+    is_bare = not any(isinstance(one, TyperArgument) for one in context.command.params)
+    word = next(iter(arguments[len(path.split()) :]), "-")
+    if not is_bare or word.startswith("-"):
+        return f"expected {name}, found none", fix
+    meant = f"{name} {shlex.quote(word)}"
+    return f"expected {name}, found none; did you mean {meant}?", f"cra {path} {meant}"
+
+
+def _as_parameter(extra: str, arguments: Sequence[str]) -> str:
+    """The question whether the first of the words too many was to stand behind --param, or in one
+    word with the name there."""
+    at, word = next(
+        ((at, one) for at, one in enumerate(arguments) if f"{extra} ".startswith(f"{one} ")),
+        (0, ""),
+    )
+    is_value = arguments[max(at - 2, 0)] in (_PARAM, "-p") and "=" not in arguments[at - 1]
+    pair = f"{arguments[at - 1]}={word}" if is_value else word
+    return f"; did you mean {_PARAM} {shlex.quote(pair)}?" if "=" in pair else ""
