@@ -69,3 +69,19 @@ def test_a_golden_that_waits_is_asked_for_by_the_name_of_one_that_does(desk):
     done = cra(desk, "golden", "review", "tiket-asks", "--reject")
 
     assert "found none for 'tiket-asks'; did you mean ticket-asks?" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["execute ticket.read -qz", "trace show last -qx"])
+def test_a_letter_that_no_option_has_is_named_however_it_is_written(desk, arguments):
+    done = cra(desk, *arguments.split())
+
+    assert done.returncode == 2
+    assert f"no such option: -{arguments[-1]}" in done.stderr
+
+
+def test_execute_without_an_action_asks_for_one_first(tmp_path):
+    governed.write_project(tmp_path, governed.ALLOW)
+
+    done = cra(tmp_path, "execute")
+
+    assert (done.returncode, "expected an action, found none" in done.stderr) == (2, True)

@@ -97,6 +97,8 @@ def execute(
       cra execute ticket.close --params arguments.json --dry-run
       cra execute --approval last
     """
+    if action is None and approval is None:
+        raise UsageError("expected an action, found none", fix="cra atlas actions")
     patience = _patience(wait)
     with open_project(project) as opened:
         given = None
@@ -114,8 +116,7 @@ def execute(
             resolution = find_resolution(directory, resolution, session_id).resolution_id
         working = opened.session(session_id=session_id)
         if action is None:
-            if given is None:
-                raise UsageError("expected an action, found none", fix="cra atlas actions")
+            assert given is not None
             action = given.action_id
         arguments = _arguments(opened, working, action, parameters or [], file, given)
         make = partial(

@@ -55,7 +55,10 @@ def _other_option(error: NoSuchOption, context: Any, arguments: Sequence[str]) -
         return asked
     if _PARAM not in known.values():
         return ""
-    at = next(at for at, word in enumerate(arguments) if word.startswith(error.option_name))
+    begins = (at for at, word in enumerate(arguments) if word.startswith(error.option_name))
+    at = next(begins, None)
+    if at is None:  # one of several letters behind one dash
+        return ""
     word, *following = arguments[at : at + 2]
     pair = word.lstrip("-") if "=" in word else f"{stated}={(following or ['…'])[0]}"
     return f"; did you mean {_PARAM} {shlex.quote(pair) if pair.isascii() else pair}?"
