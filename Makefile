@@ -9,7 +9,7 @@ SHELL  := bash
 PURE := cra/amount.py,cra/canonical.py,cra/protocol/*,cra/ledger/chain.py,cra/ledger/checkpoint.py,cra/ledger/filter.py,cra/ledger/merkle.py,cra/ledger/verdict.py,cra/policy/*,cra/printable.py,cra/redaction/*,cra/replay/compare.py,cra/replay/normal.py,cra/replay/rule.py,cra/replay/step.py,cra/replay/value.py,cra/resolver/relevance.py,cra/resolver/spelling.py,cra/resolver/words.py
 
 .DEFAULT_GOAL := test
-.PHONY: demo test test-full bench lint format docs clean
+.PHONY: demo test test-full bench lint format docs pictures clean
 
 demo: $(STAMP)
 	@$(BIN)/python examples/demo.py
@@ -36,6 +36,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+# The screens in the README are those that the tests compare; look at them before you commit them.
+pictures: $(STAMP)
+	@$(BIN)/python -m pytest -q tests/test_tui_pictures.py --snapshot-update
 
 docs: $(STAMP)
 	@$(BIN)/python -c 'from cra.cli.codes import document; print(document(), end="")' > docs/errors.md

@@ -30,6 +30,7 @@ _STATES: Final = {
     "empty": ("· empty", "dim"),
     "damaged": ("✗ damaged", "bad"),
 }
+_WITH_LONG_ID: Final = 100
 _WITH_ACTIVITY: Final = 64
 _WITH_TROUBLE: Final = 48
 _WITH_VERDICT: Final = 112
@@ -189,7 +190,8 @@ class SessionList(Listing):
         known = one.outline
         state, style = _STATES[known.state(self.now)]
         yield ("◆" if one.path == self.marked else " ", "accent")
-        yield f"{known.id[:8]} ", "dim"
+        # Of sessions that begin in the same minute, the first eight digits are the same.
+        yield f"{known.id[: _id_room(columns) - 1]} ", "dim"
         yield fitted(state, 10), style
         yield fitted(safe(known.agent or "?"), 12 if columns >= _WITH_ACTIVITY else 8) + " ", ""
         events = "?" if known.events is None else f"{known.events:,}"
@@ -210,9 +212,13 @@ def _trouble(one: Glance) -> Iterable[Part]:
         yield fitted(text, 6), style if count else "dim"
 
 
+def _id_room(columns: int) -> int:
+    return 14 if columns >= _WITH_LONG_ID else 9
+
+
 def heading_of(columns: int) -> str:
     """What stands in the columns of a list of sessions."""
-    parts = [f" {'SESSION':<9}{'STATE':<10}"]
+    parts = [f" {'SESSION':<{_id_room(columns)}}{'STATE':<10}"]
     parts.append(f"{'AGENT':<13}" if columns >= _WITH_ACTIVITY else f"{'AGENT':<9}")
     parts.append(f"{'EVENTS':>8} ")
     if columns >= _WITH_ACTIVITY:
