@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,9 +17,9 @@ from cra.tui.app import TraceApp
 from cra.tui.narrowing import KINDS, Narrowing, completed, of_action
 from cra.tui.setting import Choices, recall, remember
 from cra.tui.source import Cancelled, OpenLog, look
-from tests.governed import ALLOW, write_project
-from tests.program import answer
-from tests.traces import DESK, lines_of, many, write_session
+from tests.governed import ALLOW, rule, write_project
+from tests.program import ROOT, answer, cra
+from tests.traces import DESK, EVENTS, lines_of, many, write_session
 from tests.viewer import WIDE, at_rest, press, setting_of, settled, until, viewed
 
 NOW = "2026-11-20T10:00:00.000000Z"
@@ -328,6 +331,48 @@ def test_no_turn_of_the_event_loop_grows_with_the_session(tmp_path, monkeypatch)
 
 
 # For other programs.
+
+
+def copied(app: TraceApp, *keys: str) -> str:
+    """What is handed to the terminal to be copied."""
+    texts: list[str] = []
+    app.copy = texts.append  # type: ignore[assignment, method-assign]
+    viewed(app, lambda pilot: press(pilot, *keys))
+    [text] = texts
+    return text
+
+
+def test_a_command_is_copied_that_decides_the_call_again(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW, rule("never", "deny", "ticket.close"))
+    answer(place, "resolve", "--goal", "close a ticket, it's done")
+    assert cra(place, "execute", "ticket.close", "-p", "file=it's $HOME").returncode == 1
+    [path] = (place / "cra.trace").glob("0*.trace.jsonl")
+    denied = len(path.read_bytes().splitlines()) - 1
+
+    command = copied(reading(path, at=denied), "Y")
+    resolving = copied(reading(path, at=1), "Y")
+    showing = copied(reading(path, at=0), "Y")
+
+    told = subprocess.run(
+        ["bash", "-c", command.replace("cra ", f"{sys.executable} -m cra ")],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, "never" in told.stdout) == (1, True), told.stderr
+    assert "it's $HOME" in command.replace("'\"'\"'", "'")
+    assert resolving == "cra resolve --goal 'close a ticket, it'\"'\"'s done'"
+    assert showing == f"cra trace show {path.name.split('.')[0]} --seq 0"
+
+
+def test_what_is_redacted_is_shown_and_not_repeated(ledger):
+    started, denied = EVENTS[0], EVENTS[5]
+    secret = {**denied[3], "arguments": {"token": {"$redacted": "token", "mac": "00"}}}
+    path = write_session(ledger, DESK, lines_of(DESK, [started, (*denied[:3], secret)]))
+
+    assert copied(reading(path, at=1), "Y") == f"cra trace show {DESK} --seq 1"
 
 
 def test_an_event_is_opened_in_the_editor_and_nothing_of_it_is_kept(desk, ledger, tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from cra.atlas.model import Action, HostExecutor
@@ -77,6 +77,13 @@ def explaining(
     return None if None in facts or len(command) > _MAX_COMMAND else command
 
 
+def deciding_again(action_id: str, arguments: Mapping[str, Any], agent: str = _AGENT) -> str:
+    """The command that decides on a call anew, whatever its arguments are."""
+    stated = "" if agent == _AGENT else f" --agent {shlex.quote(agent)}"
+    given = shlex.quote(json.dumps(arguments))
+    return f"printf %s {given} | cra explain {shlex.quote(action_id)} --params -{stated}"
+
+
 def _agent_words(asked: Call) -> list[str]:
     return [] if asked.agent == _AGENT else [f"--agent {shlex.quote(asked.agent)}"]
 
@@ -89,7 +96,7 @@ def _with_arguments(rule: Rule | None, action: Action, asked: Call) -> str:
     words = [_argument(action, name, value) for name, value in arguments.items()]
     if words and None not in words:
         return " ".join([command, *(f"-p {shlex.quote(word)}" for word in words if word)])
-    return f"printf %s {shlex.quote(json.dumps(arguments))} | {command} --params -"
+    return deciding_again(action.action_id, arguments)
 
 
 def _is_of_the_call(rule: Rule | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -10,7 +11,7 @@ from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from cra.ledger.outline import Coverage
+from cra.ledger.outline import Coverage, naming
 from cra.ledger.shown import Shown
 from cra.printable import safe
 from cra.tui.listing import Listing, Part, wrapped
@@ -29,6 +30,30 @@ class Line(NamedTuple):
     link: int | None = None
     fold: str | None = None
     path: str | None = None
+
+
+def command_of(shown: Shown, session: str, agent: str) -> str:
+    """The command that does again what an event tells of, without an effect; of one that tells of
+    nothing that could be done again, the one that shows it."""
+    payload = (shown.event.payload if shown.event is not None else None) or {}
+    action_id, arguments = payload.get("action_id"), payload.get("arguments")
+    task = request.get("task") if isinstance(request := payload.get("request"), dict) else None
+    goal = task.get("goal") if isinstance(task, dict) else None
+    if isinstance(action_id, str) and isinstance(arguments, dict) and not _is_kept_apart(arguments):
+        from cra.runtime.remedy import deciding_again
+
+        return deciding_again(action_id, arguments, agent)
+    if isinstance(goal, str):
+        return f"cra resolve --goal {shlex.quote(goal)}{naming(agent)}"
+    return f"cra trace show {session} --seq {shown.number}"
+
+
+def _is_kept_apart(value: Any) -> bool:
+    """Whether a part of a value is not in the event: redacted, or in a file of its own."""
+    if isinstance(value, dict):
+        is_own = any(name.startswith("$") for name in value)
+        return is_own or any(map(_is_kept_apart, value.values()))
+    return isinstance(value, list) and any(map(_is_kept_apart, value))
 
 
 class Beside(NamedTuple):

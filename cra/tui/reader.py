@@ -34,7 +34,7 @@ from cra.tui.background import (
     Undone,
     Verifying,
 )
-from cra.tui.inspector import Beside, Inspector
+from cra.tui.inspector import Beside, Inspector, command_of
 from cra.tui.listing import Listing
 from cra.tui.narrowing import KINDS, Narrowing, Quick, completed, of_action, of_span
 from cra.tui.prompt import Prompt, PromptedScreen
@@ -114,7 +114,7 @@ class ReaderScreen(PromptedScreen):
         Binding("i", "details", "Show or hide the inspector", show=False),
         Binding("z", "zoom", "Zoom the inspector", show=False),
         Binding("y", "copy_event", "Copy the event as JSON", show=False),
-        Binding("Y", "copy_command", "Copy the command that shows it", show=False),
+        Binding("Y", "copy_command", "Copy the command that decides it again", show=False),
         Binding("o", "page", "Open the event in the pager", show=False),
         Binding("E", "edit", "Open the event in the editor", show=False),
         Binding("b", "back", "Back to where a jump began", show=False),
@@ -729,9 +729,10 @@ class ReaderScreen(PromptedScreen):
             self.app.edit(text, f"event-{self._timeline.number}.json")
 
     def action_copy_command(self) -> None:
-        number = self._timeline.number
-        if number is not None:
-            self.app.copy(f"cra trace show {session_id_of(self._path)} --seq {number}")
+        log, number = self._opened, self._timeline.number
+        if log is not None and number is not None:
+            shown, name = log.event(number), session_id_of(self._path)
+            self.app.copy(command_of(shown, name, self._place[0]))
 
     def on_inspector_path_wanted(self, message: Inspector.PathWanted) -> None:
         self.app.copy(message.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
@@ -22,6 +23,11 @@ _BEGINNING: Final = 1 << 16
 # What is longer is not read whole for a list.
 _MAX_COUNTED: Final = 32 << 20
 
+# What is said of a call, and its span, which is its own.
+_CALL: Final = re.compile(rb'"event_type":"action\.([a-z]+)".*?"span_id":"([0-9a-f-]{36})"')
+# Beside the state of a session with a call that has begun and not come to anything.
+_INTENT: Final = "▶"
+
 ORDERS: Final = ("begun", "last activity", "trouble", "events")
 _STATES: Final = {
     "open": ("● open", "good"),
@@ -37,13 +43,21 @@ _WITH_VERDICT: Final = 112
 _VERDICTS: Final = {"INTACT": "good", "STILLBORN": "dim", "INCOMPLETE": "warn"}
 
 
+class Tally(NamedTuple):
+    """What became of a session's calls."""
+
+    denials: int
+    failures: int
+    # Calls that have begun, and of which nothing is recorded since.
+    intents: int
+
+
 class Glance(NamedTuple):
-    """A session in a list; `denials` and `failures` are None where nobody counted them."""
+    """A session in a list; `tally` is None where nobody counted."""
 
     outline: Outline
     goal: str
-    denials: int | None
-    failures: int | None
+    tally: Tally | None
     # What tells one state of the file from another.
     stamp: tuple[int, int, int]
     error: str = ""
@@ -54,7 +68,7 @@ class Glance(NamedTuple):
 
     @property
     def trouble(self) -> int:
-        return (self.denials or 0) + (self.failures or 0)
+        return sum(self.tally) if self.tally is not None else 0
 
     @property
     def words(self) -> str:
@@ -71,11 +85,8 @@ def glance(path: Path) -> Glance:
         goal = _goal(path)
     except (CraError, OSError) as error:
         nothing = Outline(path, None, None, None, is_ended=False, is_whole=False)
-        return Glance(nothing, "", None, None, (0, 0, 0), safe(str(error)))
-    denials = failures = None
-    if stamp[1] <= _MAX_COUNTED:
-        denials, failures = _counted(path)
-    return Glance(known, goal, denials, failures, stamp)
+        return Glance(nothing, "", None, (0, 0, 0), safe(str(error)))
+    return Glance(known, goal, _counted(path) if stamp[1] <= _MAX_COUNTED else None, stamp)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -101,16 +112,29 @@ def _goal(path: Path) -> str:
     return ""
 
 
-def _counted(path: Path) -> tuple[int | None, int | None]:
-    """How many calls were denied and how many failed."""
+def _counted(path: Path) -> Tally | None:
+    denials = failures = 0
+    begun: set[bytes] = set()  # their spans
     try:
         with LedgerFile(path) as log:
-            return (
-                sum(1 for _ in log.search(parse("type:action.denied"))),
-                sum(1 for _ in log.search(parse("type:action.failed"))),
-            )
+            for _, line in log.search(parse("type:action.*")):
+                found = _CALL.search(line)
+                kind, span = (found[1], found[2]) if found else (b"", b"")
+                denials += kind == b"denied"
+                failures += kind == b"failed"
+                if kind != b"approved":
+                    begun.discard(span)
+                elif not _is_simulated(line):
+                    begun.add(span)
     except (CraError, OSError):
-        return None, None
+        return None
+    return Tally(denials, failures, len(begun))
+
+
+def _is_simulated(line: bytes) -> bool:
+    """Whether a call was decided and not made: nothing comes of it."""
+    event = readable(line) if b'"simulated":true' in line else None
+    return event is not None and (event.payload or {}).get("simulated") is True
 
 
 def survey(
@@ -189,6 +213,8 @@ class SessionList(Listing):
         one = self.glances[row]
         known = one.outline
         state, style = _STATES[known.state(self.now)]
+        if one.tally is not None and one.tally.intents:
+            state, style = f"{state:<9}{_INTENT}", "warn"
         yield ("◆" if one.path == self.marked else " ", "accent")
         # Of sessions that begin in the same minute, the first eight digits are the same.
         yield f"{known.id[: _id_room(columns) - 1]} ", "dim"
@@ -207,7 +233,8 @@ class SessionList(Listing):
 
 
 def _trouble(one: Glance) -> Iterable[Part]:
-    for count, shape, style in ((one.denials, "▲", "warn"), (one.failures, "✗", "bad")):
+    denials, failures = (None, None) if one.tally is None else one.tally[:2]
+    for count, shape, style in ((denials, "▲", "warn"), (failures, "✗", "bad")):
         text = f"{shape} {count:,}" if count else "" if count == 0 else "?"
         yield fitted(text, 6), style if count else "dim"
 
