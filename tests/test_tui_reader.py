@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -328,6 +329,89 @@ def test_no_turn_of_the_event_loop_grows_with_the_session(tmp_path, monkeypatch)
     )
 
     assert longest < 2 * usual + 0.02, (longest, usual)
+
+
+# A file that is changed while it is read.
+
+
+@pytest.fixture
+def ended(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW)
+    answer(place, "resolve", "--goal", "close a ticket")
+    cra(place, "execute", "ticket.close", "-p", "file=secret")
+    cra(place, "session", "end", "last")
+    return place
+
+
+def session_in(place: Path) -> Path:
+    [path] = (place / "cra.trace").glob("0*.trace.jsonl")
+    return path
+
+
+def test_a_redaction_that_the_journal_tells_of_is_a_notice(ended):
+    path = session_in(ended)
+
+    async def script(pilot):
+        cra(ended, "trace", "redact", f"{path.name.split('.')[0]}:3", "--reason", "why", "--yes")
+        notice = await until(pilot, "notice")
+        return notice, await press(pilot, "r", "colon", "3", "enter")
+
+    notice, again = viewed(reading(path), script)
+
+    assert "an event was redacted" in notice
+    assert "integrity" not in notice
+    assert "redacted" in again
+    assert "✓ INTACT" in again
+
+
+def test_a_session_that_the_journal_says_was_pruned_is_a_notice(ended):
+    path = session_in(ended)
+
+    async def script(pilot):
+        cra(ended, "trace", "prune", "--session", path.name.split(".")[0], "--reason", "why", "-y")
+        return await until(pilot, "notice")
+
+    assert "the session was pruned" in viewed(reading(path), script)
+
+
+def test_another_file_in_its_place_is_an_alarm(desk):
+    async def script(pilot):
+        other = desk.with_suffix(".other")
+        other.write_bytes(b"".join(lines_of(DESK, many(30))))
+        other.replace(desk)
+        alarm = await until(pilot, "integrity")
+        return alarm, await press(pilot, "r")
+
+    alarm, again = viewed(reading(desk), script)
+
+    assert "found another in its place" in alarm
+    assert "of 30" in again
+
+
+def test_a_session_is_read_while_it_is_written_as_fast_as_can_be(ledger):
+    lines = lines_of(DESK, many(6_000))
+    path = write_session(ledger, DESK, lines[:10])
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as file:
+            for line in lines[10:]:
+                file.write(line[:100])
+                file.write(line[100:])
+
+    async def script(pilot):
+        writer = Thread(target=write)
+        await pilot.press("F", "t")
+        writer.start()
+        while writer.is_alive():
+            await pilot.press("up", "d", "end", "d", "slash", *"card", "enter", "t", "F")
+        writer.join()
+        await pilot.press("0", "end")
+        return await until(pilot, "of 6,000")
+
+    shown = viewed(reading(path), script)
+
+    assert "integrity" not in shown
+    assert "Traceback" not in shown
 
 
 # For other programs.
