@@ -39,12 +39,12 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
       cra watch
       cra watch --json
     """
+    root = project_dir(project, required=True)
+    assert root is not None
     from cra.cli.ledger import trust_of
     from cra.watch.follow import Follower
     from cra.watch.look import Around
 
-    root = project_dir(project, required=True)
-    assert root is not None
     around = Around(root, user_dirs(), os.environ, lambda config: trust_of(config, None))
     show = _print_json if as_json else _print
     with _ending_by_signals(), _keys() as keys:

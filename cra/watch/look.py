@@ -25,12 +25,13 @@ from cra.errors import ConfigError, CraError, Fault
 from cra.ledger.verify import Trust
 from cra.replay.atlas import check_atlas
 from cra.replay.check import Report, Settings, check_all
-from cra.replay.golden import FOLDER, PENDING, find_manifests, sha256_of
+from cra.replay.golden import FOLDER, find_manifests, sha256_of
 from cra.replay.manifest import Mode, mode_at_rest
 from cra.runtime.places import place_of as place_of_rule
 from cra.runtime.policy_cases import TESTS, files_of_tests, read_tests, run_tests_of
 from cra.runtime.project import Project
 from cra.runtime.scenarios import run_scenarios
+from cra.watch.names import is_golden_file, is_swap
 
 Part: TypeAlias = Literal[
     "configuration", "atlas", "lock", "policy", "policy test", "scenario", "golden"
@@ -117,12 +118,6 @@ def look(around: Around, kept: Kept) -> Look:
     goldens = looking.goldens if is_whole else kept.goldens
     known = Kept(looking.atlases, goldens)
     return Look(tuple(findings), looking.tally, is_whole, known)
-
-
-def is_golden_file(path: str) -> bool:
-    """Whether a path below the directory of goldens is of a golden: what waits to be accepted, and
-    what is just being written, is not."""
-    return not any(name.endswith(PENDING) or name.startswith(".") for name in path.split(os.sep))
 
 
 class _Looking:
@@ -357,7 +352,9 @@ def _unlocked(pins: Mapping[str, Pin], atlas: Atlas, path: str) -> ProjectFindin
         return ProjectFinding("lock", message, Fault.UNLOCKED.value, path, _LOCK)
     told = "; ".join(_told(one.change)) or f"it in {path}"
     message = f"expected {atlas.atlas_id} as {LOCK_NAME} pins it, found {told}"
-    return ProjectFinding("lock", message, Fault.CHANGED.value, path, _LOCK)
+    left = next((name for name in one.change.files_added if is_swap(os.path.basename(name))), None)
+    fix = _LOCK if left is None else f"close the editor that left {left}, then {_LOCK}"
+    return ProjectFinding("lock", message, Fault.CHANGED.value, path, fix)
 
 
 def _told(change: Change) -> Iterator[str]:

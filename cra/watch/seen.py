@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cra import config as configuration
 from cra.atlas.lock import LOCK_NAME
@@ -19,22 +19,8 @@ from cra.atlas.snapshot import POLICIES
 from cra.config import FILE_NAME
 from cra.replay.golden import FOLDER, sha256_of
 from cra.runtime.policy_cases import TESTS
-from cra.watch.look import Around, is_golden_file
-
-# How the names of what editors put beside a file begin and end, while it is open or being saved: of
-# Vim, Emacs, Kate and those of JetBrains.
-_SWAP: Final = (
-    (".", ".swp"),
-    (".", ".swo"),
-    (".", ".swx"),
-    ("4913", ""),
-    ("", "~"),
-    (".#", ""),
-    ("#", "#"),
-    (".", ".kate-swp"),
-    ("", "___jb_tmp___"),
-    ("", "___jb_old___"),
-)
+from cra.watch.look import Around
+from cra.watch.names import is_golden_file, is_swap
 
 
 class Places(NamedTuple):
@@ -102,7 +88,7 @@ def see(places: Places) -> Seen:
             _note_directory(_nearest(os.path.dirname(path)), directories)
         found = [place] if not os.path.isdir(place) else _below(place, places, directories)
         for path in found:
-            if _is_swap(os.path.basename(path)):
+            if is_swap(os.path.basename(path)):
                 if _counts(path, place, places):
                     swap.add(path)
             elif (held := _held(path)) is not None:
@@ -125,10 +111,6 @@ def _below(folder: str, places: Places, directories: dict[str, tuple[int, int]])
         for name in (*names, *links):
             if name not in IGNORED:
                 yield os.path.join(place, name)
-
-
-def _is_swap(name: str) -> bool:
-    return any(name.startswith(begins) and name.endswith(ends) for begins, ends in _SWAP)
 
 
 def _counts(path: str, place: str, places: Places) -> bool:
