@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from cra import config as configuration
 from cra.atlas.acceptance import Acceptance
@@ -32,10 +32,7 @@ from cra.runtime.policy_cases import TESTS, files_of_tests, read_tests, run_test
 from cra.runtime.project import Project
 from cra.runtime.scenarios import run_scenarios
 from cra.watch.names import is_golden_file, is_swap
-
-Part: TypeAlias = Literal[
-    "configuration", "atlas", "lock", "policy", "policy test", "scenario", "golden"
-]
+from cra.watch.part import Part
 
 _LOCK: Final = "cra atlas lock"
 _CONFIG: Final = "cra config validate"

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from cra.config import SourceName
 from cra.runtime.health import Health
-from cra.watch.look import Part
+from cra.watch.part import Part
 
 
 class ErrorFacts(TypedDict):
