@@ -234,6 +234,17 @@ def test_an_atlas_that_was_changed_is_told_with_the_command_that_accepts_it(desk
     assert accepted["changed"] == ["cra.atlases.lock"]
 
 
+def test_what_keeps_everything_from_working_is_told_before_what_fails(desk):
+    """The house rules are in a golden of the atlas, and in its pin."""
+    with watching(desk) as watch:
+        watch.verdict()
+        with open(desk / "support-desk" / "house-rules.md", "a") as file:
+            file.write("Answer within a day.")
+        found = watch.verdict()["findings"]
+
+    assert [one["part"] for one in found] == ["lock", "golden"]
+
+
 def test_a_mistake_in_an_atlas_is_told_with_its_place(desk):
     manifest = desk / "support-desk" / "atlas.json"
     with watching(desk) as watch:

@@ -36,6 +36,8 @@ from cra.watch.part import Part
 
 _LOCK: Final = "cra atlas lock"
 _CONFIG: Final = "cra config validate"
+# What fails of these keeps nothing from working; all else does.
+_TESTS: Final = frozenset({"policy test", "scenario", "golden"})
 # As many names as one line has room for.
 _MAX_NAMES: Final = 3
 
@@ -110,7 +112,7 @@ def look(around: Around, kept: Kept) -> Look:
     """What there is to say of a project now, of which some is known of an earlier look."""
     looking = _Looking(around, kept)
     is_whole = looking.everything()
-    findings = sorted(looking.findings, key=lambda finding: finding.is_warning)
+    findings = sorted(looking.findings, key=lambda one: (one.is_warning, one.part in _TESTS))
     # Goldens that were not looked at wait for what is broken to be as it was.
     goldens = looking.goldens if is_whole else kept.goldens
     known = Kept(looking.atlases, goldens)
