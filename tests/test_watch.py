@@ -621,3 +621,70 @@ def test_without_a_project_it_says_how_to_make_one(tmp_path):
     assert done.returncode == 2
     assert "error[CRA-2001]: expected a cra project" in done.stderr
     assert "fix: cra init" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["cra.config.json", "cra.atlases.lock", "policies/rules.json"])
+def test_what_stands_in_the_place_of_a_file_is_told(desk, name):
+    path = desk / name
+    whole = path.read_bytes()
+    with watching(desk) as watch:
+        watch.verdict()
+        path.unlink()
+        path.symlink_to(path)
+        linked = watch.verdict()
+        path.unlink()
+        path.mkdir()
+        (path / "inside").touch()
+        folder = watch.verdict()
+        shutil.rmtree(path)
+        path.write_bytes(whole)
+        assert watch.verdict()["passed"]
+
+    assert not linked["passed"]
+    assert not folder["passed"]
+
+
+def test_a_configuration_that_is_a_link_is_followed_to_where_it_is_written(desk, tmp_path):
+    written = tmp_path / "elsewhere" / "config.json"
+    written.parent.mkdir()
+    (desk / "cra.config.json").rename(written)
+    (desk / "cra.config.json").symlink_to(written)
+    whole = written.read_text()
+    with watching(desk) as watch:
+        watch.verdict()
+        written.write_text(whole[:-4])
+        assert only(watch.verdict())["part"] == "configuration"
+        written.write_text(whole)
+        assert watch.verdict()["passed"]
+
+
+def test_names_that_are_no_text_end_nothing(desk):
+    folder = os.fsencode(desk / "support-desk") + b"/\xff"
+    with watching(desk) as watch:
+        watch.verdict()
+        os.mkdir(folder)
+        with open(folder + b"/\xfe", "w") as file:
+            file.write("x")
+        found = watch.verdict()
+        shutil.rmtree(folder)
+        assert watch.verdict()["passed"]
+
+    assert only(found)["code"] == "CRA-2110"
+
+
+def test_no_golden_runs_whatever_its_manifest_says(desk, tmp_path):
+    ran = tmp_path / "ran"
+    code = desk / "support-desk" / "desk.py"
+    code.write_text(f"{code.read_text()}\nopen({str(ran)!r}, 'w').close()\n")
+    manifests = [desk / "goldens" / "refunds" / "manifest.json"]
+    manifests += (desk / "support-desk" / "goldens").glob("*/manifest.json")
+    for manifest in manifests:
+        write(manifest, {**json.loads(manifest.read_text()), "mode": "execute"})
+    answer(desk, "atlas", "lock", "--yes")
+    with watching(desk) as watch:
+        found = watch.verdict()
+
+    assert (found["passed"], found["goldens"]) == (True, 2)
+    assert not ran.exists()
+    cra(desk, "replay")
+    assert ran.exists()

@@ -42,7 +42,9 @@ def files_of_tests(places: Sequence[Path]) -> list[Path]:
             found.append(place)
             continue
         names = sorted(os.listdir(place)) if place.is_dir() else []
-        inside = [place / name for name in names if name.endswith(_SUFFIXES)]
+        # What begins with a dot is an editor's, as in `policies/`.
+        found_here = (name for name in names if not name.startswith("."))
+        inside = [place / name for name in found_here if name.endswith(_SUFFIXES)]
         if not inside:
             raise NotFound(
                 "expected tests of policies, found none",

@@ -21,7 +21,7 @@ from cra.atlas.package import Package, package_at
 from cra.atlas.problem import AtlasProblem
 from cra.atlas.snapshot import open_snapshot, place_of, read_policies
 from cra.config import FILE_NAME, Config, UserDirs
-from cra.errors import ConfigError, CraError, Fault
+from cra.errors import ConfigError, CraError, Fault, NotFound
 from cra.ledger.verify import Trust
 from cra.replay.atlas import check_atlas
 from cra.replay.check import Report, Settings, check_all
@@ -133,7 +133,7 @@ class _Looking:
 
     def everything(self) -> bool:
         """Look at each part, as far as what it rests on is in order; whether all of them were."""
-        config = self._config()
+        config = self._reads("configuration", self._config)
         if config is None:
             return False
         fits = self._atlases(config)
@@ -276,10 +276,11 @@ class _Looking:
         return True
 
     def _policy_tests(self, project: Project) -> None:
-        folder = self._root / TESTS
-        if not folder.is_dir() or not os.listdir(folder):
+        try:
+            files = files_of_tests([self._root / TESTS])
+        except NotFound:
             return
-        tests = read_tests(files_of_tests([folder]), self._root)
+        tests = read_tests(files, self._root)
         self.tally = self.tally._replace(policy_tests=len(tests))
         for file, (line, column), result in run_tests_of(project, tests):
             if result.problem is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class Places(NamedTuple):
     """Where what is watched lies, whether it is there or not; and what is left out of it."""
 
     paths: tuple[str, ...] = ()
+    # Those, and where links among them lead to.
+    real: frozenset[str] = frozenset()
     policies: str = ""
     tests: str = ""
     goldens: str = ""
@@ -34,7 +37,7 @@ class Places(NamedTuple):
 
     def is_near(self, path: str) -> bool:
         """Whether a change there may be one of what is watched."""
-        return any(_is_in(path, place) or _is_in(place, path) for place in self.paths)
+        return any(_is_in(path, place) or _is_in(place, path) for place in self.real)
 
 
 class Seen(NamedTuple):
@@ -65,16 +68,20 @@ def places_of(around: Around, before: Places) -> Places:
     of a comma that is missing is mended there as well.
     """
     root = around.root
-    config, problems = configuration.read(root, around.environ, around.dirs.config_file, {})
     own = [root / name for name in (FILE_NAME, LOCK_NAME, POLICIES, TESTS, FOLDER)]
-    atlases = [root / source.path for source in config.atlases]
     paths = [str(path) for path in (*own, around.dirs.config_file)]
-    paths += [os.path.normpath(path) for path in atlases]
-    if problems or not (root / FILE_NAME).is_file():
+    trace, is_whole = before.trace, False
+    # Whatever stands in the place of a file is for the look to tell.
+    with suppress(OSError):
+        config, problems = configuration.read(root, around.environ, around.dirs.config_file, {})
+        paths += [os.path.normpath(root / source.path) for source in config.atlases]
+        trace = os.path.normpath(config.trace_directory)
+        is_whole = not problems and (root / FILE_NAME).is_file()
+    if not is_whole:
         paths += before.paths
-    trace = os.path.normpath(config.trace_directory)
     policies, tests, goldens = (str(root / name) for name in (POLICIES, TESTS, FOLDER))
-    return Places(tuple(dict.fromkeys(paths)), policies, tests, goldens, trace)
+    real = frozenset((*paths, *map(os.path.realpath, paths)))
+    return Places(tuple(dict.fromkeys(paths)), real, policies, tests, goldens, trace)
 
 
 def see(places: Places) -> Seen:
@@ -126,8 +133,10 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _note_directory(path: str, directories: dict[str, tuple[int, int]]) -> None:
     try:
+        # What has no name in UTF-8 is in no atlas, and watchfiles knows none.
+        path.encode()
         status = os.stat(path)
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return
     directories[path] = status.st_dev, status.st_ino
 
