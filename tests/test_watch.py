@@ -24,7 +24,7 @@ import pytest
 from cra.config import UserDirs
 from cra.ledger.verify import Trust
 from cra.watch.follow import Follower
-from cra.watch.look import Around
+from cra.watch.look import Around, Kept, look
 from tests.governed import rule
 from tests.program import ROOT, answer, cra
 from tests.secrets_corpus import KEYS
@@ -530,11 +530,21 @@ def test_what_changes_during_a_look_is_looked_at_again(desk):
         return Trust()
 
     around = Around(desk, UserDirs.of(os.environ, Path.home()), {}, meanwhile)
-    found = Follower(around).look().look
+    found = Follower(around).look(lambda: False)
 
     assert next(saves, None) is None
-    assert not found.is_good
-    assert "90 asks" in found.findings[0].message
+    assert found is not None
+    assert not found.look.is_good
+    assert "90 asks" in found.look.findings[0].message
+
+
+def test_a_look_that_nobody_waits_for_any_more_is_given_up(desk):
+    """A key that is typed does not wait for all goldens."""
+    around = Around(desk, UserDirs.of(os.environ, Path.home()), {}, lambda _: Trust())
+    asked = iter([False, True])
+
+    assert look(around, Kept(), lambda: next(asked)) is None
+    assert Follower(around).look(lambda: True) is None
 
 
 def test_a_line_says_when_what_and_how(desk):

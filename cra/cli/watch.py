@@ -48,26 +48,28 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
     around = Around(root, user_dirs(), os.environ, lambda config: trust_of(config, None))
     show = _print_json if as_json else _print
     with _ending_by_signals(), _keys() as keys:
+
+        def stops() -> bool:
+            return _is_waiting(keys) or output.is_abandoned()
+
         follower = Follower(around)
-        found = follower.look()
-        show(found, root, shows_all=False)
-        if keys is not None:
-            output.tell("enter checks everything again, a shows all that is wrong, q ends")
+        found, is_asked = None, True
         while True:
-            has_changed = follower.has_changed(lambda: _is_waiting(keys) or output.is_abandoned())
-            key = "" if has_changed else _read_key(keys)
-            if key == "q" or (not has_changed and output.is_abandoned()):
-                return ExitCode.OK
-            if key == "a":
-                show(found, root, shows_all=True)
-            elif key in ("\n", "\r"):
-                found = follower.look(anew=True)
-                show(found, root, shows_all=True)
-            elif has_changed:
-                now = follower.look()
-                if now.changed:
+            if is_asked or follower.has_changed(stops):
+                now = follower.look(stops, anew=is_asked)
+                if now is not None and (is_asked or now.changed):
+                    show(now, root, shows_all=is_asked and found is not None)
+                    if found is None and keys is not None:
+                        output.tell("enter checks all again, a shows all that is wrong, q ends")
                     found = now
-                    show(found, root, shows_all=False)
+                # A key that is typed meanwhile comes first.
+                is_asked = is_asked and now is None
+            key = _read_key(keys)
+            if key == "q" or output.is_abandoned():
+                return ExitCode.OK
+            if key == "a" and found is not None:
+                show(found, root, shows_all=True)
+            is_asked = is_asked or key in ("\n", "\r")
 
 
 # What a verdict says.

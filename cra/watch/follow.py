@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cra.watch.look import Around, Kept, Look, look
@@ -48,22 +49,22 @@ class Follower:
         self._seen: Seen | None = None
         self._noticed: float | None = None
 
-    def look(self, *, anew: bool = False) -> FollowedLook:
-        """Look at the project; `anew`: also at what has not changed.
+    def look(self, stops: Callable[[], bool], *, anew: bool = False) -> FollowedLook | None:
+        """Look at the project; `anew`: also at what has not changed. None if `stops` says so first.
 
         What changes meanwhile is looked at again, so that no answer is about a mixture.
         """
         begun, self._noticed = self._noticed or time.monotonic(), None
         kept = Kept() if anew else self._kept
-        while True:
+        while not stops():
             before = self._settled()
-            found = look(self._around, kept)
+            found = look(self._around, kept, partial(self._is_late, before, stops))
             after = self._see()
-            if not after.differs(before):
-                break
-        last, self._seen = self._seen or after, after
-        self._kept = found.kept
-        return FollowedLook(found, tuple(after.changed(last)), time.monotonic() - begun)
+            if found is not None and not after.differs(before):
+                last, self._seen = self._seen or after, after
+                self._kept = found.kept
+                return FollowedLook(found, tuple(after.changed(last)), time.monotonic() - begun)
+        return None
 
     def has_changed(self, stops: Callable[[], bool]) -> bool:
         """Wait until something has changed since the last look; False if `stops` says so first.
@@ -76,6 +77,10 @@ class Follower:
                 self._noticed = time.monotonic()
                 return True
         return False
+
+    def _is_late(self, before: Seen, stops: Callable[[], bool]) -> bool:
+        """Whether a look that has begun would be about what is not there any more."""
+        return stops() or (self._wait(1) and self._see().differs(before))
 
     def _settled(self) -> Seen:
         """What is there once nothing changes any more."""
@@ -111,22 +116,28 @@ class Follower:
             self._watcher = RustNotify(paths, False, True, _POLL_MS, False, True)
         self._watched = directories
 
-    def _wait(self, milliseconds: int, stops: Callable[[], bool] | None = None) -> None:
-        """Wait for a change where it matters, no longer than that, or until `stops` says so."""
+    def _wait(self, milliseconds: int, stops: Callable[[], bool] | None = None) -> bool:
+        """Wait for a change where it matters, no longer than that, or until `stops` says so;
+        whether there may have been one."""
         assert self._watcher is not None  # what is seen is watched
         until = time.monotonic() + milliseconds / 1_000
         event = None if stops is None else _Event(stops)
         while (left := round((until - time.monotonic()) * 1_000)) > 0:
-            told = self._watcher.watch(_GATHER_MS, _STEP_MS, left, event)
+            try:
+                told = self._watcher.watch(_GATHER_MS, min(_STEP_MS, left), left, event)
+            except RuntimeError:  # a name that is no text: what has happened, seeing tells
+                time.sleep(min(left, _POLL_MS) / 1_000)
+                return True
             if told == "signal":
                 raise KeyboardInterrupt
             if isinstance(told, str):
-                return
+                return False
             # A directory that has gone and come is another one, whatever its number is.
             if any(kind in (_ADDED, _DELETED) and path in self._watched for kind, path in told):
                 self._watched = {}
             if any(self._places.is_near(path) for _, path in told):
-                return
+                return True
+        return False
 
 
 class _Event(NamedTuple):

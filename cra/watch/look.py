@@ -24,9 +24,9 @@ from cra.config import FILE_NAME, Config, UserDirs
 from cra.errors import ConfigError, CraError, Fault, NotFound
 from cra.ledger.verify import Trust
 from cra.replay.atlas import check_atlas
-from cra.replay.check import Report, Settings, check_all
+from cra.replay.check import Report, Settings, check
 from cra.replay.golden import FOLDER, find_manifests, sha256_of
-from cra.replay.manifest import Mode, mode_at_rest
+from cra.replay.manifest import mode_at_rest
 from cra.runtime.places import place_of as place_of_rule
 from cra.runtime.policy_cases import TESTS, files_of_tests, read_tests, run_tests_of
 from cra.runtime.project import Project
@@ -108,10 +108,16 @@ class _LookedAtlas(NamedTuple):
     goldens: int
 
 
-def look(around: Around, kept: Kept) -> Look:
-    """What there is to say of a project now, of which some is known of an earlier look."""
-    looking = _Looking(around, kept)
-    is_whole = looking.everything()
+def look(around: Around, kept: Kept, gives_up: Callable[[], bool] = lambda: False) -> Look | None:
+    """What there is to say of a project now, of which some is known of an earlier look.
+
+    None if `gives_up`, which is asked before what takes long, says so.
+    """
+    looking = _Looking(around, kept, gives_up)
+    try:
+        is_whole = looking.everything()
+    except _GivenUp:
+        return None
     findings = sorted(looking.findings, key=lambda one: (one.is_warning, one.part in _TESTS))
     # Goldens that were not looked at wait for what is broken to be as it was.
     goldens = looking.goldens if is_whole else kept.goldens
@@ -119,11 +125,16 @@ def look(around: Around, kept: Kept) -> Look:
     return Look(tuple(findings), looking.tally, is_whole, known)
 
 
+class _GivenUp(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class _Looking:
     """One look while it lasts: what it has found, and what the next one may keep of it."""
 
-    def __init__(self, around: Around, kept: Kept) -> None:
+    def __init__(self, around: Around, kept: Kept, gives_up: Callable[[], bool]) -> None:
         self._around = around
+        self._gives_up = gives_up
         self._root = around.root
         self._before = kept
         self.findings: list[ProjectFinding] = []
@@ -224,6 +235,7 @@ class _Looking:
         looked = self._before.atlases.get(key)
         tally = self.tally
         if looked is None:
+            self._go_on()
             looked = self._atlas_anew(label, package)
         else:
             tally = tally._replace(kept=tally.kept + looked.goldens)
@@ -305,13 +317,13 @@ class _Looking:
             if key in self._before.goldens
         }
         kept = len(found)
-        due: dict[Mode, list[Path]] = {}
         for path in manifests:
             if path not in found:
-                due.setdefault(mode_at_rest(path), []).append(path)
-        for mode, paths in due.items():
-            settings = Settings(trust=trust, mode=mode)
-            found |= zip(paths, check_all(paths, config, settings), strict=True)
+                self._go_on()
+                # One by one: to start processes takes longer than most projects' goldens do here,
+                # where everything is loaded.
+                settings = Settings(trust=trust, mode=mode_at_rest(path))
+                found[path] = check(path, config, settings)
         self.goldens = {keys[path]: found[path] for path in manifests}
         tally = self.tally
         self.tally = tally._replace(goldens=tally.goldens + len(manifests), kept=tally.kept + kept)
@@ -327,6 +339,10 @@ class _Looking:
         digest = open_snapshot(self._root, own).digest
         settings = sha256_of(self._root / FILE_NAME)
         return f"{digest} {settings} {trust} {config.project}"
+
+    def _go_on(self) -> None:
+        if self._gives_up():
+            raise _GivenUp
 
     def _refused(self, part: Part, error: CraError) -> Iterator[ProjectFinding]:
         """What an error tells of, each mistake by itself."""
