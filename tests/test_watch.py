@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from random import Random
 from select import select
@@ -520,22 +521,53 @@ def test_a_secret_in_a_mistake_is_not_shown(desk):
 
 
 def test_what_changes_during_a_look_is_looked_at_again(desk):
-    """No verdict is about a mixture of two states."""
-    saves = iter([[CLOSES], [CLOSES, ASKS], [CLOSES]])
+    """No verdict is about a mixture of two states. Policy tests come before goldens, and whom to
+    trust is asked for the goldens: what is saved then was looked at already."""
+    path = desk / "tests" / "policies" / "refunds.json"
+    late = [{**CASES[1], "expect": {"decision": "allow"}}]
+    saves = iter([None, {"tests": CASES[1:]}, {"tests": late}])
 
     def meanwhile(_: object) -> Trust:
-        given = next(saves, None)
-        if given is not None:
-            rules(desk, *given)
+        document = next(saves, None)
+        if document is not None:
+            write(path, document)
         return Trust()
 
-    around = Around(desk, UserDirs.of(os.environ, Path.home()), {}, meanwhile)
-    found = Follower(around).look(lambda: False)
+    follower = Follower(Around(desk, UserDirs.of(os.environ, Path.home()), {}, meanwhile))
+    first = follower.look(lambda: False)
+    write(path, {"tests": CASES})
+    path.write_text(path.read_text() + " ")
+    second = follower.look(lambda: False)
 
+    assert first is not None
+    assert first.look.is_good
     assert next(saves, None) is None
-    assert found is not None
-    assert not found.look.is_good
-    assert "90 asks" in found.look.findings[0].message
+    assert second is not None
+    assert [one.part for one in second.look.findings] == ["policy test"]
+
+
+def test_a_directory_that_was_made_anew_is_noticed_by_its_events(desk):
+    """Its number may be the same as before, so that only an event tells that it is another one."""
+    follower = Follower(Around(desk, UserDirs.of(os.environ, Path.home()), {}, lambda _: Trust()))
+    policies = desk / "policies"
+    kept = {path: path.read_bytes() for path in policies.iterdir()}
+    follower.look(lambda: False)
+    shutil.rmtree(policies)
+    policies.mkdir()
+    for path, data in kept.items():
+        path.write_bytes(data)
+    follower.has_changed(after(20))
+    follower.look(lambda: False)
+    rules(desk, CLOSES)
+
+    # Without an event it would be noticed after three seconds, which are 150 of these.
+    assert follower.has_changed(after(60))
+
+
+def after(times: int) -> Callable[[], bool]:
+    """What says so from some time on, counted by how often it is asked."""
+    asked = count()
+    return lambda: next(asked) > times
 
 
 def test_a_look_that_nobody_waits_for_any_more_is_given_up(desk):
