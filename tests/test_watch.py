@@ -546,16 +546,19 @@ def test_what_changes_during_a_look_is_looked_at_again(desk):
     assert [one.part for one in second.look.findings] == ["policy test"]
 
 
-def test_a_directory_that_was_made_anew_is_noticed_by_its_events(desk):
+def test_a_directory_that_was_made_anew_is_noticed_by_its_events(desk, tmp_path):
     """Its number may be the same as before, so that only an event tells that it is another one."""
     follower = Follower(Around(desk, UserDirs.of(os.environ, Path.home()), {}, lambda _: Trust()))
     policies = desk / "policies"
-    kept = {path: path.read_bytes() for path in policies.iterdir()}
     follower.look(lambda: False)
-    shutil.rmtree(policies)
+    # Nothing else is removed, so that its number is free for the next directory.
+    paths = list(policies.iterdir())
+    for path in paths:
+        path.rename(tmp_path / path.name)
+    policies.rmdir()
     policies.mkdir()
-    for path, data in kept.items():
-        path.write_bytes(data)
+    for path in paths:
+        (tmp_path / path.name).rename(path)
     follower.has_changed(after(20))
     follower.look(lambda: False)
     rules(desk, CLOSES)
