@@ -592,15 +592,16 @@ def test_a_line_says_when_what_and_how(desk):
     with at_keys(desk) as (watch, _):
         rules(desk, CLOSES)
         screen = watch.screen_to("refunds.json\r\n")
-        clock, what, word, *facts = screen.split("\r\n")[0].split("  ")
         rules(desk, CLOSES, ASKS)
         mended = watch.screen_to(" s\r\n")
 
+    clock, what, word, *_ = screen.split("  ")
+    told = " ".join(screen.split())
     assert (len(clock), what, word) == (8, "policies/rules.json", "FAILED")
-    assert "2 policy tests" in facts[0]
-    assert "2 goldens (1 as before)" in facts[0]
-    assert "  tests/policies/refunds.json:3:5: 90 asks: expected" in screen
+    assert "2 policy tests, 4 scenarios, 2 goldens (1 as before) " in told
+    assert "tests/policies/refunds.json:3:5: 90 asks: expected requires_approval by" in told
     assert screen.endswith("  fix: cra policy test tests/policies/refunds.json\r\n")
+    assert max(map(len, screen.split("\r\n"))) <= 80
     assert "policies/rules.json  ok  " in mended
 
 

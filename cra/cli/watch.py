@@ -78,9 +78,10 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
 def _print(found: FollowedLook, root: Path, *, shows_all: bool) -> None:
     look = found.look
     word, style = ("ok", "good") if look.is_good else ("FAILED", "bad")
-    begin = f"{Source().now()[11:19]}  {output.safe(_what(found.changed, root))}  "
-    facts = ", ".join(_counts(look.tally, look.findings))
-    output.answer(f"{begin}{output.style(word, style)}  {facts}  {found.seconds:.2f} s")
+    counts = ", ".join(_counts(look.tally, look.findings))
+    parts = (Source().now()[11:19], _what(found.changed, root), word, counts)
+    line = output.fitted("  ".join([*filter(None, parts), f"{found.seconds:.2f} s"]))
+    output.answer(line.replace(f"  {word}  ", f"  {output.style(word, style)}  ", 1))
     shown = look.findings if shows_all else look.findings[:1]
     for finding in shown:
         _print_finding(finding)
@@ -114,16 +115,16 @@ def _named(changed: tuple[str, ...], root: Path) -> list[str]:
 
 
 def _counts(tally: Tally, findings: tuple[ProjectFinding, ...]) -> Iterator[str]:
-    """How much of each kind was looked at; what there is none of is not said."""
-    counts = (
-        (tally.atlases, "atlas", "atlases"),
-        (tally.rules, "rule", ""),
+    """How much of each kind was tested, or was only read where there is no test."""
+    tested = (
         (tally.policy_tests, "policy test", ""),
         (tally.scenarios, "scenario", ""),
         (tally.goldens, "golden", ""),
-        (sum(finding.is_warning for finding in findings), "warning", ""),
     )
-    for count, one, many in counts:
+    is_tested = any(count for count, *_ in tested)
+    read = ((tally.atlases, "atlas", "atlases"), (tally.rules, "rule", ""))
+    warnings = sum(finding.is_warning for finding in findings)
+    for count, one, many in (*(tested if is_tested else read), (warnings, "warning", "")):
         as_before = f" ({tally.kept} as before)" if one == "golden" and tally.kept else ""
         if count:
             yield counted(count, one, many) + as_before
