@@ -72,10 +72,11 @@ class Follower:
         Raises KeyboardInterrupt for a signal whose handler raises.
         """
         while not stops():
-            self._wait(_IDLE_MS, stops)
+            # First, for a look that was given up has taken the events.
             if self._seen is None or self._see().differs(self._seen):
                 self._noticed = time.monotonic()
                 return True
+            self._wait(_IDLE_MS, stops)
         return False
 
     def _is_late(self, before: Seen, stops: Callable[[], bool]) -> bool:
