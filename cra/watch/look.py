@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -204,7 +205,7 @@ class _Looking:
         is_right, seen = pins is not None, set()
         for path in [source.path for source in config.atlases]:
             pin = by_place.get(place_of(self._root, path))
-            package = self._reads("atlas", lambda: self._package(path, pin))  # noqa: B023
+            package = self._reads("atlas", partial(self._package, path, pin))
             if package is None:
                 is_right = False
                 seen |= {pin.atlas_id} if pin is not None else set()
@@ -220,7 +221,7 @@ class _Looking:
             ):
                 self.findings.append(_unlocked(pins, atlas, path))
                 is_right = False
-        for name in (pins or {}).keys() - seen:
+        for name in sorted((pins or {}).keys() - seen):
             message = f"expected {name} in the configuration, found it in {LOCK_NAME} alone"
             code = Fault.UNLOCKED.value
             self.findings.append(ProjectFinding("lock", message, code, LOCK_NAME, _LOCK))
