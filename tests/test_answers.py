@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import chdir, closing, redirect_stderr, redirect_stdout
@@ -114,6 +115,14 @@ class Printed:
         code, screen = at_terminal(self.place, *line.split(), "--json", typed="y\n")
         assert code == 0, screen
         self.found[name].append(json.loads(screen.partition("[y/N]")[2]))
+
+    def watch(self) -> None:
+        """Ask for the first verdict of a command that goes on until it is ended."""
+        command = [sys.executable, "-m", "cra", "watch", "--json"]
+        with subprocess.Popen(command, cwd=self.place, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            self.found["watch"].append(json.loads(process.stdout.readline()))
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +313,7 @@ def ask_about_goldens(desk: Printed) -> None:
     trace.write_bytes(trace.read_bytes().replace(b"ticket", b"parcel"))
     desk.ask("replay", "replay", 3)
     desk.ask("golden-list", "golden list")
+    desk.watch()
     desk.ask("trace-diff", f"trace diff last {trace}", 1)
 
 

@@ -79,6 +79,8 @@ ENTRANCES = [
     ("replay", 0, VALIDATING | GOVERNED | SIGNED | {"Stemmer"}),
     ("golden list", 0, VALIDATING | GOVERNED | SIGNED | {"Stemmer"}),
     ("golden review", 0, LEDGER),
+    ("watch --help", 0, COMMAND),
+    ("watch -C elsewhere", 2, COMMAND | {"re2"}),
     ("trace diff last last", 0, LEDGER),
     ("session show last --at 0", 0, LEDGER),
     ("trace --help", 0, NOTHING),

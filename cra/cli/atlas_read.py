@@ -240,12 +240,14 @@ def run_tests(
     """
     from cra.atlas.manifest import load_atlas
     from cra.atlas.package import read_package
+    from cra.runtime.scenarios import run_scenarios
 
     results: list[tuple[str, Tested]] = []
     for place, label in _places_to_test(what, project):
         package = read_package(place)
         atlas = load_atlas(package, label)
-        found = [*_tested(atlas, label), *_replayed(atlas, package.files, label)]
+        scenarios = [_told(*one) for one in run_scenarios(atlas, label, user_dirs())]
+        found = [*scenarios, *_replayed(atlas, package.files, label)]
         results += [(atlas.atlas_id, one) for one in found]
     if not results:
         raise UsageError(
@@ -580,24 +582,6 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     if not Path(what).exists():
         raise unknown_atlas(what, pins)
     return [(Path(what), what)]
-
-
-def _tested(atlas: Atlas, label: str) -> list[Tested]:
-    """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
-    from cra.atlas.problem import Problems, refusal
-    from cra.atlas.snapshot import snapshot_of
-    from cra.config import Config
-    from cra.resolver.scenario import read_scenarios, run_scenario
-    from cra.runtime.project import Project
-
-    problems = Problems()
-    scenarios = read_scenarios(atlas, label, problems)
-    if problems.errors:
-        raise refusal("scenarios", problems.errors, f"mend them; cra atlas validate {label}")
-    # Its rules are about its own actions, so the atlases that it needs decide nothing here.
-    alone = snapshot_of([atlas._replace(dependencies={})])
-    world = Project(Config(), alone, dirs=user_dirs(), environ={}).world
-    return [_told(scenario, run_scenario(world, scenario)) for scenario in scenarios]
 
 
 def _replayed(atlas: Atlas, package: Mapping[str, bytes], label: str) -> list[Tested]:

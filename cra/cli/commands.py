@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "resolve": ("cra.cli.resolve:resolve", "Ask what an agent may know and do for a goal"),
     "execute": ("cra.cli.execute:execute", "Carry out an action, if policy allows it"),
     "doctor": ("cra.cli.doctor:doctor", "Check that everything here is in order"),
+    "watch": ("cra.cli.watch:watch", "Check the project after each change of its files"),
     "explain": ("cra.cli.explain:explain", "Say why an action is allowed or denied"),
     "approvals list": (
         "cra.cli.approvals:list_approvals",
@@ -95,7 +96,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
         "Begin": ("init", "doctor"),
         "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
-        "Guard": ("golden", "replay"),
+        "Guard": ("golden", "replay", "watch"),
         "Set up": ("atlas", "policy", "config", "schema", "conformance"),
     },
     "approvals": {"Commands": ("list", "show", "grant", "deny", "key")},

@@ -173,6 +173,11 @@ def report(error: CraError, *, as_json: bool, words: Sequence[str] = ()) -> None
         _say(hide("".join(format_exception(error))))
 
 
+def discreet(text: str) -> str:
+    """Text without what reads like a secret, where it may repeat what a file holds."""
+    return _hiding(())(text)
+
+
 def confirm(question: str, *, yes: bool) -> bool:
     """Whether the user wants it; `yes` is the answer given in advance.
 

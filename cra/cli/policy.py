@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +12,9 @@ from cra.cli import output
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.tested import Tested, show_tested
-from cra.errors import ExitCode, Fault, NotFound
+from cra.errors import ExitCode
 from cra.runtime.places import place_of
+from cra.runtime.policy_cases import TESTS, files_of_tests, read_tests, run_tests_of
 
 if TYPE_CHECKING:
     from cra.cli.answers.policy import (
@@ -23,14 +23,9 @@ if TYPE_CHECKING:
         PolicyCheckAnswer,
         PolicyTestAnswer,
     )
-    from cra.policy.fixture import Case, Result
+    from cra.policy.fixture import Result
     from cra.policy.lint import Remark
     from cra.runtime.project import Project
-
-# `policies/` itself holds rules alone, and no directories.
-TESTS: Final = "tests/policies"
-_SUFFIXES: Final = (".json", ".yaml", ".yml")
-_MAX_BYTES: Final = 1 << 20
 
 
 def check(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
@@ -90,18 +85,9 @@ def run_tests(
       cra policy test
       cra policy test tests/policies/refunds.json
     """
-    from cra.policy.fixture import run_cases
-
     with open_project(project) as opened:
-        schemas = {
-            action_id: action.parameters_schema
-            for action_id, (_, action) in opened.snapshot.actions.items()
-        }
-        results = [
-            (file, result)
-            for file, cases in _read_files(_files_in(files or [opened.root / TESTS]))
-            for result in run_cases(opened.policy, schemas, cases)
-        ]
+        tests = read_tests(files_of_tests(files or [opened.root / TESTS]), Path())
+        results = [(file, result) for file, _, result in run_tests_of(opened, tests)]
     failed = sum(result.problem is not None for _, result in results)
     if as_json:
         facts: PolicyTestAnswer = {
@@ -118,44 +104,6 @@ def run_tests(
             ]
         )
     return ExitCode.NO if failed else ExitCode.OK
-
-
-def _files_in(places: list[Path]) -> list[Path]:
-    """The files that are named, and those in directories that are. Raises NotFound."""
-    found = []
-    for place in places:
-        if place.is_file():
-            found.append(place)
-            continue
-        names = sorted(os.listdir(place)) if place.is_dir() else []
-        inside = [place / name for name in names if name.endswith(_SUFFIXES)]
-        if not inside:
-            raise NotFound(
-                "expected tests of policies, found none",
-                where=str(place),
-                fix=f"write {TESTS}/NAME.json; cra policy test --help says what it holds",
-            )
-        found += inside
-    return found
-
-
-def _read_files(paths: list[Path]) -> list[tuple[str, tuple[Case, ...]]]:
-    """The tests of all files. Raises AtlasError with every mistake in them."""
-    from cra.atlas.problem import Problems, read_source, refusal
-    from cra.policy.fixture import read_cases
-
-    problems = Problems()
-    found: list[tuple[str, tuple[Case, ...]]] = []
-    for path in paths:
-        file = os.path.relpath(path)
-        with open(path, "rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
-        source, node = read_source(file, data, problems)
-        if node is not None:
-            found.append((file, read_cases(node, source.noting(Fault.MALFORMED))))
-    if problems.errors:
-        raise refusal("tests", problems.errors, "cra policy test --help says what a test holds")
-    return found
 
 
 def _remark_facts(opened: Project, remark: Remark) -> PlacedRemark:

@@ -153,6 +153,12 @@ SCHEMAS: Final[dict[str, Row]] = {
     ),
     **_answer("trace verify", "VerifyAnswer", "A verdict on a ledger"),
     **_answer("trace verify-proof", "ProvenAnswer", "What a proof shows"),
+    **_answer(
+        "watch",
+        "WatchedVerdict",
+        "A verdict on a project after a change",
+        about="each line that cra watch --json prints",
+    ),
 }
 
 

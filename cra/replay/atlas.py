@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from cra.atlas.snapshot import snapshot_of
 from cra.config import Config
 from cra.replay.check import Report, Settings, check
 from cra.replay.golden import FOLDER, find_manifests
+from cra.replay.manifest import mode_at_rest
 from cra.replay.writing import put
 
 
@@ -27,4 +29,7 @@ def check_atlas(atlas: Atlas, package: Mapping[str, bytes]) -> list[Report]:
         for name, data in files.items():
             put(place / name, data)
         config = Config(project=place)
-        return [check(path, config, settings) for path in find_manifests(place)]
+        return [
+            check(path, config, replace(settings, mode=mode_at_rest(path)))
+            for path in find_manifests(place)
+        ]

@@ -1,4 +1,4 @@
-"""What `cra init`, `doctor`, `config` and `schema` print, and any command that fails."""
+"""What `cra init`, `doctor`, `watch`, `config` and `schema` print, and any command that fails."""
 
 # No `from __future__ import annotations` here: it would hide NotRequired from `__optional_keys__`.
 
@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from cra.config import SourceName
 from cra.runtime.health import Health
+from cra.watch.part import Part
 
 
 class ErrorFacts(TypedDict):
@@ -50,6 +51,42 @@ class DoctorAnswer(TypedDict):
     # What --fix did, in words.
     mended: list[str]
     healthy: bool
+
+
+class ProjectFindingFacts(TypedDict):
+    """What is not as it is meant to be."""
+
+    part: Part
+    # Whether it is odd rather than wrong.
+    warning: bool
+    code: str | None
+    message: str
+    # A file, and line and column where they are known, from the project's directory.
+    where: str | None
+    # The command that mends it or tells more.
+    fix: str | None
+
+
+class WatchedVerdict(TypedDict):
+    """What `cra watch` says after a change, in each line."""
+
+    time: str
+    # Whether nothing is wrong.
+    passed: bool
+    # Whether all was looked at: false if what it rests on is wrong.
+    complete: bool
+    # Files, from the project's directory; none if this was asked for.
+    changed: list[str]
+    # From when the change was noticed.
+    seconds: float
+    atlases: int
+    rules: int
+    policy_tests: int
+    scenarios: int
+    goldens: int
+    # Those that do not depend on what has changed.
+    goldens_as_before: int
+    findings: list[ProjectFindingFacts]
 
 
 class SettingFacts(TypedDict):
