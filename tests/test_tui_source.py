@@ -212,7 +212,7 @@ def test_a_glance_tells_the_goal_and_counts_trouble(desk):
     one = glance(desk.path)
 
     assert (one.outline.agent, one.goal) == ("support", "answer ticket 1042")
-    assert one.tally == (1, 1, 0)
+    assert one.outcomes == (1, 1, 0)
 
 
 def test_a_call_that_has_begun_is_told_from_one_that_was_only_tried(ledger):
@@ -221,12 +221,12 @@ def test_a_call_that_has_begun_is_told_from_one_that_was_only_tried(ledger):
     arguments = (*approved[:2], 10, {**approved[3], "arguments": {"simulated": True}})
     path = write_session(ledger, DESK, lines_of(DESK, [started, approved, tried, arguments]))
 
-    assert glance(path).tally == (0, 0, 2)
+    assert glance(path).outcomes == (0, 0, 2)
 
     done = [started, approved, tried, arguments, executed, (*executed[:2], 10, executed[3])]
     path.write_bytes(b"".join(lines_of(DESK, done)))
 
-    assert glance(path).tally == (0, 0, 0)
+    assert glance(path).outcomes == (0, 0, 0)
 
 
 @pytest.mark.usefixtures("desk")

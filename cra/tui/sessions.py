@@ -43,7 +43,7 @@ _WITH_VERDICT: Final = 112
 _VERDICTS: Final = {"INTACT": "good", "STILLBORN": "dim", "INCOMPLETE": "warn"}
 
 
-class Tally(NamedTuple):
+class Outcomes(NamedTuple):
     """What became of a session's calls."""
 
     denials: int
@@ -53,11 +53,11 @@ class Tally(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """A session in a list; `tally` is None where nobody counted."""
+    """A session in a list; `outcomes` is None where nobody counted."""
 
     outline: Outline
     goal: str
-    tally: Tally | None
+    outcomes: Outcomes | None
     # What tells one state of the file from another.
     stamp: tuple[int, int, int]
     error: str = ""
@@ -68,7 +68,7 @@ class Glance(NamedTuple):
 
     @property
     def trouble(self) -> int:
-        return sum(self.tally) if self.tally is not None else 0
+        return sum(self.outcomes) if self.outcomes is not None else 0
 
     @property
     def words(self) -> str:
@@ -112,7 +112,7 @@ def _goal(path: Path) -> str:
     return ""
 
 
-def _counted(path: Path) -> Tally | None:
+def _counted(path: Path) -> Outcomes | None:
     denials = failures = 0
     begun: set[bytes] = set()  # their spans
     try:
@@ -128,7 +128,7 @@ def _counted(path: Path) -> Tally | None:
                     begun.add(span)
     except (CraError, OSError):
         return None
-    return Tally(denials, failures, len(begun))
+    return Outcomes(denials, failures, len(begun))
 
 
 def _is_simulated(line: bytes) -> bool:
@@ -213,7 +213,7 @@ class SessionList(Listing):
         one = self.glances[row]
         known = one.outline
         state, style = _STATES[known.state(self.now)]
-        if one.tally is not None and one.tally.intents:
+        if one.outcomes is not None and one.outcomes.intents:
             state, style = f"{state:<9}{_INTENT}", "warn"
         yield ("◆" if one.path == self.marked else " ", "accent")
         # Of sessions that begin in the same minute, the first eight digits are the same.
@@ -233,7 +233,7 @@ class SessionList(Listing):
 
 
 def _trouble(one: Glance) -> Iterable[Part]:
-    denials, failures = (None, None) if one.tally is None else one.tally[:2]
+    denials, failures = (None, None) if one.outcomes is None else one.outcomes[:2]
     for count, shape, style in ((denials, "▲", "warn"), (failures, "✗", "bad")):
         text = f"{shape} {count:,}" if count else "" if count == 0 else "?"
         yield fitted(text, 6), style if count else "dim"
