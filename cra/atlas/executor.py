@@ -195,6 +195,9 @@ def _mistakes_of_http(executor: HttpExecutor, names: Mapping[str, str]) -> Itera
     for at, name in enumerate(executor.body or ()):
         if name not in names:
             yield _no_parameter(("body", at), shown(name), nearest_of(name, names))
+    for key, name in executor.query.items():
+        if name not in names:
+            yield _no_parameter(("query", key), shown(name), nearest_of(name, names))
     seen: set[str] = set()
     is_open = executor.url.startswith("http:") and not executor.allow_private
     for key, text in executor.headers.items():
