@@ -244,7 +244,7 @@ def run_tests(
     for place, label in _places_to_test(what, project):
         package = read_package(place)
         atlas = load_atlas(package, label)
-        found = [*_tested(atlas, label), *_replayed(atlas, package.files, label)]
+        found = [*tested(atlas, label), *_replayed(atlas, package.files, label)]
         results += [(atlas.atlas_id, one) for one in found]
     if not results:
         raise UsageError(
@@ -585,7 +585,7 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     return [(Path(what), what)]
 
 
-def _tested(atlas: Atlas, label: str) -> list[Tested]:
+def tested(atlas: Atlas, label: str) -> list[Tested]:
     """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
     from cra.atlas.problem import Problems, refusal
     from cra.atlas.snapshot import snapshot_of
