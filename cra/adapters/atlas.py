@@ -167,7 +167,7 @@ def _readme(imported: Imported, naming: Naming) -> str:
     elif imported.context_packs:
         blocks.append("## What was carried over")
         blocks.append("\n".join(f"- {_escaped(one['pack_id'])}" for one in imported.context_packs))
-    blocks += map(_escaped, imported.remarks)
+    blocks += imported.remarks
     if imported.secrets:
         blocks.append("## Secrets")
         blocks.append(

@@ -34,7 +34,7 @@ class Imported(NamedTuple):
     files: Mapping[str, bytes] = {}
     # The secrets that its actions take, and what each is.
     secrets: Mapping[str, str] = {}
-    # How the parts come to what they are, for the reader of the atlas.
+    # How the parts come to what they are, in Markdown, for the reader of the atlas.
     remarks: tuple[str, ...] = ()
     left_out: tuple[Mention, ...] = ()
 

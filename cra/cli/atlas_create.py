@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
@@ -195,6 +196,12 @@ def _made(source: _Source, atlas_id: str, name: str, label: str) -> _Made:
 
 
 def _imported(source: _Source, prefix: str) -> Imported:
+    if source.kind == "module":
+        from cra.adapters.functions import find_module, imported_functions
+
+        # Where `python -m` would look: here first, then where modules are installed.
+        roots = [str(Path.cwd()), *(root for root in sys.path if root)]
+        return imported_functions(find_module(source.name, roots), prefix)
     from cra.adapters.documents import imported_documents, read_folder
 
     title = Path(source.name).absolute().name
