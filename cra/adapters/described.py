@@ -73,6 +73,7 @@ def described(module: ModuleType, name: str) -> dict[str, Any]:
     helpers = [_PLAIN] if any("_plain(" in one for one in code) else []
     return {
         "about": first_line(module.__doc__),
+        "documentation": inspect.getdoc(module),
         "functions": functions,
         "left_out": left_out,
         "code": [*helpers, *shapes.makers.values(), *code] if code else [],

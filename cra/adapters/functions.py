@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
 import cra
-from cra.adapters.imported import MAX_DESCRIPTION, Effect, Imported, Mention, line_of
+from cra.adapters.imported import MAX_DESCRIPTION, Effect, Imported, Mention, about, line_of
 from cra.atlas.package import digest_of
 from cra.errors import UsageError
 from cra.policy.pattern import ACTION_ID, MAX_ACTION_ID
@@ -126,16 +126,20 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
                 "isolation": "process",
             },
         }
+    packs, about_files = about(f"Functions of {source.name}", found["documentation"])
+    files |= about_files
     capability = {
         "capability_id": f"{prefix}.functions",
         "name": line_of(source.name),
         "description": line_of(found["about"], MAX_DESCRIPTION),
         "actions": list(actions),
+        "context_packs": [pack["pack_id"] for pack in packs],
     }
     return Imported(
         title=line_of(found["about"], MAX_DESCRIPTION) or f"Functions of {source.name}",
         actions=tuple(actions.values()),
         effects=effects,
+        context_packs=packs,
         capabilities=(capability,),
         files=files,
         remarks=(

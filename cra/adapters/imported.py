@@ -12,6 +12,9 @@ Effect: TypeAlias = Literal["reads", "changes", "deletes"]
 
 MAX_NAME: Final = 80
 MAX_DESCRIPTION: Final = 500
+_ABOUT: Final = "context/about.md"
+# What a resolution has room for.
+_MAX_ABOUT: Final = 32_000
 
 
 class Mention(NamedTuple):
@@ -37,6 +40,16 @@ class Imported(NamedTuple):
     # How the parts come to what they are, in Markdown, for the reader of the atlas.
     remarks: tuple[str, ...] = ()
     left_out: tuple[Mention, ...] = ()
+
+
+def about(title: str, text: object) -> tuple[tuple[Mapping[str, Any], ...], dict[str, bytes]]:
+    """A context pack of what a source says of itself, and its file; none if it says nothing."""
+    if not isinstance(text, str) or not text.strip():
+        return (), {}
+    lines = [safe(line) for line in text[:_MAX_ABOUT].strip().splitlines()]
+    page = "\n".join([f"# {title}", "", *lines, ""]).encode()
+    pack = {"pack_id": "about", "name": title, "purpose": "What it is", "files": [_ABOUT]}
+    return (pack,), {_ABOUT: page}
 
 
 def line_of(text: object, limit: int = MAX_NAME) -> str:

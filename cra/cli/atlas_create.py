@@ -202,10 +202,27 @@ def _imported(source: _Source, prefix: str) -> Imported:
         # Where `python -m` would look: here first, then where modules are installed.
         roots = [str(Path.cwd()), *(root for root in sys.path if root)]
         return imported_functions(find_module(source.name, roots), prefix)
+    if source.kind == "openapi":
+        from cra.adapters.openapi import imported_operations, read_document
+
+        document = read_document(source.name, _read_file(Path(source.name)))
+        return imported_operations(document, source.base_url, prefix)
     from cra.adapters.documents import imported_documents, read_folder
 
     title = Path(source.name).absolute().name
     return imported_documents(*read_folder(Path(source.name)), title=title, prefix=prefix)
+
+
+def _read_file(path: Path) -> bytes:
+    from cra.adapters.openapi import MAX_BYTES
+
+    with path.open("rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UsageError(
+            f"expected a file of at most {MAX_BYTES} bytes, found more", where=str(path)
+        )
+    return data
 
 
 def _facts(source: _Source, made: _Made) -> ImportFacts:
