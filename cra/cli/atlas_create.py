@@ -56,7 +56,7 @@ def create(
         typer.Option(
             metavar="MODULE",
             help="Take the functions of a Python module. This runs the module's code, in a process "
-            "of its own.",
+            "of its own, with --dry-run as well.",
         ),
     ] = None,
     from_openapi: Annotated[
