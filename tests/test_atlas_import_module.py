@@ -281,6 +281,53 @@ def test_a_module_that_is_not_there_is_an_error(place, name):
     assert not (place / "desk").exists()
 
 
+def test_a_package_is_taken_by_its_own_file_alone(place):
+    write(place, "kit/__init__.py", "def get() -> int:\n    return 1\n")
+    assert imported(place, "kit", "--dry-run")["actions"] == ["desk.get"]
+
+    write(place, "kit/__init__.py", "from .inner import get\n")
+    write(place, "kit/inner.py", "def get() -> int:\n    return 1\n")
+    said = cra(place, "atlas", "create", "desk", "--from-module", "kit")
+
+    assert said.returncode == 2
+    assert "found the package kit, whose file imports others of it" in said.stderr
+    assert "fix: name one of its modules: kit.NAME" in said.stderr
+
+
+def test_names_of_a_module_meet_none_of_the_code_beside_it(place):
+    write(
+        place,
+        "names.py",
+        "import enum as e\nfrom dataclasses import dataclass\n"
+        "class Kind(e.Enum):\n    A = 'a'\n"
+        "@dataclass\nclass plain:\n    kind: Kind\n"
+        "def enum(given: Kind) -> Kind:\n    return given\n"
+        "def get_dataclasses(x: plain) -> plain:\n    return x\n"
+        "def read_enum(given: Kind) -> Kind:\n    return given\n",
+    )
+    imported(place, "names")
+    answer(place, "atlas", "add", "desk", "--yes")
+    answer(place, "resolve", "--goal", "read an enum")
+
+    assert result(place, "desk.get_dataclasses", x={"kind": "a"}) == {"kind": "a"}
+    assert result(place, "desk.read_enum", given="a") == "a"
+
+
+def test_a_dataclass_that_is_made_otherwise_is_no_parameter(place):
+    write(
+        place,
+        "own.py",
+        "from dataclasses import InitVar, dataclass\n"
+        "@dataclass\nclass Made:\n    a: int\n    b: InitVar[int]\n"
+        "def get(x: Made): ...\ndef read(): ...\n",
+    )
+
+    found = imported(place, "own")
+
+    assert found["actions"] == ["desk.read"]
+    assert found["left_out"][0]["words"].endswith("Made, which is made of more than its fields")
+
+
 def test_what_a_module_prints_is_no_answer(place):
     write(place, "loud.py", "import os\nprint('loud')\nos.write(1, b'louder')\ndef get(): ...\n")
 

@@ -6,6 +6,7 @@ import json
 import threading
 from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from cra.atlas.package import package_of
 from cra.cli import atlas_read
 from cra.errors import CraError
 from tests.program import answer, at_terminal, cra
+from tests.secrets_corpus import KEYS
 
 PETS = """
 openapi: 3.0.3
@@ -62,7 +64,7 @@ paths:
       requestBody:
         required: true
         content: {application/json: {schema: {$ref: '#/components/schemas/Pet'}}}
-      responses: {"201": {description: made}}
+      responses: {201: {description: made}}
   /pets/{pet-id}:
     parameters: [{name: pet-id, in: path, required: true, schema: {type: integer}}]
     delete: {operationId: deletePet, responses: {"204": {description: gone}}}
@@ -484,6 +486,31 @@ def test_a_hostile_document_is_an_error_and_leaves_nothing(place, name, data):
     assert not (place / "pets").exists()
 
 
+def test_what_reads_as_a_secret_in_a_document_is_a_warning_with_its_place(place):
+    key = KEYS["github_token"][0](Random(1))
+    document = api(parameters=[parameter("q", type="string", default=key)])
+    (place / "leak.json").write_text(json.dumps(document))
+
+    found = imported(place, file="leak.json")
+
+    [warning] = found["warnings"]
+    assert warning["words"] == "a secret? (github_token)"
+    name, _, line = warning["where"].partition(":")
+    assert key in (place / "pets" / name).read_text().split("\n")[int(line) - 1]
+    assert key not in json.dumps(found)
+
+
+def test_actions_beyond_what_a_package_holds_are_an_error():
+    members = {f"m{at}": {"type": "string", "description": "d" * 40} for at in range(400)}
+    document = {**deepcopy(MINIMAL), "components": {"schemas": {"a": {"properties": members}}}}
+    shared = {"schema": {"$ref": "#/components/schemas/a"}}
+    answers = {"200": {"content": {"application/json": shared}}}
+    document["paths"] = {f"/p{at}": {"get": {"responses": answers}} for at in range(500)}
+
+    with pytest.raises(CraError, match="actions of at most 16777216 bytes"):
+        carried(document)
+
+
 def test_a_file_that_is_not_there_is_an_error(place):
     said = cra(place, "atlas", "create", "pets", "--from-openapi", "nosuch.yaml")
 
@@ -546,7 +573,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 ANY = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3)
 )
-KEYS = words(
+KEYWORDS = words(
     """enum const default format pattern minimum exclusiveMinimum exclusiveMaximum maximum maxLength
     minItems additionalProperties readOnly nullable description title uniqueItems multipleOf
     dependentRequired patternProperties x-a xml other"""
@@ -554,7 +581,7 @@ KEYS = words(
 REFERENCE = st.fixed_dictionaries(
     {"$ref": words("#/components/schemas/a #/components/schemas/b #")}
 )
-LEAVES = st.dictionaries(KEYS, ANY, max_size=2).flatmap(
+LEAVES = st.dictionaries(KEYWORDS, ANY, max_size=2).flatmap(
     lambda keys: st.fixed_dictionaries(
         {"type": mostly(words("string integer number boolean array object"))}
     ).map(lambda typed: {**typed, **keys})

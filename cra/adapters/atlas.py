@@ -8,12 +8,16 @@ from typing import Any, Final, NamedTuple
 
 from cra.adapters.imported import Effect, Imported, Mention
 from cra.adapters.sample import NoSample, sample_of
+from cra.errors import UsageError
 from cra.printable import safe
 from cra.redaction.detect import DEFAULT, find
 
 # What one file of a manifest may hold is a mebibyte.
 _MAX_PART: Final = 512 << 10
 _MAX_SCENARIOS: Final = 200
+_MAX_ACTIONS: Final = 16 << 20
+# What stands there stands in another file as well.
+_SAID_AGAIN: Final = frozenset(["README.md", "tests/scenarios.json"])
 # Beyond them, a reader learns nothing from one more.
 _MAX_MENTIONS: Final = 1_000
 _REASONS: Final[Mapping[Effect, str]] = {
@@ -68,10 +72,11 @@ def files_of(imported: Imported, naming: Naming) -> dict[str, bytes]:
 
 
 def secrets_in(files: Mapping[str, bytes]) -> list[Mention]:
-    """What reads as a secret in files that came from elsewhere, each with its line."""
+    """What reads as a secret in the files of an atlas, each with its line."""
     return [
         Mention(f"{path}:{text.count(chr(10), 0, one.start) + 1}", f"a secret? ({one.kind})")
         for path, data in files.items()
+        if path not in _SAID_AGAIN
         for text in [data.decode(errors="replace")]
         for one in find(DEFAULT, text)
     ]
@@ -83,9 +88,15 @@ def _json(value: Any) -> bytes:
 
 def _parts(actions: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     part: list[Mapping[str, Any]] = []
-    size = 0
+    size = total = 0
     for action in actions:
         length = len(_json(action))
+        total += length
+        if total > _MAX_ACTIONS:
+            raise UsageError(
+                f"expected actions of at most {_MAX_ACTIONS} bytes, found more",
+                fix="make an atlas of each part of the source",
+            )
         if part and size + length > _MAX_PART:
             yield part
             part, size = [], 0

@@ -12,6 +12,9 @@ from cra.adapters.docstring import first_line, parameters_in
 from cra.adapters.shape import Shape, Shapes, Unfit
 from cra.runtime.signature import hint_of, is_json
 
+# What begins the names of functions that take JSON; nothing else beside them begins so.
+CALL: Final = "call_"
+
 # What makes JSON of what a function returns.
 _PLAIN: Final = """def _plain(value):
     if isinstance(value, enum.Enum):
@@ -207,7 +210,7 @@ def _opened(schema: Any) -> Any:
 
 def _wrapper(name: str, path: str, built: dict[str, str], is_async: bool, has_form: bool) -> str:
     """The code of a function that takes JSON, and calls another with what it stands for."""
-    lines = [f"{'async ' if is_async else ''}def {name}(**given):"]
+    lines = [f"{'async ' if is_async else ''}def {CALL}{name}(**given):"]
     for parameter, expression in built.items():
         lines.append(f"    if {parameter!r} in given:")
         lines.append(f"        given[{parameter!r}] = {expression}")

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
 import cra
+from cra.adapters.described import CALL
 from cra.adapters.imported import MAX_DESCRIPTION, Effect, Imported, Mention, about, line_of
 from cra.atlas.package import digest_of
 from cra.errors import UsageError
@@ -72,7 +73,12 @@ def find_module(name: str, roots: Sequence[str]) -> ModuleSource:
         raise UsageError(f"expected a module like shop.orders, found {name!r:.80}")
     place, is_package = _located(name, roots)
     steps = name.split(".")
-    # Of a package its own file is taken, and not what lies beside that.
+    if is_package and list(_relative_imports(place.read_bytes())):
+        raise UsageError(
+            f"expected a module, found the package {name}, whose file imports others of it",
+            where=_shown(place),
+            fix=f"name one of its modules: {name}.NAME",
+        )
     sources = {f"{steps[-1]}.py": place} if is_package else _with_siblings(place, steps)
     files = {path: origin.read_bytes() for path, origin in sources.items()}
     size = sum(map(len, files.values()))
@@ -122,7 +128,7 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
             "executor": {
                 "type": "python",
                 "file": calls if function["is_wrapped"] else source.file,
-                "function": name,
+                "function": CALL + name if function["is_wrapped"] else name,
                 "isolation": "process",
             },
         }

@@ -48,7 +48,7 @@ def read_document(name: str, data: bytes) -> Mapping[str, Any]:
     if name.lower().endswith(YAML_SUFFIXES):
         from cra.config.yaml_text import parse_yaml
 
-        root = parse_yaml(source.text, note)
+        root = parse_yaml(source.text, note, max_bytes=MAX_BYTES, any_keys=True)
     else:
         root = parse(source.text, note, max_bytes=MAX_BYTES)
     if root is None or problems.errors:
@@ -112,6 +112,8 @@ def imported_operations(document: Mapping[str, Any], base_url: str | None, prefi
         secrets=secrets,
         remarks=(
             f"Requests go to `{server.url}`, and to no other host.",
+            "An answer that does not fit the `returns_schema` of its action is a failure, and its "
+            "request has been done: take the schema out where the document is not exact.",
             "What an operation does is read off its method: GET and HEAD read, DELETE deletes, and "
             "all others change something.",
         ),

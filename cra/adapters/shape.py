@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 from collections import abc
 from collections.abc import Callable, Mapping
 from types import ModuleType, NoneType, UnionType
@@ -155,6 +156,8 @@ class Shapes:
             for field in fields
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]
+        if set(inspect.signature(kind).parameters) != set(shapes):
+            raise Unfit(f"{_said(kind)}, which is made of more than its fields")
         path = self._path_of(kind)
         maker = "_made_" + "_".join(path.split(".")[1:])
         lines = [f"def {maker}(given):", "    made = dict(given)"]

@@ -192,7 +192,7 @@ def _made(source: _Source, atlas_id: str, name: str, label: str) -> _Made:
             f"expected scenarios that pass, found: {failed[0].name}: {failed[0].problems[0]}",
             where=source.name,
         )
-    return _Made(files, imported, secrets_in(imported.files))
+    return _Made(files, imported, secrets_in(files))
 
 
 def _imported(source: _Source, prefix: str) -> Imported:
