@@ -143,6 +143,8 @@ def test_an_atlas_has_one_source(place):
     both = ("--from-docs", "docs", "--from-module", "json")
 
     assert "expected one source" in cra(place, "atlas", "create", "book", *both).stderr
+    twice = ("--from-docs", "docs", "--from-docs", "docs")
+    assert "expected one source" in cra(place, "atlas", "create", "book", *twice).stderr
     alone = cra(place, "atlas", "create", "book", "--base-url", "https://a.example")
     assert "--from-openapi" in alone.stderr
     assert not (place / "book").exists()

@@ -294,6 +294,35 @@ def test_a_package_is_taken_by_its_own_file_alone(place):
     assert "fix: name one of its modules: kit.NAME" in said.stderr
 
 
+def test_what_a_module_imports_relatively_is_taken_along(place):
+    write(place, "a/__init__.py", "")
+    write(place, "a/b/__init__.py", "raise SystemExit\n")
+    write(place, "a/util.py", "def helper():\n    return 1\n")
+    write(place, "a/b/sibling.py", "TWO = 2\n")
+    write(place, "a/b/inner/__init__.py", "from .deep import THREE\n")
+    write(place, "a/b/inner/deep.py", "THREE = 3\n")
+    write(place, "a/b/other.py", "unused = 1\n")
+    write(
+        place,
+        "a/b/mod.py",
+        "from ..util import helper\nfrom . import sibling\nfrom .inner import THREE\n"
+        "def get_all() -> list[int]:\n    return [helper(), sibling.TWO, THREE]\n",
+    )
+    imported(place, "a.b.mod")
+    answer(place, "atlas", "add", "desk", "--yes")
+    answer(place, "resolve", "--goal", "get all")
+
+    assert result(place, "desk.get_all") == [1, 2, 3]
+    taken = sorted(str(path.relative_to(place / "desk")) for path in place.glob("desk/a/**/*.py"))
+    assert taken == [
+        "a/b/inner/__init__.py",
+        "a/b/inner/deep.py",
+        "a/b/mod.py",
+        "a/b/sibling.py",
+        "a/util.py",
+    ]
+
+
 def test_names_of_a_module_meet_none_of_the_code_beside_it(place):
     write(
         place,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
@@ -52,7 +52,7 @@ def create(
         ),
     ] = None,
     from_module: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="MODULE",
             help="Take the functions of a Python module. This runs the module's code, in a process "
@@ -60,11 +60,11 @@ def create(
         ),
     ] = None,
     from_openapi: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(metavar="FILE", help="Take the operations of OpenAPI 3, in JSON or YAML."),
     ] = None,
     from_docs: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(metavar="DIR", help="Take the documents of a folder: *.md, *.rst, *.txt."),
     ] = None,
     base_url: Annotated[
@@ -129,15 +129,24 @@ def create(
 
 
 def _source_of(
-    module: str | None, openapi: Path | None, docs: Path | None, base_url: str | None
+    module: Sequence[str] | None,
+    openapi: Sequence[Path] | None,
+    docs: Sequence[Path] | None,
+    base_url: str | None,
 ) -> _Source | None:
     """Raises UsageError for more than one, and for what does not go with it."""
-    given: dict[_Kind, str | Path | None] = {"module": module, "openapi": openapi, "docs": docs}
-    named = [_Source(kind, str(name), base_url) for kind, name in given.items() if name is not None]
+    given: dict[_Kind, Sequence[str | Path] | None] = {
+        "module": module,
+        "openapi": openapi,
+        "docs": docs,
+    }
+    named = [
+        _Source(kind, str(name), base_url) for kind, names in given.items() for name in names or ()
+    ]
     if len(named) > 1:
         found = " and ".join(f"--from-{one.kind}" for one in named)
         raise UsageError(f"expected one source of an atlas, found {found}")
-    if base_url is not None and openapi is None:
+    if base_url is not None and not openapi:
         raise UsageError("expected --base-url with --from-openapi, found it without")
     return named[0] if named else None
 
