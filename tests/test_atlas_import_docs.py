@@ -73,6 +73,7 @@ def test_what_is_no_document_is_left_out_and_said(place):
     write(place, "docs/binary.md", b"a\0b")
     write(place, "docs/empty.md", " \n")
     write(place, "docs/large.md", "x" * (300 << 10))
+    write(place, "docs/long.md", "line\n" * 7_000)
     write(place, "docs/a\x1b[31mb.md", "# red")
     write(place, "docs/INDEX.rst", "again")
     write(place, "secret.md", "outside")
@@ -88,6 +89,7 @@ def test_what_is_no_document_is_left_out_and_said(place):
         "index.rst": "its name differs from INDEX.rst in case or accents only",
         "large.md": "expected at most 262144 bytes, found more",
         "latin.md": "no UTF-8",
+        "long.md": "beyond 32000 bytes: an agent is given its beginning",
         "link.md": "a link, which may lead elsewhere",
         "page.html": "none of *.md, *.rst, *.txt",
         "pipe.md": "no file",

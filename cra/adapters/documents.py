@@ -11,12 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cra.adapters.imported import Imported, Mention, line_of
+from cra.adapters.imported import ROOM, Imported, Mention, line_of
 from cra.atlas.package import IGNORED, read_file
 from cra.errors import AtlasError, UsageError
 
 SUFFIXES: Final = (".md", ".rst", ".txt")
-# Twice what a resolution has room for is a book, no context.
+# What is eight times as long as what a resolution has room for is a book, no context.
 _MAX_BYTES: Final = 256 << 10
 _MAX_TOTAL: Final = 16 << 20
 _MAX_FILES: Final = 1_000
@@ -74,6 +74,8 @@ def imported_documents(
         if known != path:
             left_out.append(Mention(path, f"its name differs from {known} in case or accents only"))
             continue
+        if len(data) > ROOM:
+            left_out.append(Mention(path, f"beyond {ROOM} bytes: an agent is given its beginning"))
         folder, _, name = path.rpartition("/")
         stem = name.rpartition(".")[0]
         files[f"context/{path}"] = data

@@ -13,8 +13,8 @@ Effect: TypeAlias = Literal["reads", "changes", "deletes"]
 MAX_NAME: Final = 80
 MAX_DESCRIPTION: Final = 500
 _ABOUT: Final = "context/about.md"
-# What a resolution has room for.
-_MAX_ABOUT: Final = 32_000
+# The bytes of context that a resolution has room for.
+ROOM: Final = 32_000
 
 
 class Mention(NamedTuple):
@@ -46,7 +46,7 @@ def about(title: str, text: object) -> tuple[tuple[Mapping[str, Any], ...], dict
     """A context pack of what a source says of itself, and its file; none if it says nothing."""
     if not isinstance(text, str) or not text.strip():
         return (), {}
-    lines = [safe(line) for line in text[:_MAX_ABOUT].strip().splitlines()]
+    lines = [safe(line) for line in text[:ROOM].strip().splitlines()]
     page = "\n".join([f"# {title}", "", *lines, ""]).encode()
     pack = {"pack_id": "about", "name": title, "purpose": "What it is", "files": [_ABOUT]}
     return (pack,), {_ABOUT: page}
