@@ -247,7 +247,11 @@ def test_what_a_module_needs_beside_itself_is_said(place):
 
 BROKEN = {
     "raise ValueError('no\\x1b[2J')": ("bad.py:1", "ValueError: no\\x1b[2J"),
-    "x = 1\ndef (": ("bad.py:2", "SyntaxError"),
+    "x = 1\ndef (": ("bad.py:2", "found SyntaxError: invalid syntax\n"),
+    "from . import nosuch": (
+        "bad.py:1",
+        "ImportError: cannot import name 'nosuch' from 'the atlas'",
+    ),
     "import money": ("bad.py:1", "ModuleNotFoundError: No module named 'money'"),
     "import sys\nsys.exit(3)": ("bad.py:2", "SystemExit: 3"),
     "import os\nos._exit(3)": ("bad.py", "it ended its interpreter with the exit code 3"),

@@ -44,6 +44,8 @@ _READING: Final = frozenset(["get", "list", "read", "find", "search", "count", "
 _DELETING: Final = frozenset(["delete", "remove", "drop", "purge"])
 # `get_or_create` and `read_and_clear` do more than they begin with.
 _JOINING: Final = frozenset({"and", "or"})
+# What the copies of the files are modules of.
+_PRIVATE: Final = re.compile(r"_cra_atlas_[0-9a-f]{32}\.?")
 _WORD: Final = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -316,6 +318,7 @@ def _inspected(source: ModuleSource) -> Mapping[str, Any]:
 
 
 def _unloadable(source: ModuleSource, found: str, where: str) -> UsageError:
+    found = _PRIVATE.sub(lambda name: "" if name[0].endswith(".") else "the atlas", found)
     is_import = found.startswith(("ModuleNotFoundError", "ImportError"))
     return UsageError(
         f"expected a module that can be loaded from an atlas, found {line_of(found, 300)}",

@@ -37,7 +37,9 @@ def main() -> None:
         ]
         if isinstance(error, SyntaxError) and (error.filename or "").startswith(folder):
             frames.append([error.filename, error.lineno or 0])
-        words = f"{type(error).__qualname__}: {error}"
+        # Of a mistake in the text, its message has the file as it is called here.
+        told = error.msg if isinstance(error, SyntaxError) else error
+        words = f"{type(error).__qualname__}: {told}"
         said = {"failed": words, "frame": frames[-1] if frames else None, "folder": folder}
     with os.fdopen(answer, "wb") as stream:
         stream.write(json.dumps(said).encode())
