@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -65,11 +66,27 @@ def lacks_block(root: Path) -> bool:
 
 def write(files: Sequence[NewFile], values: Mapping[str, Any]) -> None:
     """Render and write files. Never replaces one: FileExistsError if one has appeared meanwhile."""
-    texts = [_render(file.template, values) for file in files]
-    for file, text in zip(files, texts, strict=True):
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        with file.path.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+    put({file.path: _render(file.template, values).encode() for file in files})
+
+
+def put(files: Mapping[Path, bytes]) -> None:
+    """Write files where there are none, in their order, all or none: what was made by then is taken
+    away again. FileExistsError if one has appeared meanwhile."""
+    with ExitStack() as undo:
+        for path, data in files.items():
+            _make_folder(path.parent, undo)
+            with path.open("xb") as stream:
+                undo.callback(path.unlink)
+                stream.write(data)
+        undo.pop_all()
+
+
+def _make_folder(path: Path, undo: ExitStack) -> None:
+    if path.is_dir():
+        return
+    _make_folder(path.parent, undo)
+    path.mkdir()
+    undo.callback(path.rmdir)
 
 
 def append_block(root: Path, values: Mapping[str, Any]) -> None:

@@ -158,6 +158,7 @@ def test_a_wrong_form_is_refused_by_the_reader_and_by_the_schema(members, key):
                 http(url="http://h.example/", headers={"X": "${secret:KEY}"}),
                 http(headers={"Host": "x"}),
                 http(body=["note"]),
+                http(query={"q": "who"}),
                 file(root="/etc"),
                 file(root="out/../.."),
                 file(path="../x"),

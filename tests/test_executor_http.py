@@ -413,6 +413,35 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch, server):
     assert isinstance(ask(server), Done)
 
 
+@pytest.mark.parametrize(
+    ("path", "arguments", "target"),
+    [
+        ("/", {}, "/"),
+        ("/", {"page": 2}, "/?page%5Bnumber%5D=2"),
+        (
+            "/?a=1",
+            {"page": 2, "tags": ["x&y=", "z"]},
+            "/?a=1&page%5Bnumber%5D=2&tag=x%26y%3D&tag=z",
+        ),
+        ("/", {"tags": [], "page": None}, "/"),
+        ("/", {"tags": "a b#c"}, "/?tag=a%20b%23c"),
+    ],
+)
+def test_the_query_holds_what_is_given_of_its_arguments(server, path, arguments, target):
+    ask(server, path, arguments, query={"page[number]": "page", "tag": "tags"})
+
+    assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [[1]], [{}], ["a", None]])
+def test_a_value_that_no_query_has_a_form_for_is_refused(server, value):
+    failed = ask(server, arguments={"value": value}, query={"value": "value"})
+
+    assert isinstance(failed, Failed)
+    assert failed.code == "refused"
+    assert server.requests == []
+
+
 def test_a_secret_goes_into_a_header_and_is_masked_in_the_answer(server):
     body = b'{"echo": "Bearer tok\\"en/42"}'
     server.script = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body]

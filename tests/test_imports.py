@@ -61,6 +61,8 @@ ENTRANCES = [
     ("explain --session last", 0, LEDGER | {"re2"}),
     ("policy check", 0, LEDGER),
     ("policy test", 0, VALIDATING),
+    ("atlas create made", 0, LEDGER | {"jinja2"}),
+    (f"atlas create made --from-docs {ATLASES / 'devops'}", 0, GOVERNED | {"Stemmer"}),
     ("atlas list", 0, LEDGER),
     ("atlas show com.example.support-desk", 0, LEDGER),
     ("atlas actions", 0, LEDGER),

@@ -38,7 +38,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _MAX_FACT: Final = 500
 
 # Headers that say where a request ends and whom it is for: the connection's own business.
-_RESERVED_HEADERS: Final = frozenset(
+RESERVED_HEADERS: Final = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -195,11 +195,14 @@ def _mistakes_of_http(executor: HttpExecutor, names: Mapping[str, str]) -> Itera
     for at, name in enumerate(executor.body or ()):
         if name not in names:
             yield _no_parameter(("body", at), shown(name), nearest_of(name, names))
+    for key, name in executor.query.items():
+        if name not in names:
+            yield _no_parameter(("query", key), shown(name), nearest_of(name, names))
     seen: set[str] = set()
     is_open = executor.url.startswith("http:") and not executor.allow_private
     for key, text in executor.headers.items():
         path = ("headers", key)
-        if key.lower() in _RESERVED_HEADERS:
+        if key.lower() in RESERVED_HEADERS:
             yield Mistake(path, "a header that the connection does not set", key)
         if key.lower() in seen:
             yield Mistake(path, "each header once", "it again")

@@ -83,6 +83,9 @@ class HttpExecutor:
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
     url: Url
     hosts: Annotated[tuple[Host, ...], Limits("a list of hosts", min_items=1)]
+    # Keys of the query and the arguments that stand there. One that is not given is left out, and a
+    # list is sent as its items, each with the key.
+    query: Mapping[Word, Argument] = field(default_factory=dict)
     headers: Mapping[HeaderName, HeaderValue] = field(default_factory=dict)
     # The arguments that are sent as a JSON object; None sends no body.
     body: tuple[Argument, ...] | None = None

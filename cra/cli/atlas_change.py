@@ -1,4 +1,4 @@
-"""`cra atlas add`, `lock`, `remove` and `create`: what a project accepts, and a first atlas.
+"""`cra atlas add`, `lock` and `remove`: what a project accepts.
 
 What a command works with is imported when it runs: its help is read more often than it is used.
 """
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from cra.cli.answers.atlas import (
         AcceptanceFacts,
         AtlasAddAnswer,
-        AtlasCreateAnswer,
         AtlasLockAnswer,
         AtlasRemoveAnswer,
         ChangeFacts,
@@ -197,58 +196,6 @@ def remove(
     output.answer(f"{what}: {atlas_id}; its files are in {output.safe(pin.source)}")
 
 
-def create(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The directory; made if there is none.")
-    ],
-    *,
-    atlas_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="ID", help="Its id, like com.example.support, instead of local.NAME."
-        ),
-    ] = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Write a small atlas that works: an action in Python, its rule, context and scenarios.
-
-    Nothing that is there is replaced.
-
-      cra atlas create atlases/support
-      cra atlas create atlases/support --id com.example.support
-    """
-    from cra import scaffold
-
-    name = Path(path.absolute()).name
-    known_id = atlas_id or f"local.{scaffold.word_of(name, '-')}"
-    _refuse_id(known_id)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(
-            "expected an empty or a new directory, found something in it", where=str(path)
-        )
-    files = scaffold.atlas_files(path)
-    if not dry_run:
-        prefix = scaffold.word_of(known_id.rpartition(".")[2], "_")
-        scaffold.write(files, {"atlas_id": known_id, "name": name, "prefix": prefix})
-    place = shlex.quote(str(path))
-    steps = [f"cra atlas {verb} {place}" for verb in ("validate", "test", "add")]
-    if as_json:
-        facts: AtlasCreateAnswer = {
-            "atlas_id": known_id,
-            "created": [str(file.path) for file in files],
-            "dry_run": dry_run,
-            "next": steps,
-        }
-        output.answer_json(facts)
-        return
-    for file in files:
-        what = "Would create" if dry_run else "Created"
-        output.answer(f"{what}: {output.safe(str(file.path))}")
-    if not dry_run:
-        output.tell("\n".join(["", "Next:", *(f"  {output.safe(step)}" for step in steps)]))
-
-
 # Adding and removing.
 
 
@@ -380,18 +327,6 @@ def _write_sources(config: Config, entries: Sequence[Any]) -> None:
     document = {**_document(root), "atlases": list(entries)}
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     save(root / FILE_NAME, [text.encode()])
-
-
-def _refuse_id(atlas_id: str) -> None:
-    from typing import get_args
-
-    from cra.atlas.fields import AtlasId
-
-    _, limits = get_args(AtlasId)
-    if not limits.accept(atlas_id):
-        raise UsageError(
-            f"expected {limits.words}, found {atlas_id!r:.80}", fix="name one with --id"
-        )
 
 
 # Locking.

@@ -240,14 +240,12 @@ def run_tests(
     """
     from cra.atlas.manifest import load_atlas
     from cra.atlas.package import read_package
-    from cra.runtime.scenarios import run_scenarios
 
     results: list[tuple[str, Tested]] = []
     for place, label in _places_to_test(what, project):
         package = read_package(place)
         atlas = load_atlas(package, label)
-        scenarios = [_told(*one) for one in run_scenarios(atlas, label, user_dirs())]
-        found = [*scenarios, *_replayed(atlas, package.files, label)]
+        found = [*tested(atlas, label), *_replayed(atlas, package.files, label)]
         results += [(atlas.atlas_id, one) for one in found]
     if not results:
         raise UsageError(
@@ -582,6 +580,13 @@ def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, 
     if not Path(what).exists():
         raise unknown_atlas(what, pins)
     return [(Path(what), what)]
+
+
+def tested(atlas: Atlas, label: str) -> list[Tested]:
+    """Each scenario of an atlas, and what came out otherwise. Raises AtlasError for mistakes."""
+    from cra.runtime.scenarios import run_scenarios
+
+    return [_told(*one) for one in run_scenarios(atlas, label, user_dirs())]
 
 
 def _replayed(atlas: Atlas, package: Mapping[str, bytes], label: str) -> list[Tested]:

@@ -61,7 +61,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace repair": ("cra.cli.trace_change:repair", "Mend what a crash left behind"),
     "trace redact": ("cra.cli.trace_change:redact", "Take away the payload of an event"),
     "trace prune": ("cra.cli.trace_change:prune", "Remove ended sessions past their retention"),
-    "atlas create": ("cra.cli.atlas_change:create", "Write a small atlas that works"),
+    "atlas create": ("cra.cli.atlas_create:create", "Begin an atlas, or make one of what you have"),
     "atlas validate": ("cra.cli.atlas_read:validate", "Check an atlas"),
     "atlas test": ("cra.cli.atlas_read:run_tests", "Run the scenarios of an atlas"),
     "atlas add": ("cra.cli.atlas_change:add", "Take an atlas into the project"),

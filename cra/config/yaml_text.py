@@ -28,16 +28,19 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _NO_NUMBER: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 
 
-def parse_yaml(text: str, note: Note) -> Node | None:
+def parse_yaml(
+    text: str, note: Note, *, max_bytes: int = MAX_BYTES, any_keys: bool = False
+) -> Node | None:
     """A YAML text as the nodes that `text.parse` gives for JSON; None, and noted, if it is not of
-    the part of YAML that this module names."""
+    the part of YAML that this module names. With `any_keys`, a key that is a number or a word
+    stands for its text, as others who write YAML mean it: `200: OK`."""
     import yaml  # takes 31 ms, and few projects use it
 
-    if is_too_long(text, note, MAX_BYTES):
+    if is_too_long(text, note, max_bytes):
         return None
     # libyaml is twenty times faster. The other, where it is missing, refuses a little more.
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    composer = _Composer(note)
+    composer = _Composer(note, any_keys=any_keys)
     try:
         return composer.document(yaml.parse(text, Loader=loader))
     except TooDeep as error:
@@ -55,8 +58,9 @@ def parse_yaml(text: str, note: Note) -> Node | None:
 class _Composer:
     """Nodes from events; remembers whether anything made the whole text unusable."""
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: Note, *, any_keys: bool) -> None:
         self._note = note
+        self._any_keys = any_keys
         self._is_refused = False
 
     def document(self, events: Iterator[Event]) -> Node | None:
@@ -106,6 +110,8 @@ class _Composer:
             if type(event).__name__ == "MappingEndEvent":
                 break
             offset, key = self._node(event, events, (*path, "<key>"))
+            if self._any_keys and type(event).__name__ == "ScalarEvent":
+                key = event.value  # type: ignore[attr-defined]
             if not isinstance(key, str):
                 self._refuse(event, name_of(path), "a string as a key", "another value")
                 key = f"<{len(members)}>"

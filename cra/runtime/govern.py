@@ -5,32 +5,25 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     TYPE_CHECKING,
     Any,
     Final,
-    Literal,
     ParamSpec,
     TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
     overload,
 )
 
 from cra import canonical
 from cra.atlas.model import Action, HostExecutor
 from cra.config import RiskTier, find_project
-from cra.errors import UsageError, ValueRefused
+from cra.errors import UsageError
 from cra.policy.pattern import ACTION_ID, MAX_ACTION_ID
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.executors.host import CURRENT, HostCall
@@ -38,6 +31,7 @@ from cra.runtime.host import HOST
 from cra.runtime.project import Project
 from cra.runtime.result import ExecutionResult
 from cra.runtime.session import GovernedSession
+from cra.runtime.signature import fitting, hint_of, is_json, schema_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,16 +43,6 @@ _R = TypeVar("_R")
 _POSITIONAL_ONLY: Final = inspect.Parameter.POSITIONAL_ONLY
 _VAR_POSITIONAL: Final = inspect.Parameter.VAR_POSITIONAL
 _VAR_KEYWORD: Final = inspect.Parameter.VAR_KEYWORD
-
-_TYPES: Final[Mapping[Any, str]] = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    list: "array",
-    dict: "object",
-    NoneType: "null",
-}
 
 
 @overload
@@ -268,12 +252,12 @@ def _form_of(function: Callable[..., Any]) -> _Form:
         raise _unfit(function, "parameters that each have a name", "*arguments")
     if {_POSITIONAL_ONLY, _VAR_KEYWORD} <= kinds:
         raise _unfit(function, "one argument for each name", "positional-only ones and **keywords")
-    hints = {parameter.name: _hint(function, parameter) for parameter in parameters}
+    hints = {parameter.name: hint_of(function, parameter) for parameter in parameters}
     named = [parameter for parameter in parameters if parameter.kind is not _VAR_KEYWORD]
     defaults = {
-        each.name: canonical.encode(each.default) for each in named if _is_json(each.default)
+        each.name: canonical.encode(each.default) for each in named if is_json(each.default)
     }
-    properties = {each.name: _schema_of(hints[each.name]) for each in named}
+    properties = {each.name: schema_of(hints[each.name]) for each in named}
     for name, text in defaults.items():
         properties[name]["default"] = canonical.decode(text)
     schema = {
@@ -292,47 +276,10 @@ def _is_needed(parameter: inspect.Parameter) -> bool:
     return parameter.default is parameter.empty
 
 
-def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The type that an annotation stands for; Any for one that cannot be read."""
-    if parameter.annotation is parameter.empty:
-        return Any
-    space = getattr(inspect.unwrap(function), "__globals__", {})
-    stated = SimpleNamespace(__annotations__={"it": parameter.annotation})
-    try:
-        return get_type_hints(stated, globalns=space)["it"]
-    except (NameError, TypeError, SyntaxError, AttributeError):
-        return Any
-
-
-def _schema_of(hint: Any) -> dict[str, Any]:
-    """The JSON Schema of a type; one that takes any value for a type that has none."""
-    if isinstance(hint, type) and hint in _TYPES:
-        return {"type": _TYPES[hint]}
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return {"enum": list(inner)} if all(map(_is_json, inner)) else {}
-    if origin in (Union, UnionType):
-        members = [_schema_of(member) for member in inner]
-        return {"anyOf": members} if all(members) else {}
-    if origin is list:
-        return {"type": "array", "items": _schema_of(inner[0])}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _schema_of(inner[1])}
-    return {}
-
-
 def _is_method(function: Callable[..., Any], signature: inspect.Signature) -> bool:
     """Whether a function stands in the body of a class, and is called with an object of it."""
     inside = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
     return "." in inside and next(iter(signature.parameters), "") in ("self", "cls")
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        canonical.encode(value)
-    except (ValueRefused, TypeError):
-        return False
-    return True
 
 
 def _action_of(
@@ -342,7 +289,7 @@ def _action_of(
     qualname = getattr(function, "__qualname__", None)
     if name is None and not (isinstance(module, str) and isinstance(qualname, str)):
         raise _unfit(function, "a function with a name, or name=", "neither")
-    action_id = name or _fitting(f"host.{module}.{qualname}")
+    action_id = name or fitting(f"host.{module}.{qualname}")
     if not ACTION_ID.match(action_id) or len(action_id) > MAX_ACTION_ID:
         raise _unfit(function, "a name like ticket.refund", repr(action_id))
     return Action(
@@ -368,17 +315,6 @@ def _run_here(function: Callable[..., Any], form: _Form, found: Mapping[str, Any
     import asyncio  # 49 ms, for those who have use for it
 
     return asyncio.run(value)
-
-
-def _fitting(name: str) -> str:
-    """A dotted name as an action id has to be written."""
-    segments = (
-        re.sub(r"[^a-z0-9_]", "_", segment.lower()).strip("_")
-        for segment in name.replace("<locals>.", "").split(".")
-    )
-    return ".".join(
-        segment if segment[:1].isalpha() else f"f_{segment}".rstrip("_") for segment in segments
-    )
 
 
 def _unfit(function: Callable[..., Any], expected: str, found: str) -> UsageError:

@@ -19,11 +19,34 @@ from cra.policy.rule import RuleType
 ExecutorName: TypeAlias = Annotated[str, OneOf(tuple(kind.TYPE for kind in get_args(Executor)))]
 
 
+class MentionFacts(TypedDict):
+    """Something to know of a source, and the place in it."""
+
+    where: str
+    words: str
+
+
+class ImportFacts(TypedDict):
+    """What became of a source that an atlas was made from."""
+
+    source: str
+    kind: Annotated[str, OneOf(("module", "openapi", "docs"))]
+    actions: list[str]
+    context_packs: list[str]
+    # The names of secrets that its actions take.
+    secrets: list[str]
+    left_out: list[MentionFacts]
+    # What reads as a secret in what was carried over.
+    warnings: list[MentionFacts]
+
+
 class AtlasCreateAnswer(TypedDict):
     """What `cra atlas create` wrote, or with --dry-run would write."""
 
     atlas_id: str
     created: list[str]
+    # None: nothing was imported.
+    imported: ImportFacts | None
     dry_run: bool
     # Commands to go on with.
     next: list[str]

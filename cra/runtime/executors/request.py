@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from cra import canonical
 from cra.atlas.model import HttpExecutor
-from cra.runtime.executors.template import fill, text_of
+from cra.runtime.executors.template import fill, text_of, texts_of
 from cra.runtime.executors.work import Stopped, Work
 
 # RFC 3986, section 2: what is beyond it is percent-encoded in the template already.
@@ -53,6 +53,7 @@ def request_of(executor: HttpExecutor, work: Work) -> HttpRequest:
     """Raises Stopped for a host that is not listed, and for values that would mean more than
     themselves."""
     parts = _filled(executor.url, work.arguments)
+    parts = parts._replace(query=_query(parts.query, executor.query, work.arguments))
     host, port = _authority(parts.netloc, parts.scheme)
     _refuse_unlisted(host, port, parts.scheme, executor.hosts)
     target = _target(parts)
@@ -91,6 +92,17 @@ def _filled(template: str, arguments: Mapping[str, Any]) -> SplitResult:
         return urlsplit(url)
     except ValueError as error:
         raise Stopped("refused", f"expected a URL, found {url!r:.80}: {error}") from None
+
+
+def _query(stated: str, declared: Mapping[str, str], arguments: Mapping[str, Any]) -> str:
+    """The query of the URL, and what of the declared arguments is given."""
+    pairs = [
+        f"{quote(key, safe='')}={quote(text, safe='')}"
+        for key, name in declared.items()
+        if arguments.get(name) is not None
+        for text in texts_of(arguments, name)
+    ]
+    return "&".join([stated, *pairs] if stated else pairs)
 
 
 def _authority(text: str, scheme: str) -> tuple[str, int]:

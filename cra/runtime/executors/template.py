@@ -61,6 +61,13 @@ def text_of(arguments: Mapping[str, Any], name: str) -> str:
     return canonical.encode(value).decode()
 
 
+def texts_of(arguments: Mapping[str, Any], name: str) -> list[str]:
+    """The same; of a list, the text of each item."""
+    value = _argument(arguments, name)
+    items = value if isinstance(value, list) else [value]
+    return [text_of({name: item}, name) for item in items]
+
+
 def any_text_of(arguments: Mapping[str, Any], name: str) -> str:
     """The same; a list or an object is its canonical JSON."""
     value = _argument(arguments, name)
