@@ -7,6 +7,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from cra.amount import counted
+from cra.errors import Code, IntegrityError
 from cra.ledger.facts import IntentFacts
 from cra.ledger.index import LedgerFile, session_id_of
 from cra.runtime.state import SessionState, Standing, event_of
@@ -54,10 +55,18 @@ def standing_at(session: LedgerFile, at: int, state: SessionState | None = None)
     A state of the session that has taken in none after it is folded on.
     """
     state = SessionState() if state is None else state
-    for sequence, line in enumerate(session.lines(state.size, at + 1), state.size):
-        state.take(event_of(line, sequence))
-    last = event_of(session.line(at), at)
-    return _facts(session_id_of(session.path), state, last["timestamp"], last["event_type"])
+    try:
+        for sequence, line in enumerate(session.lines(state.size, at + 1), state.size):
+            state.take(event_of(line, sequence))
+        last = event_of(session.line(at), at)
+        return _facts(session_id_of(session.path), state, last["timestamp"], last["event_type"])
+    except (KeyError, TypeError) as error:
+        raise IntegrityError(
+            Code.MALFORMED_LINE,
+            f"expected event {state.size}, found a line that is none",
+            where=str(session.path),
+            fix="cra trace verify",
+        ) from error
 
 
 def _facts(session_id: str, state: SessionState, now: str, event_type: str) -> SessionAtFacts:

@@ -1,0 +1,706 @@
+"""A golden step by step, beside what a replay of it writes under today's rules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from cra.errors import CraError, NotFound, UsageError
+from cra.ledger.index import SUFFIX
+from cra.printable import safe
+from cra.replay.check import Report
+from cra.replay.compare import TraceDifference, paired
+from cra.replay.differing import MARKS
+from cra.replay.golden import trace_of
+from cra.replay.manifest import read_manifest
+from cra.replay.reading import Trace
+from cra.replay.step import words_of
+from cra.runtime.standing import standing_at, told_standing
+from cra.runtime.state import SessionState
+from cra.tui.comparing import STYLES, values_of
+from cra.tui.goldens import (
+    Review,
+    Reviewed,
+    ask_to,
+    differences_screen,
+    error_lines,
+    first_line,
+    replays_of,
+    verdict_of,
+    waiting_beside,
+)
+from cra.tui.listing import Listing, Page, Part, fitted, wrapped
+from cra.tui.prompt import Prompt
+from cra.tui.setting import Setting
+from cra.tui.source import OpenLog, number_at
+
+if TYPE_CHECKING:
+    from cra.tui.app import TraceApp
+
+# An event of the golden and the one of the replay that is held against it, each if there is one.
+Pair: TypeAlias = tuple[int | None, int | None]
+
+# How many steps a second a play makes.
+_PACES: Final = (1, 2, 4, 8, 16, 32)
+_USUAL_PACE: Final = 2
+_SIDE_BY_SIDE: Final = 76
+_MAX_DIFFERENCES: Final = 20
+# How much is shown of what a session holds of each kind.
+_MAX_STANDING: Final = 8
+_NAME_ROOM: Final = 12
+_STYLE_OF_VERDICT: Final = {"good": "$text-success", "bad": "$text-error"}
+
+
+class Fold:
+    """A session's file at any of its events, folded on from where it was asked for last."""
+
+    def __init__(self, log: OpenLog) -> None:
+        self._log = log
+        self._state = SessionState()
+        # A thread that nobody waits for any more may still be at it.
+        self._lock = Lock()
+
+    def told_at(self, number: int) -> list[tuple[str, str]]:
+        """What the session was, each part with its name."""
+        with self._lock:
+            if self._state.size > number + 1:
+                self._state = SessionState()
+            try:
+                found = standing_at(self._log.file, number, self._state)
+            except (CraError, OSError) as error:
+                return [("unknown", first_line(error))]
+        return [("session", found["state"]), *_latest(told_standing(found))]
+
+
+def _latest(rows: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """The last ones of each name, and how many there are before them."""
+    for name, group in groupby(rows, key=itemgetter(0)):
+        those = [*group]
+        if len(those) > _MAX_STANDING:
+            yield name, f"{len(those) - _MAX_STANDING:,} before these"
+        yield from those[-_MAX_STANDING:]
+
+
+class Side(NamedTuple):
+    """One of the two traces."""
+
+    log: OpenLog
+    fold: Fold
+
+    @classmethod
+    def of(cls, path: Path) -> Side:
+        """Raises NotFound, OSError."""
+        log = OpenLog(path)
+        return cls(log, Fold(log))
+
+
+class Walk(NamedTuple):
+    """A golden's events, and beside them those of its replay."""
+
+    golden: Side
+    found: Side | None
+    pairs: Sequence[Pair]
+    # By the row: what differs there.
+    differences: Mapping[int, Sequence[TraceDifference]]
+    # The rows that differ, in order.
+    places: Sequence[int]
+
+    def reached(self, row: int) -> Pair:
+        """The last event of each side up to a row, and in it."""
+        golden = next((one for one, _ in reversed(self.pairs[: row + 1]) if one is not None), None)
+        found = next((one for _, one in reversed(self.pairs[: row + 1]) if one is not None), None)
+        return golden, found
+
+    def row_of(self, number: int) -> int:
+        """The row of an event of the golden."""
+        return next((at for at, (one, _) in enumerate(self.pairs) if one == number), 0)
+
+
+def walk_alone(manifest: Path) -> Walk:
+    """A golden without a replay, if its events can be read. Raises CraError, OSError."""
+    side = Side.of(_events_of(manifest))
+    return Walk(side, None, [(number, None) for number in range(side.log.count)], {}, ())
+
+
+def walk_beside(alone: Walk, manifest: Path, report: Report) -> Walk:
+    """A golden beside what its replay wrote. Raises CraError, OSError."""
+    done = report.replayed
+    if done is None:
+        return alone
+    rules = read_manifest(manifest).nondeterminism
+    with Trace(alone.golden.log.path) as golden, Trace(done.trace, done.replaced) as found:
+        pairs = [*paired(golden, found, rules)]
+    rows = {one: at for at, (one, _) in enumerate(pairs) if one is not None}
+    others = {other: at for at, (_, other) in enumerate(pairs) if other is not None}
+    differences: dict[int, list[TraceDifference]] = {}
+    for one in report.differences:
+        at = rows.get(one.golden) if one.golden is not None else None
+        if at is None and one.found is not None:
+            at = others.get(one.found)
+        # What is about no event is about the whole.
+        differences.setdefault(at or 0, []).append(one)
+    return Walk(alone.golden, Side.of(done.trace), pairs, differences, sorted(differences))
+
+
+def _events_of(manifest: Path) -> Path:
+    """The trace of a golden, also where its manifest cannot be read. Raises NotFound."""
+    folder = manifest.parent
+    try:
+        found = [trace_of(manifest)]
+    except (CraError, OSError):
+        found = [*folder.glob(f"*{SUFFIX}")]
+    real = os.path.realpath(folder)
+    if len(found) != 1 or not Path(os.path.realpath(found[0])).is_relative_to(real):
+        raise NotFound("expected the golden's trace beside its manifest, found none")
+    return found[0]
+
+
+class WalkList(Listing):
+    """The golden's events on the left, the replay's on the right."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Open the event", show=False)
+    ]
+    empty_text = "reading …"
+
+    def __init__(self, *, id: str | None = None) -> None:  # Textual's own name
+        super().__init__(id=id)
+        self.walk: Walk | None = None
+
+    def parts_of(self, row: int, columns: int) -> Iterable[Part]:
+        walk = self.walk
+        assert walk is not None
+        golden, found = walk.pairs[row]
+        mark, style = _mark_of(walk.differences.get(row, ()))
+        number, half = halves_of(walk, columns)
+        yield f" {'' if golden is None else golden:>{number}} ", "dim"
+        yield f"{mark} ", style
+        is_wide = columns >= _SIDE_BY_SIDE
+        one = walk.golden if golden is not None or is_wide else walk.found
+        at = golden if golden is not None or is_wide else found
+        yield from _cell(one, at, half, "")
+        if is_wide:
+            yield "│", "faint"
+            yield f" {'' if found is None else found:>{number}} ", "dim"
+            yield from _cell(walk.found, found, half, "" if mark.strip() else "dim")
+
+    def tick_between(self, low: int, high: int) -> str:
+        walk = self.walk
+        if walk is None:
+            return ""
+        at = bisect_left(walk.places, low)
+        if at == len(walk.places) or walk.places[at] >= high:
+            return ""
+        return _mark_of(walk.differences[walk.places[at]])[1]
+
+
+def halves_of(walk: Walk, columns: int) -> tuple[int, int]:
+    """How wide the numbers are, and each of the two sides."""
+    logs = [side.log for side in (walk.golden, walk.found) if side is not None]
+    number = len(str(max(log.count for log in logs)))
+    if columns < _SIDE_BY_SIDE:
+        return number, columns - number - 4
+    return number, (columns - 2 * number - 7) // 2
+
+
+def _cell(side: Side | None, number: int | None, room: int, style: str) -> Iterable[Part]:
+    if side is None or number is None:
+        yield " " * room, ""
+        return
+    try:
+        row = side.log.row(number)
+    except (CraError, OSError) as error:
+        yield fitted(first_line(error), room), "bad"
+        return
+    word = row.outcome or row.event_type.removeprefix("carp.")
+    if row.severity == "damaged":
+        yield fitted(f"{word}: {row.summary}", room), "bad"
+    elif len(word) >= room:
+        yield fitted(word, room), row.style or style
+    else:
+        yield word, row.style or style
+        yield fitted(f" {row.summary}", room - len(word)), style
+
+
+def _mark_of(differences: Sequence[TraceDifference]) -> Part:
+    """The mark of the first difference that stands for itself, in the weight of the heaviest."""
+    if not differences:
+        return " ", ""
+    own = [one for one in differences if not one.follows]
+    if not own:
+        return MARKS[differences[0].type], "dim"
+    is_breaking = any(one.significance == "breaking" for one in own)
+    return MARKS[own[0].type], STYLES["breaking" if is_breaking else "minor"]
+
+
+class Walked(Message):
+    """A golden that was read, or beside its replay once that is made, or why it is not."""
+
+    def __init__(self, walk: Walk | None, report: Report | None, wrong: str = "") -> None:
+        super().__init__()
+        self.walk = walk
+        self.report = report
+        self.wrong = wrong
+
+
+class Stood(Message):
+    """What the session was at a row, in the golden and in the replay."""
+
+    def __init__(self, walk: Walk, row: int, sides: tuple[list[tuple[str, str]], ...]) -> None:
+        super().__init__()
+        self.walk = walk
+        self.row = row
+        self.sides = sides
+
+
+class WalkScreen(Screen[None]):
+    """A golden and its replay, one step after the other."""
+
+    app: TraceApp
+
+    CSS = """
+    WalkScreen > #head { height: 1; padding: 0 1; background: $surface; }
+    WalkScreen > #head, WalkScreen > #status { text-wrap: nowrap; text-overflow: ellipsis; }
+    WalkScreen > #sides { height: 1; color: $foreground 60%; }
+    WalkScreen > WalkList { height: 1fr; }
+    WalkScreen > Page { height: 50%; border-top: solid $foreground 20%; }
+    WalkScreen > #status { height: 1; padding: 0 1; background: $surface; }
+    """
+    AUTO_FOCUS = "WalkList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "play", "Play, pause"),
+        Binding("right,l", "step(1)", "One step on", show=False),
+        Binding("left,h", "step(-1)", "One step back", show=False),
+        Binding("plus,equals_sign", "pace(1)", "Play faster", show=False),
+        Binding("minus", "pace(-1)", "Play slower", show=False),
+        Binding("n", "next(1)", "Next"),
+        Binding("p", "next(-1)", "The difference before", show=False),
+        Binding("colon", "seek", "Go to an event", key_display=":", show=False),
+        Binding("x", "replay", "Replay"),
+        Binding("d", "differences", "Compare", show=False),
+        Binding("a", "review('accept')", "Accept"),
+        Binding("r", "review('reject')", "Reject"),
+        Binding("q,escape", "app.leave", "Back"),
+    ]
+
+    def __init__(self, manifest: Path) -> None:
+        super().__init__()
+        self._manifest = manifest
+        # Where the replays' own ledgers are, for as long as the screen is.
+        self._place = Path(mkdtemp(prefix="cra-walk-"))
+        self._is_gone = False
+        self._replays = 0
+        self._is_replaying = False
+        self._report: Report | None = None
+        self._wrong = ""
+        self._is_told = ""
+        self._waits: Path | None = None
+        self._pace = _USUAL_PACE
+        self._timer: Timer | None = None
+        self._stood: Stood | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="head", markup=False)
+        yield Static("", id="sides", markup=False)
+        yield WalkList()
+        yield Page()
+        yield Prompt()
+        yield Static("", id="status", markup=False)
+        yield Footer(show_command_palette=False)
+
+    @property
+    def _list(self) -> WalkList:
+        return self.query_one(WalkList)
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self.query_one(Prompt)
+
+    def on_mount(self) -> None:
+        self.action_replay()
+
+    def on_unmount(self) -> None:
+        self._is_gone = True
+        # A replay that still runs fails without it, and takes away what it has written since.
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def on_screen_suspend(self) -> None:
+        self._pause()
+
+    # The replay.
+
+    def action_replay(self) -> None:
+        if self._is_replaying:
+            self._say("it is replayed just now")
+            return
+        self._is_replaying = True
+        self._is_told = ""
+        self._replays += 1
+        manifest, setting = self._manifest, self.app.setting
+        keep = self._place / str(self._replays)
+
+        def work() -> None:
+            self._work(manifest, setting, keep)
+            if self._is_gone:
+                shutil.rmtree(self._place, ignore_errors=True)
+
+        self.run_worker(work, group="replay", thread=True)
+        self._tell()
+
+    def _work(self, manifest: Path, setting: Setting, keep: Path) -> None:
+        alone, wrong = None, ""
+        try:
+            alone = walk_alone(manifest)
+        except (CraError, OSError) as error:
+            wrong = first_line(error)
+        self.post_message(Walked(alone, None, wrong))
+        [report] = replays_of(setting, [manifest], keep)
+        walk = alone
+        try:
+            # Somebody may have put another one in its place meanwhile.
+            walk = walk_beside(walk_alone(manifest), manifest, report)
+        except (CraError, OSError) as error:
+            wrong = first_line(error)
+        self.post_message(Walked(walk, report, wrong))
+
+    def on_walked(self, message: Walked) -> None:
+        report = message.report
+        self._wrong = message.wrong
+        if report is not None:
+            self._is_replaying = False
+            self._report = report
+            self.app.reports[report.manifest] = report
+        self._waits = waiting_beside(self._manifest)
+        if report is not None or self._list.walk is None:
+            self._take(message.walk)
+        self._tell()
+        self._show()
+
+    def _take(self, walk: Walk | None) -> None:
+        """Show another walk, at the same event of the golden."""
+        shown, before = self._list, self._list.walk
+        here = before.reached(shown.cursor)[0] if before is not None and before.pairs else None
+        shown.walk = walk
+        shown.empty_text = self._wrong or "no events"
+        shown.resize_to(len(walk.pairs) if walk is not None else 0)
+        if walk is not None and walk.pairs:
+            shown.move_to(walk.row_of(here or 0))
+
+    # What is seen.
+
+    def on_resize(self) -> None:
+        self._tell()
+        self._show()
+
+    def on_listing_moved(self, message: Listing.Moved) -> None:
+        if message.listing is self._list:
+            self._tell()
+            self._show()
+
+    def _say(self, words: str) -> None:
+        self._is_told = words
+        self._tell()
+
+    def _tell(self) -> None:
+        shown, walk = self._list, self._list.walk
+        head = [
+            ("cra trace  ", "bold $text-primary"),
+            (safe(self._manifest.parent.name), "bold"),
+            ("  ", ""),
+            self._verdict(),
+        ]
+        self.query_one("#head", Static).update(Content.assemble(*head))
+        sides = ""
+        columns = self.app.size.width - 1
+        if walk is not None and columns >= _SIDE_BY_SIDE:
+            number, half = halves_of(walk, columns)
+            lead = " " * (number + 4)
+            sides = lead + fitted("golden", half) + "│ " + " " * (number + 1) + "now"
+        title = self.query_one("#sides", Static)
+        title.display = bool(sides)
+        title.update(Content(sides))
+        parts = [("▶ playing" if self._timer is not None else "‖ paused", "bold")]
+        parts.append((f" {_PACES[self._pace]}/s", "dim"))
+        if walk is not None and walk.pairs:
+            parts.append((f"  step {shown.cursor + 1:,} of {len(walk.pairs):,}", ""))
+        if self._is_told:
+            parts.append((f"  {self._is_told}", "$text-primary"))
+        elif self._waits is not None:
+            parts.append(("  ◆ waits", "$text-warning"))
+        if walk is not None and walk.places:
+            nth = bisect_right(walk.places, shown.cursor)
+            is_here = shown.cursor in walk.differences
+            which = f"{nth} of " if is_here else ""
+            parts.append((f"  {which}{len(walk.places):,} that differ", ""))
+        self.query_one("#status", Static).update(Content.assemble(*parts))
+
+    def _verdict(self) -> tuple[str, str]:
+        if self._is_replaying:
+            return "replaying …", "$text-primary"
+        if self._report is None:
+            return "", ""
+        words, style = verdict_of(self._report)
+        return words, f"bold {_STYLE_OF_VERDICT[style]}"
+
+    def _show(self) -> None:
+        """What the step is, what differs in it, and what the session is then."""
+        shown, walk = self._list, self._list.walk
+        columns = max(20, self.app.size.width - 3)
+        report = self._report
+        lines: list[list[Part]] = []
+        if report is not None and report.error is not None and not self._is_replaying:
+            lines += [*error_lines(report, columns), [("", "")]]
+        if walk is not None and shown.cursor < len(walk.pairs):
+            lines += _step_lines(walk, shown.cursor, columns)
+            lines += self._standing_lines(walk, shown.cursor, columns)
+        self.query_one(Page).write([[(" ", ""), *line] for line in lines])
+
+    def _standing_lines(self, walk: Walk, row: int, columns: int) -> list[list[Part]]:
+        stood = self._stood
+        is_known = stood is not None and stood.walk is walk and stood.row == row
+        if not is_known:
+            self._stand(walk, row)
+        if stood is None:
+            return []
+        # What was so at another step shows until a thread knows better: in a moment.
+        return _beside(stood.sides, columns, "" if is_known else "dim")
+
+    def _stand(self, walk: Walk, row: int) -> None:
+        golden, found = walk.reached(row)
+        asked = [(walk.golden, golden), (walk.found, found)]
+
+        def work() -> None:
+            sides = tuple(
+                side.fold.told_at(number)
+                for side, number in asked
+                if side is not None and number is not None
+            )
+            if not worker.is_cancelled:
+                self.post_message(Stood(walk, row, sides))
+
+        worker = self.run_worker(work, group="stand", exclusive=True, thread=True)
+
+    def on_stood(self, message: Stood) -> None:
+        self._stood = message
+        if message.walk is self._list.walk and message.row == self._list.cursor:
+            self._show()
+
+    # Steps.
+
+    def action_step(self, count: int) -> None:
+        if self._list.rows:
+            self._list.move_to(self._list.cursor + count)
+
+    def action_play(self) -> None:
+        shown = self._list
+        if self._timer is not None:
+            self._pause()
+        elif shown.rows:
+            if shown.cursor == shown.rows - 1:
+                shown.move_to(0)
+            self._play()
+
+    def _play(self) -> None:
+        self._timer = self.set_interval(1 / _PACES[self._pace], self._step_on)
+        self._tell()
+
+    def _pause(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+            self._tell()
+
+    def _step_on(self) -> None:
+        shown = self._list
+        shown.move_to(shown.cursor + 1)
+        if shown.cursor >= shown.rows - 1:
+            self._pause()
+
+    def action_pace(self, step: int) -> None:
+        self._pace = max(0, min(self._pace + step, len(_PACES) - 1))
+        if self._timer is not None:
+            self._timer.stop()
+            self._play()
+        self._tell()
+
+    def action_next(self, step: int) -> None:
+        """To the next difference or the one before; after the last one comes the first."""
+        shown, walk = self._list, self._list.walk
+        if walk is None or not walk.places:
+            self._say("nothing differs" if self._report is not None else "nothing is known yet")
+            return
+        places = walk.places
+        if step > 0:
+            at = bisect_right(places, shown.cursor)
+        else:
+            at = bisect_left(places, shown.cursor) - 1
+        shown.move_to(places[at % len(places)], middle=True)
+
+    def action_seek(self) -> None:
+        if self._list.rows:
+            self._prompt.open("go", ":", "", "the number of an event of the golden, or +10")
+
+    def on_prompt_entered(self, message: Prompt.Entered) -> None:
+        walk = self._list.walk
+        if walk is None:
+            self._close_prompt()
+            return
+        near = walk.reached(self._list.cursor)[0] or 0
+        try:
+            number = number_at(walk.golden.log, message.text, near)
+        except UsageError as error:
+            self._prompt.say(safe(error.message))
+            return
+        self._close_prompt()
+        self._list.move_to(walk.row_of(number), middle=True)
+
+    def on_prompt_left(self, _: Prompt.Left) -> None:
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        self._prompt.close()
+        self.set_focus(self._list)
+
+    def on_listing_chosen(self, message: Listing.Chosen) -> None:
+        message.stop()
+        walk = self._list.walk
+        if message.listing is not self._list or walk is None:
+            return
+        golden, _ = walk.pairs[self._list.cursor]
+        if golden is None:
+            self._say("the golden has no such event")
+        else:
+            self.app.read(walk.golden.log.path, at=golden)
+
+    # What waits.
+
+    def _waiting(self) -> Path | None:
+        if self._is_replaying:
+            self._say("it is replayed just now")
+            return None
+        self._waits = waiting_beside(self._manifest)
+        if self._waits is None:
+            self._say("nothing waits")
+        return self._waits
+
+    def action_differences(self) -> None:
+        pending = self._waiting()
+        if pending is not None:
+            self.app.push_screen(differences_screen(pending))
+
+    def action_review(self, review: Review) -> None:
+        pending = self._waiting()
+        if pending is not None:
+            ask_to(review, pending, self)
+
+    def on_reviewed(self, message: Reviewed) -> None:
+        self._waits = waiting_beside(self._manifest)
+        if not message.wrong and message.review == "accept":
+            # The golden is another one now.
+            self.action_replay()
+        self._say(message.wrong or message.words)
+
+
+def _step_lines(walk: Walk, row: int, columns: int) -> list[list[Part]]:
+    """What a step is in words, in the golden and in the replay, and what differs."""
+    golden, found = walk.pairs[row]
+    lines: list[list[Part]] = []
+    for name, side, number in (("golden", walk.golden, golden), ("now", walk.found, found)):
+        if side is not None and number is not None:
+            told = _told(side, number)
+            for at, part in enumerate(wrapped(told, columns - _NAME_ROOM)):
+                lead = f"{name} {number}" if at == 0 else ""
+                lines.append([(f"{lead:<{_NAME_ROOM - 1}} ", "accent"), (part, "")])
+    found_here = walk.differences.get(row, ())
+    for at, one in enumerate(found_here[:_MAX_DIFFERENCES]):
+        # One that only follows is a line among its like.
+        if at == 0 or not (one.follows and found_here[at - 1].follows):
+            lines.append([("", "")])
+        lines += _difference_lines(one, columns)
+    if len(found_here) > _MAX_DIFFERENCES:
+        left = len(found_here) - _MAX_DIFFERENCES
+        lines.append([(f"… and {left} more: d shows them", "dim")])
+    return lines
+
+
+def _told(side: Side, number: int) -> str:
+    """An event in words: its type, and what it is as a step or else what it says."""
+    try:
+        event = side.log.event(number).event
+        row = side.log.row(number)
+    except (CraError, OSError) as error:
+        return first_line(error)
+    if event is None:
+        return f"{row.event_type}: {row.summary}"
+    kind = event.event_type
+    words = words_of({"event_type": kind, "payload": event.payload})
+    return f"{safe(kind)}  {safe(words) if words is not None else row.summary}"
+
+
+def _difference_lines(one: TraceDifference, columns: int) -> Iterable[list[Part]]:
+    style = STYLES[one.significance]
+    weight = "follows" if one.follows else one.significance
+    lead = f"{MARKS[one.type]} {weight:<9} "
+    for at, part in enumerate(wrapped(safe(one.told), columns - len(lead))):
+        yield [(lead if at == 0 else " " * len(lead), "dim" if one.follows else style), (part, "")]
+    if one.follows:
+        return
+    told = safe(one.path) + ("" if one.policy_id is None else f", decided by {safe(one.policy_id)}")
+    for part in wrapped(told, columns - 2):
+        yield [("  ", ""), (part, "dim")]
+    for line in values_of(one, columns - 2):
+        yield [("  ", ""), *line]
+
+
+def _beside(
+    sides: Sequence[Sequence[tuple[str, str]]], columns: int, style: str
+) -> list[list[Part]]:
+    """What the session was: once if it was the same in both, else side by side or below."""
+    are_same = len(set(map(tuple, sides))) == 1
+    titles = ["the session then", "the session now"]
+    told = sides[:1] if are_same else sides
+    lines: list[list[Part]] = [[("", "")]]
+    if are_same or columns < _SIDE_BY_SIDE:
+        for title, rows in zip(titles, told, strict=False):
+            lines.append([(title, "accent")])
+            lines += [[(text, style)] for text in _rows(rows, columns)]
+        return lines
+    half = (columns - 3) // 2
+    lines.append([(fitted(titles[0], half), "accent"), (" │ ", "faint"), (titles[1], "accent")])
+    left, right = (_rows(rows, half) for rows in told)
+    known = set(left) & set(right)
+    for at in range(max(len(left), len(right))):
+        one = left[at] if at < len(left) else ""
+        other = right[at] if at < len(right) else ""
+        lines.append(
+            [
+                (fitted(one, half), "dim" if one in known else style),
+                (" │ ", "faint"),
+                (other, "dim" if other in known else style),
+            ]
+        )
+    return lines
+
+
+def _rows(rows: Sequence[tuple[str, str]], columns: int) -> list[str]:
+    return [
+        f"{name if at == 0 else '':<{_NAME_ROOM - 1}} {part}"
+        for name, words in rows
+        for at, part in enumerate(wrapped(safe(words), columns - _NAME_ROOM))
+    ]
