@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -123,6 +124,15 @@ def test_all_goldens_are_replayed_and_those_that_differ_wait(otherwise):
     assert "◆ waits  breaking 1 difference" in row_of(shown, "other")
     assert "2 goldens wait for a word" in shown
     assert "policies/rules.json" in shown
+
+
+def test_however_many_goldens_there_are_all_are_replayed(place):
+    for at in range(20):
+        shutil.copytree(golden_of(place, "desk"), golden_of(place, f"desk-{at}"))
+
+    shown = after(place, "X", size=(80, 60))
+
+    assert shown.count("passed") == 21
 
 
 def test_one_that_is_asked_for_while_another_is_replayed_comes_after_it(place):
@@ -507,6 +517,36 @@ def test_a_walk_that_is_left_while_it_replays_leaves_nothing(otherwise, tmp_path
     viewed(viewing(otherwise), script)
 
     assert [*place.iterdir()] == []
+
+
+def test_without_a_place_for_its_ledger_a_golden_is_shown_alone(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+
+    shown = after(place, "enter", *["right"] * 3)
+
+    assert "refused: expected a place for a replay's own ledger" in shown
+    assert "open intent event 3, ticket.read" in shown
+
+
+def test_a_golden_that_is_executed_is_executed(place):
+    write_manifest(place, {**manifest_of(place, "desk"), "mode": "execute"}, "desk")
+    notes = place.parent / "notes"
+    before = notes.read_bytes()
+
+    shown = after(place, "enter")
+
+    assert "passed" in shown
+    assert notes.read_bytes() == before * 2
+
+
+def test_a_golden_whose_files_alone_are_looked_at_has_nothing_beside_it(place):
+    write_manifest(place, {**manifest_of(place, "desk"), "mode": "verify"}, "desk")
+
+    shown = after(place, "enter", "n")
+
+    assert "passed, its files alone" in shown
+    assert "nothing differs" in shown
+    assert row_at(shown, 3).split("│")[1].strip() == ""
 
 
 def test_the_keys_of_both_screens_are_told(place):

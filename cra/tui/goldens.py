@@ -19,7 +19,7 @@ from cra.amount import counted
 from cra.config import UserDirs
 from cra.errors import CraError, NotFound
 from cra.printable import safe
-from cra.replay.check import Report, check_all, usual_settings
+from cra.replay.check import Report, check, usual_settings
 from cra.replay.differing import MARKS, compare_pending, golden_of, tally
 from cra.replay.golden import FOLDER, find_manifests, manifest_in
 from cra.replay.manifest import read_manifest
@@ -95,11 +95,16 @@ def replays_of(
     try:
         config = configuration.load(setting.root, {}, None, {})
     except CraError as error:
-        facts = error.code, error.message, error.where, error.fix
-        for path in manifests:
-            yield Report(path.parent.name, path, "decide", "refused", error=facts)
+        yield from (refused(path, error) for path in manifests)
     else:
-        yield from check_all(manifests, config, settings)
+        # Here in this process: a screen has the streams that others would be started with.
+        yield from (check(path, config, settings) for path in manifests)
+
+
+def refused(manifest: Path, error: CraError) -> Report:
+    """The report on a golden that no replay could begin with."""
+    facts = error.code, error.message, error.where, error.fix
+    return Report(manifest.parent.name, manifest, "decide", "refused", error=facts)
 
 
 def verdict_of(report: Report) -> Part:
@@ -109,7 +114,7 @@ def verdict_of(report: Report) -> Part:
         return f"{word}: {safe(report.error[1].splitlines()[0])}", "bad"
     facts = []
     if report.state == "passed":
-        facts.append("passed")
+        facts.append("passed, its files alone" if report.mode == "verify" else "passed")
     if report.differences and report.compatibility is not None:
         facts += [report.compatibility.replace("_", " "), tally(report.differences)]
     return " ".join(facts), "bad" if report.state != "passed" else "good"

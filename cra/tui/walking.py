@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from cra.errors import CraError, NotFound, UsageError
+from cra.errors import CraError, GoldenRefused, NotFound, UsageError
 from cra.ledger.index import SUFFIX
 from cra.printable import safe
 from cra.replay.check import Report
@@ -41,6 +41,7 @@ from cra.tui.goldens import (
     differences_screen,
     error_lines,
     first_line,
+    refused,
     replays_of,
     verdict_of,
     waiting_beside,
@@ -303,7 +304,7 @@ class WalkScreen(Screen[None]):
         super().__init__()
         self._manifest = manifest
         # Where the replays' own ledgers are, for as long as the screen is.
-        self._place = Path(mkdtemp(prefix="cra-walk-"))
+        self._place: Path | None = None
         self._is_gone = False
         self._replays = 0
         self._is_replaying = False
@@ -338,7 +339,11 @@ class WalkScreen(Screen[None]):
     def on_unmount(self) -> None:
         self._is_gone = True
         # A replay that still runs fails without it, and takes away what it has written since.
-        shutil.rmtree(self._place, ignore_errors=True)
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._place is not None:
+            shutil.rmtree(self._place, ignore_errors=True)
 
     def on_screen_suspend(self) -> None:
         self._pause()
@@ -353,24 +358,23 @@ class WalkScreen(Screen[None]):
         self._is_told = ""
         self._replays += 1
         manifest, setting = self._manifest, self.app.setting
-        keep = self._place / str(self._replays)
 
         def work() -> None:
-            self._work(manifest, setting, keep)
+            self._work(manifest, setting)
             if self._is_gone:
-                shutil.rmtree(self._place, ignore_errors=True)
+                self._clear()
 
         self.run_worker(work, group="replay", thread=True)
         self._tell()
 
-    def _work(self, manifest: Path, setting: Setting, keep: Path) -> None:
+    def _work(self, manifest: Path, setting: Setting) -> None:
         alone, wrong = None, ""
         try:
             alone = walk_alone(manifest)
         except (CraError, OSError) as error:
             wrong = first_line(error)
         self.post_message(Walked(alone, None, wrong))
-        [report] = replays_of(setting, [manifest], keep)
+        report = self._replayed(manifest, setting)
         walk = alone
         try:
             # Somebody may have put another one in its place meanwhile.
@@ -378,6 +382,15 @@ class WalkScreen(Screen[None]):
         except (CraError, OSError) as error:
             wrong = first_line(error)
         self.post_message(Walked(walk, report, wrong))
+
+    def _replayed(self, manifest: Path, setting: Setting) -> Report:
+        try:
+            place = self._place = self._place or Path(mkdtemp(prefix="cra-walk-"))
+        except OSError as error:
+            words = f"expected a place for a replay's own ledger, found: {error.strerror}"
+            return refused(manifest, GoldenRefused(words, where=error.filename, fix="TMPDIR=DIR"))
+        [report] = replays_of(setting, [manifest], place / str(self._replays))
+        return report
 
     def on_walked(self, message: Walked) -> None:
         report = message.report
@@ -439,10 +452,10 @@ class WalkScreen(Screen[None]):
         parts.append((f" {_PACES[self._pace]}/s", "dim"))
         if walk is not None and walk.pairs:
             parts.append((f"  step {shown.cursor + 1:,} of {len(walk.pairs):,}", ""))
+        if self._waits is not None:
+            parts.append(("  ◆ waits", "$text-warning"))
         if self._is_told:
             parts.append((f"  {self._is_told}", "$text-primary"))
-        elif self._waits is not None:
-            parts.append(("  ◆ waits", "$text-warning"))
         if walk is not None and walk.places:
             nth = bisect_right(walk.places, shown.cursor)
             is_here = shown.cursor in walk.differences
