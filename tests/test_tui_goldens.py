@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,10 +65,12 @@ def viewing(place: Path, **environ: str) -> TraceApp:
 
 async def went(pilot, *keys: str) -> str:
     """What is seen after some keys, each pressed once what the one before began is done."""
+    is_at_work = False
     for key in keys:
-        await pilot.press(key)
-        if key in ("R", "enter", "x", "X", "d", "y", "q"):
+        if is_at_work:
             await settled(pilot)
+        await pilot.press(key)
+        is_at_work = key in ("R", "enter", "x", "X", "d", "y", "q")
     return await settled(pilot)
 
 
@@ -72,8 +78,8 @@ def after(place: Path, *keys: str, words: str = "", size=WIDE) -> str:
     """What is seen after some keys on the goldens, once some words are."""
 
     async def script(pilot):
-        await went(pilot, "R", *keys)
-        return await until(pilot, words)
+        shown = await went(pilot, "R", *keys)
+        return shown if words in shown else await until(pilot, words)
 
     return viewed(viewing(place), script, size)
 
@@ -147,6 +153,50 @@ def test_one_that_is_asked_for_while_another_is_replayed_comes_after_it(place):
 
     assert "passed" in row_of(shown, "desk")
     assert "passed" in row_of(shown, "later")
+
+
+def test_a_replay_that_takes_long_says_so_and_holds_up_nothing(place):
+    record(place, "later")
+
+    async def script(pilot):
+        await went(pilot, "R")
+        with locked(place / "goldens"):
+            await pilot.press("x", "a")
+            replaying = await appeared(pilot, "just now")
+            await pilot.press("down", "enter")
+            walking = await appeared(pilot, "session.started")
+            await pilot.press("right", "right")
+            stepping = await appeared(pilot, "event 2, 8 actions")
+        return replaying, walking, stepping, await settled(pilot)
+
+    replaying, walking, stepping, done = viewed(viewing(place), script)
+
+    assert "replaying …" in row_of(replaying, "desk")
+    assert "desk is replayed just now" in replaying
+    assert "later  replaying …" in walking
+    assert "later  replaying …" in stepping
+    assert "later  passed" in done
+    assert "step 3 of 8" in done
+
+
+@contextmanager
+def locked(goldens: Path) -> Iterator[None]:
+    """Somebody else writes goldens, and every replay that would waits for that."""
+    descriptor = os.open(goldens, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def appeared(pilot, words: str) -> str:
+    """What is seen once some words are, whatever still works."""
+    for _ in range(400):
+        await pilot.pause(0.05)
+        if words in seen(pilot):
+            return seen(pilot)
+    raise AssertionError(f"expected {words}, found {seen(pilot)}")
 
 
 def test_what_a_replay_came_to_is_still_known_when_somebody_comes_back(place):
@@ -511,12 +561,18 @@ def test_a_walk_that_is_left_while_it_replays_leaves_nothing(otherwise, tmp_path
 
     async def script(pilot):
         await went(pilot, "R")
-        await pilot.press("enter", "q")
-        await settled(pilot)
+        with locked(otherwise / "goldens"):
+            await pilot.press("enter")
+            await appeared(pilot, "session.started")
+            while not [*place.glob("*/1/desk/ledger")]:
+                await pilot.pause(0.05)
+            await pilot.press("q")
+            await appeared(pilot, "not replayed")
+        return await settled(pilot)
 
-    viewed(viewing(otherwise), script)
-
+    assert "not replayed" in row_of(viewed(viewing(otherwise), script), "desk")
     assert [*place.iterdir()] == []
+    assert not pending_of(otherwise).exists()
 
 
 def test_without_a_place_for_its_ledger_a_golden_is_shown_alone(place, tmp_path, monkeypatch):
