@@ -607,7 +607,12 @@ def test_a_golden_whose_files_alone_are_looked_at_has_nothing_beside_it(place):
 
 def test_the_keys_of_both_screens_are_told(place):
     assert "The goldens" in after(place, "question_mark")
-    assert "A walk through a golden" in after(place, "enter", "question_mark")
+
+    keys = after(place, "enter", "question_mark", size=(80, 60))
+
+    assert "A walk through a golden" in keys
+    for words in ("→ l              One step on", "← h              One step back"):
+        assert words in keys
 
 
 def test_a_session_is_told_the_same_from_whichever_side_one_comes(place):

@@ -176,7 +176,10 @@ class WalkList(Listing):
     """The golden's events on the left, the replay's on the right."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Open the event", show=False)
+        Binding("enter", "choose", "Open the event", show=False),
+        # Also here: what scrolls has them for itself otherwise, and help would not tell of them.
+        Binding("right,l", "move(1)", "One step on", show=False),
+        Binding("left,h", "move(-1)", "One step back", show=False),
     ]
     empty_text = "reading …"
 
