@@ -19,7 +19,7 @@ from cra.runtime.standing import standing_at, told_standing
 from cra.tui.app import TraceApp
 from cra.tui.comparing import values_of
 from cra.tui.source import OpenLog
-from cra.tui.walking import Fold
+from cra.tui.walk import Fold
 from tests.goldens import golden_of, manifest_of, opened, recorded, write_desk, write_manifest
 from tests.governed import ALLOW, begun, rule, write_rules
 from tests.viewer import SMALL, WIDE, seen, setting_of, settled, until, viewed

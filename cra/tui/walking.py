@@ -1,17 +1,13 @@
-"""A golden step by step, beside what a replay of it writes under today's rules."""
+"""The screen that plays a golden beside its replay, one step after the other."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,19 +17,12 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from cra.errors import CraError, GoldenRefused, NotFound, UsageError
-from cra.ledger.index import SUFFIX
+from cra.errors import CraError, GoldenRefused, UsageError
 from cra.printable import safe
 from cra.replay.check import Report
-from cra.replay.compare import TraceDifference, paired
+from cra.replay.compare import TraceDifference
 from cra.replay.differing import MARKS
-from cra.replay.golden import trace_of
-from cra.replay.manifest import read_manifest
-from cra.replay.reading import Trace
-from cra.replay.step import words_of
-from cra.runtime.standing import standing_at, told_standing
-from cra.runtime.state import SessionState
-from cra.tui.comparing import STYLES, values_of
+from cra.tui.comparing import STYLES
 from cra.tui.goldens import (
     Review,
     Reviewed,
@@ -46,130 +35,27 @@ from cra.tui.goldens import (
     verdict_of,
     waiting_beside,
 )
-from cra.tui.listing import Listing, Page, Part, fitted, wrapped
+from cra.tui.listing import Listing, Page, Part, fitted
 from cra.tui.prompt import Prompt
 from cra.tui.setting import Setting
-from cra.tui.source import OpenLog, number_at
+from cra.tui.source import number_at
+from cra.tui.walk import (
+    SIDE_BY_SIDE,
+    Side,
+    Walk,
+    standing_lines,
+    step_lines,
+    walk_alone,
+    walk_beside,
+)
 
 if TYPE_CHECKING:
     from cra.tui.app import TraceApp
 
-# An event of the golden and the one of the replay that is held against it, each if there is one.
-Pair: TypeAlias = tuple[int | None, int | None]
-
 # How many steps a second a play makes.
 _PACES: Final = (1, 2, 4, 8, 16, 32)
 _USUAL_PACE: Final = 2
-_SIDE_BY_SIDE: Final = 76
-_MAX_DIFFERENCES: Final = 20
-# How much is shown of what a session holds of each kind.
-_MAX_STANDING: Final = 8
-_NAME_ROOM: Final = 12
 _STYLE_OF_VERDICT: Final = {"good": "$text-success", "bad": "$text-error"}
-
-
-class Fold:
-    """A session's file at any of its events, folded on from where it was asked for last."""
-
-    def __init__(self, log: OpenLog) -> None:
-        self._log = log
-        self._state = SessionState()
-        # A thread that nobody waits for any more may still be at it.
-        self._lock = Lock()
-
-    def told_at(self, number: int) -> list[tuple[str, str]]:
-        """What the session was, each part with its name."""
-        with self._lock:
-            if self._state.size > number + 1:
-                self._state = SessionState()
-            try:
-                found = standing_at(self._log.file, number, self._state)
-            except (CraError, OSError) as error:
-                return [("unknown", first_line(error))]
-        return [("session", found["state"]), *_latest(told_standing(found))]
-
-
-def _latest(rows: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """The last ones of each name, and how many there are before them."""
-    for name, group in groupby(rows, key=itemgetter(0)):
-        those = [*group]
-        if len(those) > _MAX_STANDING:
-            yield name, f"{len(those) - _MAX_STANDING:,} before these"
-        yield from those[-_MAX_STANDING:]
-
-
-class Side(NamedTuple):
-    """One of the two traces."""
-
-    log: OpenLog
-    fold: Fold
-
-    @classmethod
-    def of(cls, path: Path) -> Side:
-        """Raises NotFound, OSError."""
-        log = OpenLog(path)
-        return cls(log, Fold(log))
-
-
-class Walk(NamedTuple):
-    """A golden's events, and beside them those of its replay."""
-
-    golden: Side
-    found: Side | None
-    pairs: Sequence[Pair]
-    # By the row: what differs there.
-    differences: Mapping[int, Sequence[TraceDifference]]
-    # The rows that differ, in order.
-    places: Sequence[int]
-
-    def reached(self, row: int) -> Pair:
-        """The last event of each side up to a row, and in it."""
-        golden = next((one for one, _ in reversed(self.pairs[: row + 1]) if one is not None), None)
-        found = next((one for _, one in reversed(self.pairs[: row + 1]) if one is not None), None)
-        return golden, found
-
-    def row_of(self, number: int) -> int:
-        """The row of an event of the golden."""
-        return next((at for at, (one, _) in enumerate(self.pairs) if one == number), 0)
-
-
-def walk_alone(manifest: Path) -> Walk:
-    """A golden without a replay, if its events can be read. Raises CraError, OSError."""
-    side = Side.of(_events_of(manifest))
-    return Walk(side, None, [(number, None) for number in range(side.log.count)], {}, ())
-
-
-def walk_beside(alone: Walk, manifest: Path, report: Report) -> Walk:
-    """A golden beside what its replay wrote. Raises CraError, OSError."""
-    done = report.replayed
-    if done is None:
-        return alone
-    rules = read_manifest(manifest).nondeterminism
-    with Trace(alone.golden.log.path) as golden, Trace(done.trace, done.replaced) as found:
-        pairs = [*paired(golden, found, rules)]
-    rows = {one: at for at, (one, _) in enumerate(pairs) if one is not None}
-    others = {other: at for at, (_, other) in enumerate(pairs) if other is not None}
-    differences: dict[int, list[TraceDifference]] = {}
-    for one in report.differences:
-        at = rows.get(one.golden) if one.golden is not None else None
-        if at is None and one.found is not None:
-            at = others.get(one.found)
-        # What is about no event is about the whole.
-        differences.setdefault(at or 0, []).append(one)
-    return Walk(alone.golden, Side.of(done.trace), pairs, differences, sorted(differences))
-
-
-def _events_of(manifest: Path) -> Path:
-    """The trace of a golden, also where its manifest cannot be read. Raises NotFound."""
-    folder = manifest.parent
-    try:
-        found = [trace_of(manifest)]
-    except (CraError, OSError):
-        found = [*folder.glob(f"*{SUFFIX}")]
-    real = os.path.realpath(folder)
-    if len(found) != 1 or not Path(os.path.realpath(found[0])).is_relative_to(real):
-        raise NotFound("expected the golden's trace beside its manifest, found none")
-    return found[0]
 
 
 class WalkList(Listing):
@@ -192,10 +78,10 @@ class WalkList(Listing):
         assert walk is not None
         golden, found = walk.pairs[row]
         mark, style = _mark_of(walk.differences.get(row, ()))
-        number, half = halves_of(walk, columns)
+        number, half = _halves_of(walk, columns)
         yield f" {'' if golden is None else golden:>{number}} ", "dim"
         yield f"{mark} ", style
-        is_wide = columns >= _SIDE_BY_SIDE
+        is_wide = columns >= SIDE_BY_SIDE
         one = walk.golden if golden is not None or is_wide else walk.found
         at = golden if golden is not None or is_wide else found
         yield from _cell(one, at, half, "")
@@ -214,11 +100,11 @@ class WalkList(Listing):
         return _mark_of(walk.differences[walk.places[at]])[1]
 
 
-def halves_of(walk: Walk, columns: int) -> tuple[int, int]:
+def _halves_of(walk: Walk, columns: int) -> tuple[int, int]:
     """How wide the numbers are, and each of the two sides."""
     logs = [side.log for side in (walk.golden, walk.found) if side is not None]
     number = len(str(max(log.count for log in logs)))
-    if columns < _SIDE_BY_SIDE:
+    if columns < SIDE_BY_SIDE:
         return number, columns - number - 4
     return number, (columns - 2 * number - 7) // 2
 
@@ -444,8 +330,8 @@ class WalkScreen(Screen[None]):
         self.query_one("#head", Static).update(Content.assemble(*head))
         sides = ""
         columns = self.app.size.width - 1
-        if walk is not None and columns >= _SIDE_BY_SIDE:
-            number, half = halves_of(walk, columns)
+        if walk is not None and columns >= SIDE_BY_SIDE:
+            number, half = _halves_of(walk, columns)
             lead = " " * (number + 4)
             sides = lead + fitted("golden", half) + "│ " + " " * (number + 1) + "now"
         title = self.query_one("#sides", Static)
@@ -483,7 +369,7 @@ class WalkScreen(Screen[None]):
         if report is not None and report.error is not None and not self._is_replaying:
             lines += [*error_lines(report, columns), [("", "")]]
         if walk is not None and shown.cursor < len(walk.pairs):
-            lines += _step_lines(walk, shown.cursor, columns)
+            lines += step_lines(walk, shown.cursor, columns)
             lines += self._standing_lines(walk, shown.cursor, columns)
         self.query_one(Page).write([[(" ", ""), *line] for line in lines])
 
@@ -495,7 +381,7 @@ class WalkScreen(Screen[None]):
         if stood is None:
             return []
         # What was so at another step shows until a thread knows better: in a moment.
-        return _beside(stood.sides, columns, "" if is_known else "dim")
+        return standing_lines(stood.sides, columns, "" if is_known else "dim")
 
     def _stand(self, walk: Walk, row: int) -> None:
         golden, found = walk.reached(row)
@@ -631,92 +517,3 @@ class WalkScreen(Screen[None]):
             # The golden is another one now.
             self.action_replay()
         self._say(message.wrong or message.words)
-
-
-def _step_lines(walk: Walk, row: int, columns: int) -> list[list[Part]]:
-    """What a step is in words, in the golden and in the replay, and what differs."""
-    golden, found = walk.pairs[row]
-    lines: list[list[Part]] = []
-    for name, side, number in (("golden", walk.golden, golden), ("now", walk.found, found)):
-        if side is not None and number is not None:
-            told = _told(side, number)
-            for at, part in enumerate(wrapped(told, columns - _NAME_ROOM)):
-                lead = f"{name} {number}" if at == 0 else ""
-                lines.append([(f"{lead:<{_NAME_ROOM - 1}} ", "accent"), (part, "")])
-    found_here = walk.differences.get(row, ())
-    for at, one in enumerate(found_here[:_MAX_DIFFERENCES]):
-        # One that only follows is a line among its like.
-        if at == 0 or not (one.follows and found_here[at - 1].follows):
-            lines.append([("", "")])
-        lines += _difference_lines(one, columns)
-    if len(found_here) > _MAX_DIFFERENCES:
-        left = len(found_here) - _MAX_DIFFERENCES
-        lines.append([(f"… and {left} more: d shows them", "dim")])
-    return lines
-
-
-def _told(side: Side, number: int) -> str:
-    """An event in words: its type, and what it is as a step or else what it says."""
-    try:
-        event = side.log.event(number).event
-        row = side.log.row(number)
-    except (CraError, OSError) as error:
-        return first_line(error)
-    if event is None:
-        return f"{row.event_type}: {row.summary}"
-    kind = event.event_type
-    words = words_of({"event_type": kind, "payload": event.payload})
-    return f"{safe(kind)}  {safe(words) if words is not None else row.summary}"
-
-
-def _difference_lines(one: TraceDifference, columns: int) -> Iterable[list[Part]]:
-    style = STYLES[one.significance]
-    weight = "follows" if one.follows else one.significance
-    lead = f"{MARKS[one.type]} {weight:<9} "
-    for at, part in enumerate(wrapped(safe(one.told), columns - len(lead))):
-        yield [(lead if at == 0 else " " * len(lead), "dim" if one.follows else style), (part, "")]
-    if one.follows:
-        return
-    told = safe(one.path) + ("" if one.policy_id is None else f", decided by {safe(one.policy_id)}")
-    for part in wrapped(told, columns - 2):
-        yield [("  ", ""), (part, "dim")]
-    for line in values_of(one, columns - 2):
-        yield [("  ", ""), *line]
-
-
-def _beside(
-    sides: Sequence[Sequence[tuple[str, str]]], columns: int, style: str
-) -> list[list[Part]]:
-    """What the session was: once if it was the same in both, else side by side or below."""
-    are_same = len(set(map(tuple, sides))) == 1
-    titles = ["the session then", "the session now"]
-    told = sides[:1] if are_same else sides
-    lines: list[list[Part]] = [[("", "")]]
-    if are_same or columns < _SIDE_BY_SIDE:
-        for title, rows in zip(titles, told, strict=False):
-            lines.append([(title, "accent")])
-            lines += [[(text, style)] for text in _rows(rows, columns)]
-        return lines
-    half = (columns - 3) // 2
-    lines.append([(fitted(titles[0], half), "accent"), (" │ ", "faint"), (titles[1], "accent")])
-    left, right = (_rows(rows, half) for rows in told)
-    known = set(left) & set(right)
-    for at in range(max(len(left), len(right))):
-        one = left[at] if at < len(left) else ""
-        other = right[at] if at < len(right) else ""
-        lines.append(
-            [
-                (fitted(one, half), "dim" if one in known else style),
-                (" │ ", "faint"),
-                (other, "dim" if other in known else style),
-            ]
-        )
-    return lines
-
-
-def _rows(rows: Sequence[tuple[str, str]], columns: int) -> list[str]:
-    return [
-        f"{name if at == 0 else '':<{_NAME_ROOM - 1}} {part}"
-        for name, words in rows
-        for at, part in enumerate(wrapped(safe(words), columns - _NAME_ROOM))
-    ]
