@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cra.replay.compare import Comparison, Order, TraceDifference, compare
+from cra.replay.compare import Comparison, Order, TraceDifference, compare, paired
 from cra.replay.reading import Trace
 from cra.replay.rule import FieldRule
 from cra.replay.step import told
@@ -598,6 +598,58 @@ def test_a_step_whose_payload_is_redacted_is_still_a_step():
         ("carp.request.received, which is redacted", "action.approved, which is redacted"),
         (),
     )
+
+
+# Events that are held against each other
+
+
+def beside(one: Sequence[Said], other: Sequence[Said]) -> list[tuple[int | None, int | None]]:
+    return [*paired(made(*one), made(*other, seed=1))]
+
+
+def test_what_one_trace_has_alone_stands_in_its_place_beside_nothing():
+    life = [*READ, *NOTE, ended()]
+
+    assert beside(life, life) == [(at, at) for at in range(6)]
+    assert beside(life, [*READ, ended()]) == [
+        (0, 0), (1, 1), (2, 2), (3, None), (4, None), (5, 3)
+    ]  # fmt: skip
+    assert beside([*READ, ended()], life) == [
+        (0, 0), (1, 1), (2, 2), (None, 3), (None, 4), (3, 5)
+    ]  # fmt: skip
+
+
+def test_a_decision_stands_beside_the_one_that_it_became():
+    flipped = [*READ, denied("note", "ticket.note", {"text": "a"}), ended()]
+
+    assert beside([*READ, *NOTE, ended()], flipped) == [
+        (0, 0), (1, 1), (2, 2), (3, 3), (4, None), (5, 4)
+    ]  # fmt: skip
+
+
+def test_a_call_that_was_asked_for_first_stands_beside_what_it_is_without():
+    pay = ("pay", "ticket.pay", {"sum": 3})
+    waited = ("approval.requested", "pay", {"action_id": "ticket.pay", "policy_id": "ask"})
+
+    assert beside([waited, approved(*pay)], [approved(*pay)]) == [(0, 0), (1, 1), (2, None)]
+
+
+def test_what_is_no_behaviour_stands_beside_nothing():
+    noted = ("project.changed", OWN, {"what": "a file"})
+
+    assert beside([noted, *READ], [*READ, noted]) == [
+        (0, 0), (1, None), (2, 1), (3, 2), (None, 3)
+    ]  # fmt: skip
+
+
+@given(st.permutations("aAbBcC"), st.permutations("aAbBdD"))
+def test_every_event_stands_in_one_place_in_the_order_of_the_golden(one, other):
+    golden, found = (interleaved(*_begun_first(each)) for each in (one, other))
+
+    pairs = beside(golden, found)
+
+    assert [at for at, _ in pairs if at is not None] == [*range(len(golden) + 1)]
+    assert sorted(at for _, at in pairs if at is not None) == [*range(len(found) + 1)]
 
 
 # Of real sessions

@@ -8,8 +8,16 @@ from __future__ import annotations
 import pytest
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
+from cra import config as configuration
+from cra.atlas.snapshot import open_snapshot
+from cra.config import UserDirs
+from cra.ledger.store import Ledger
+from cra.replay.clock import ReplaySource
+from cra.runtime.project import Project
 from cra.tui.app import TraceApp
 from cra.tui.setting import Choices, remember
+from tests.goldens import home_of, recorded, write_desk
+from tests.governed import ALLOW, begun, rule, write_rules
 from tests.traces import DESK, OTHER, lines_of, many, write_session
 from tests.viewer import SMALL, press, setting_of, until, viewed
 
@@ -29,6 +37,35 @@ def ledger(tmp_path):
 @pytest.fixture
 def desk(ledger):
     return write_session(ledger, DESK, lines_of(DESK))
+
+
+@pytest.fixture
+def replayed(tmp_path, monkeypatch):
+    """A golden whose note is denied by now; no call takes any time."""
+    monkeypatch.setattr("time.perf_counter_ns", lambda: 0)
+    monkeypatch.chdir(tmp_path)
+    place = write_desk(tmp_path / "project", ALLOW)
+    config = configuration.load(place, {}, None, {})
+    environ = home_of(place)
+    with Project(
+        config,
+        open_snapshot(place, config),
+        dirs=UserDirs.of(environ, place.parent),
+        environ=environ,
+        ledger=Ledger(
+            config.trace_directory, source=ReplaySource("2026-11-20T10:00:00.000000Z", b"desk")
+        ),
+    ) as project:
+        session = begun(project)
+        session.execute("ticket.read", {"id": 1042})
+        session.execute("ticket.note", {"file": "notes"})
+        session.execute("ticket.fail", {"why": "no paper"})
+        session.end()
+        recorded(session, "printer-on-fire")
+        recorded(session, "still-as-it-was")
+    reason = "nobody writes notes any more"
+    write_rules(place, ALLOW, rule("notes-are-over", "deny", "ticket.note", reason=reason))
+    return place
 
 
 def drawn(app: TraceApp, *keys: str, words: str, size: tuple[int, int] = SIZE) -> str:
@@ -117,6 +154,25 @@ def test_differences(picture, ledger):
     write_session(ledger, OTHER, lines_of(OTHER, many(2)))
 
     assert drawn(TraceApp(setting_of(ledger)), "space", "down", "D", words="breaking  3") == picture
+
+
+def test_goldens(picture, replayed):
+    app = TraceApp(setting_of(replayed / "cra.trace", root=replayed))
+
+    assert drawn(app, "R", "x", words="1 golden waits") == picture
+
+
+@pytest.mark.parametrize("size", [SIZE, SMALL, (50, 20)], ids=["wide", "small", "narrow"])
+def test_a_walk_through_a_golden(picture, replayed, size):
+    async def script(pilot) -> str:
+        for keys, words in (("R", "not replayed"), ("enter", "◆ waits"), ("nn", "2 of")):
+            await press(pilot, *([keys] if len(keys) > 2 else keys))
+            await until(pilot, words)
+        return pilot.app.export_screenshot()
+
+    app = TraceApp(setting_of(replayed / "cra.trace", root=replayed))
+
+    assert viewed(app, script, size) == picture
 
 
 def test_keys(picture, desk):

@@ -11,10 +11,9 @@ import pytest
 
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
-from tests.governed import ALLOW, GOAL, rule, write_project, write_rules
-from tests.program import answer, cra
+from tests.governed import ALLOW, GOAL, rule, write_project
 from tests.traces import DESK, OTHER, lines_of, many, write_session
-from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
+from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, viewed
 
 
 @pytest.fixture
@@ -497,41 +496,6 @@ def test_the_inspector_names_the_file_of_the_rule_that_decided(place):
 
     assert "closing-needs-a-person" in shown
     assert "policies/rules.json" in shown
-
-
-@pytest.fixture
-def waiting(tmp_path):
-    """A golden, and beside it what a replay under other rules found."""
-    place = write_project(tmp_path / "project", ALLOW)
-    with Project.open(place) as project:
-        session = project.session()
-        session.resolve(GOAL)
-        session.execute("ticket.pretend", {})
-        session.end()
-    answer(place, "golden", "record", "last", "--name", "desk", "--yes")
-    write_rules(place, rule("nothing-at-all", "deny", "ticket.*"))
-    assert cra(place, "replay").returncode == 1
-    return place
-
-
-@pytest.mark.parametrize("key", ["a", "r"])
-def test_what_a_replay_found_is_seen_and_then_accepted_or_rejected(waiting, key):
-    golden = waiting / "goldens" / "desk" / "manifest.json"
-    before = golden.read_bytes()
-
-    async def script(pilot):
-        pending = await press(pilot, "R")
-        differing = await until(pilot, "1 golden waits") and await press(pilot, "enter")
-        await press(pilot, "q", key)
-        return pending, differing, await press(pilot, "y")
-
-    pending, differing, decided = viewed(governing(waiting), script)
-
-    assert "desk" in pending
-    assert "nothing-at-all" in differing
-    assert "nothing waits" in decided
-    assert not golden.parent.with_name("desk.new").exists()
-    assert (golden.read_bytes() != before) is (key == "a")
 
 
 @pytest.mark.usefixtures("desk")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar, get_args
 
@@ -120,14 +121,14 @@ def replay(
       cra replay --fail-on minor --junit report.xml
       cra replay --mode compare --trace last -m goldens/refund-denied/manifest.json
     """
-    from cra.replay.check import FailOn, Settings, check_all
+    from cra.replay.check import FailOn, check_all, is_ci, usual_settings
     from cra.replay.compare import Order
     from cra.replay.manifest import Mode
 
     config = open_config(project)
-    is_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     chosen_mode = one_of(mode, get_args(Mode), "--mode")
-    if update and is_ci and not force:
+    is_looked_at = not is_ci(os.environ)
+    if update and not is_looked_at and not force:
         raise UsageError(
             "expected --update where somebody looks at it, found CI", fix="add --force"
         )
@@ -135,23 +136,20 @@ def replay(
         raise UsageError("expected a key to hold signatures against, found none", fix="--key FILE")
     if trace is not None and chosen_mode not in (None, "compare"):
         raise UsageError(f"expected --trace in the mode compare, found {mode}")
-    dirs = user_dirs()
     manifests = list(_manifests(config, [*(manifest or ()), *(places or ())]))
-    settings = Settings(
-        trust=trust_of(config, key),
+    settings = replace(
+        usual_settings(trust_of(config, key), os.environ, user_dirs()),
         mode="compare" if trace is not None else chosen_mode,
         order=one_of(order, get_args(Order), "--order"),
         fail_on=one_of(fail_on, get_args(FailOn), "--fail-on") or "breaking",
         against=find_session(config.trace_directory, trace) if trace is not None else None,
         keep=keep.absolute() if keep is not None else None,
         is_signed=signed,
-        environ=dict(os.environ),
-        writes=(not is_ci or update) and trace is None,
+        writes=(is_looked_at or update) and trace is None,
         refreshes=update,
-        signing_key=dirs.signing_key if dirs.has_key() else None,
     )
     reports = list(_followed(check_all(manifests, config, settings), len(manifests)))
-    stale = _stale(config, manifests) if is_ci else []
+    stale = [] if is_looked_at else _stale(config, manifests)
     code = max([*(_CODES[one.state] for one in reports), ExitCode.NO if stale else ExitCode.OK])
     changed = _changed_since(config, base, manifests) if base is not None else None
     if as_json:

@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeAlias
 from cra import config as configuration
 from cra.atlas.model import Snapshot
 from cra.atlas.snapshot import open_snapshot, where_written
-from cra.config import Config
+from cra.config import Config, UserDirs
 from cra.errors import CraError, GoldenRefused, IntegrityError, UsageError
 from cra.ledger.keys import load_key
 from cra.ledger.verdict import Level
@@ -107,6 +107,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     # Where what differs was written, for whoever accepts it.
     pending: Path | None = None
+    # What the replay wrote, where its ledger is kept.
+    replayed: Replayed | None = None
     # The code, the message, the place and the way out of what kept it from being compared.
     error: tuple[str, str, str | None, str | None] | None = None
 
@@ -116,6 +118,22 @@ class Report:
             return [f"{self.error[0]}: {self.error[1]}"]
         own = [one for one in self.differences if not one.follows]
         return [f"{one.significance}: {one.told}" for one in own]
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether nobody looks on: what runs a build sets the variable CI."""
+    return environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def usual_settings(trust: Trust, environ: Mapping[str, str], dirs: UserDirs) -> Settings:
+    """How goldens are replayed where nobody says otherwise: what differs is written beside them,
+    signed if there is a key, but not in CI."""
+    return Settings(
+        trust=trust,
+        environ=dict(environ),
+        writes=not is_ci(environ),
+        signing_key=dirs.signing_key if dirs.has_key() else None,
+    )
 
 
 def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
@@ -210,6 +228,7 @@ def _checked(golden: Golden, mode: Mode, config: Config, settings: Settings) -> 
                     for at in manifest.expectations.unverifiable
                     if at in done.unverifiable
                 ),
+                replayed=done if settings.keep is not None else None,
             )
             if settings.writes:
                 report = _written(report, golden, done, now, (config, settings))

@@ -198,6 +198,34 @@ def compare(
     return Comparison(compatibility, found_differences, one.count, other.count, idle)
 
 
+def paired(
+    golden: Events, found: Events, rules: Sequence[FieldRule] = ()
+) -> Iterator[tuple[int | None, int | None]]:
+    """The events that a comparison holds against each other, in the order of the golden. What only
+    the other trace has comes after what stands before it there."""
+    one, other = _Side(golden, rules), _Side(found, rules)
+    twins = {
+        before[0]: after[0]
+        for step, twin in _matched(one.steps, other.steps)
+        for before, after in _held(step, twin)
+        if before is not None and after is not None
+    }
+    known = set(twins.values())
+    alone: defaultdict[int, list[int]] = defaultdict(list)
+    last = -1
+    for sequence in range(other.count):
+        if sequence in known:
+            last = sequence
+        else:
+            alone[last].append(sequence)
+    yield from ((None, sequence) for sequence in alone[-1])
+    for sequence in range(one.count):
+        twin_at = twins.get(sequence)
+        yield sequence, twin_at
+        if twin_at is not None:
+            yield from ((None, after) for after in alone[twin_at])
+
+
 class _Comparer:
     def __init__(self, golden: _Side, found: _Side, order: Order) -> None:
         self._golden = golden
@@ -274,23 +302,17 @@ class _Comparer:
             for pair in zip(step.events, twin.events, strict=True):
                 yield from self._of_same(*pair, step)
             return
-        decisions = step.decision, twin.decision
-        flip = self._flip(step, *decisions)
-        if flip is not None:
-            yield flip
-        for one, other in _aligned(step.events, twin.events):
-            if flip is not None and (one in decisions or other in decisions):
-                continue
+        for one, other in _held(step, twin):
             if one is None or other is None:
                 yield self._lone_event(one, other, step)
+            elif one[1].event_type != other[1].event_type:
+                yield self._flip(step, one, other)
             else:
                 yield from self._of_events(one, other, step)
 
     def _flip(
-        self, step: _Step, one: tuple[int, Normal] | None, other: tuple[int, Normal] | None
-    ) -> TraceDifference | None:
-        if one is None or other is None or one[1].event_type == other[1].event_type:
-            return None
+        self, step: _Step, one: tuple[int, Normal], other: tuple[int, Normal]
+    ) -> TraceDifference:
         payloads: list[dict[str, Any]] = [
             side.detail(sequence).event.get("payload") or {}
             for side, (sequence, _) in ((self._golden, one), (self._found, other))
@@ -517,6 +539,21 @@ def _matched(golden: Sequence[_Step], found: Sequence[_Step]) -> list[tuple[_Ste
         left, right = rest, [step for step in right if id(step) not in taken]
     pairs.sort(key=lambda pair: pair[0].first)
     return pairs
+
+
+def _held(
+    step: _Step, twin: _Step
+) -> Iterator[tuple[tuple[int, Normal] | None, tuple[int, Normal] | None]]:
+    """The events of two steps that are held against each other: what was decided, whatever it was,
+    and those of one type."""
+    one, other = step.decision, twin.decision
+    if one is None or other is None or one[1].event_type == other[1].event_type:
+        yield from _aligned(step.events, twin.events)
+        return
+    yield one, other
+    for before, after in _aligned(step.events, twin.events):
+        if before != one and after != other:
+            yield before, after
 
 
 def _aligned(

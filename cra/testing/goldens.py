@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import NoReturn
@@ -18,7 +19,7 @@ from cra.cli.replay import show_reports
 from cra.config import Config
 from cra.errors import CraError
 from cra.ledger.index import SUFFIX
-from cra.replay.check import FailOn, Report, Settings, check
+from cra.replay.check import FailOn, Report, Settings, check, usual_settings
 from cra.replay.golden import FOLDER
 from cra.replay.manifest import NAMES, Mode
 from cra.replay.record import record
@@ -42,15 +43,12 @@ class Goldens:
             config, manifest = self._open(name)
             if manifest is None:
                 _fail(f"there is no golden {name}: cra golden record SESSION --name {name}")
-            dirs = user_dirs()
-            settings = Settings(
-                trust=trust_of(config, None),
+            settings = replace(
+                usual_settings(trust_of(config, None), os.environ, user_dirs()),
                 mode=mode,
                 fail_on=fail_on,
-                environ=dict(os.environ),
                 writes=self._updates,
                 refreshes=self._updates,
-                signing_key=dirs.signing_key if dirs.has_key() else None,
             )
             report = check(manifest, config, settings)
             if report.pending is not None:

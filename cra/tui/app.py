@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
@@ -27,6 +27,9 @@ from cra.tui.clipboard import copy
 from cra.tui.helping import HelpScreen
 from cra.tui.reader import ReaderScreen
 from cra.tui.setting import Setting, recall, remember
+
+if TYPE_CHECKING:
+    from cra.replay.check import Report
 
 THEMES: Final = (
     Theme(
@@ -113,6 +116,8 @@ class TraceApp(App[None]):
         self.choices = recall(setting.state)
         if has_mouse is not None:
             self.choose(mouse=has_mouse)
+        # By a golden's manifest: what its last replay here came to.
+        self.reports: dict[Path, Report] = {}
         self._session = session
         self._expression = expression
         self._at = at
@@ -165,7 +170,8 @@ class TraceApp(App[None]):
     def compare_with_golden(self, session: Path) -> None:
         """Let somebody choose a golden, and show how a session differs from it."""
         from cra.replay.golden import FOLDER, find_manifests
-        from cra.tui.comparing import DifferencesScreen, PickScreen, compare_golden
+        from cra.tui.asking import PickScreen
+        from cra.tui.comparing import DifferencesScreen, compare_golden
 
         root = self.setting.root
         try:
@@ -190,14 +196,13 @@ class TraceApp(App[None]):
         self.push_screen(ApprovalsScreen())
 
     def action_review(self) -> None:
-        from cra.replay.golden import FOLDER
-        from cra.tui.comparing import ReviewScreen
+        from cra.tui.goldens import GoldensScreen
 
         root = self.setting.root
         if root is None:
             self.notify("goldens belong to a project: there is none here")
         else:
-            self.push_screen(ReviewScreen(root / FOLDER))
+            self.push_screen(GoldensScreen(root))
 
     def leave(self) -> None:
         """Leave the screen; the program with the list of sessions."""

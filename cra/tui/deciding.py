@@ -176,7 +176,6 @@ class ApprovalsScreen(Screen[None]):
     app: TraceApp
 
     CSS = """
-    ApprovalsScreen > #head { height: 1; padding: 0 1; background: $surface; }
     ApprovalsScreen > WaitingList { height: 30%; min-height: 4; }
     ApprovalsScreen > Page { height: 1fr; border-top: solid $foreground 20%; }
     ApprovalsScreen > #status { height: auto; max-height: 6; padding: 0 1; background: $surface; }

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from cra.cli.answers.trace import PageFacts
 from cra.ledger.facts import IntentFacts, OutlineFacts
 from cra.protocol.events import Principal, SessionFinished, SessionStarted
-from cra.runtime.state import Standing
+from cra.runtime.standing import SessionAtFacts
 
 
 class SessionStartAnswer(SessionStarted):
@@ -59,39 +59,5 @@ class SessionAnswer(SessionFacts):
     limits: list[LimitFacts]
 
 
-class HeldAtFacts(TypedDict):
-    resolution_id: str
-    sequence: int
-    goal: str
-    allowed: list[str]
-    expires_at: str
-    # Whether its time was not over then.
-    valid: bool
-
-
-class StandingFacts(TypedDict):
-    approval_id: str
-    sequence: int
-    action_id: str
-    state: Standing
-    uses: int
-
-
-class UsedFacts(TypedDict):
-    calls: int
-    amount: int
-
-
-class SessionAtAnswer(TypedDict):
+class SessionAtAnswer(SessionAtFacts):
     """What a session was when one of its events was recorded, by its ledger alone."""
-
-    session_id: str
-    at: int
-    event_type: str
-    timestamp: str
-    state: Literal["open", "ended", "expired"]
-    resolutions: list[HeldAtFacts]
-    approvals: list[StandingFacts]
-    # By the limit: what was taken of it until then.
-    used: dict[str, UsedFacts]
-    open_intents: list[IntentFacts]
