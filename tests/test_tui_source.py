@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,13 @@ from cra.tui.sessions import arranged, glance, survey
 from cra.tui.setting import Choices, recall, remember
 from cra.tui.source import (
     Cancelled,
-    OpenLog,
     folded,
     judge,
     links_of,
     look,
     number_at,
     numbers_of,
+    opened,
     tree_of,
 )
 from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
@@ -29,12 +28,6 @@ from tests.viewer import setting_of
 
 def never() -> bool:
     return False
-
-
-def opened(path: Path) -> OpenLog:
-    log = OpenLog(path)
-    log.take(look(log))
-    return log
 
 
 @pytest.fixture

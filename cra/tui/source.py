@@ -236,6 +236,13 @@ def look(log: OpenLog, advance: Callable[[int, int], None] | None = None) -> int
         raise NotFound(told, where=str(log.path)) from error
 
 
+def opened(path: Path) -> OpenLog:
+    """A file with all its lines counted. Raises NotFound, IntegrityError, OSError."""
+    log = OpenLog(path)
+    log.take(look(log))
+    return log
+
+
 def _journalled(log: OpenLog) -> str | None:
     """The journal's word on a file that is not the one that was opened."""
     if log.is_journal:

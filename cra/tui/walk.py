@@ -28,7 +28,7 @@ from cra.runtime.state import SessionState
 from cra.tui.comparing import STYLES, values_of
 from cra.tui.goldens import first_line
 from cra.tui.listing import Part, fitted, wrapped
-from cra.tui.source import OpenLog, look
+from cra.tui.source import OpenLog, opened
 
 # An event of the golden and the one of the replay that is held against it, each if there is one.
 Pair: TypeAlias = tuple[int | None, int | None]
@@ -80,8 +80,7 @@ class Side(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Side:
         """Raises NotFound, IntegrityError, OSError."""
-        log = OpenLog(path)
-        log.take(look(log))
+        log = opened(path)
         return cls(log, Fold(log))
 
 
