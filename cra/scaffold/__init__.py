@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra.atlas.lock import LOCK_NAME
 from cra.config import FILE_NAME, UserDirs
-from cra.shipped import shipped
+from cra.scaffold.render import render
+from cra.scaffold.undo import Undo, undoing
 
 if TYPE_CHECKING:
     from cra.ledger.checkpoint import Signer
 
 AGENTS_FILE: Final = "agents.md"
 BLOCK_BEGIN: Final = "<!-- cra:begin -->"
+_BLOCK_END: Final = "<!-- cra:end -->"
 
-_AGENTS: Final = "minimal/agents.md.j2"
+_AGENTS: Final = "project/agents.md.j2"
 
 
 class NewFile(NamedTuple):
@@ -31,10 +33,10 @@ class NewFile(NamedTuple):
 def missing_files(root: Path, trace_directory: str) -> list[NewFile]:
     """What a project in root lacks. cra.config.json comes last: it is what makes a project."""
     wanted = [
-        NewFile(root / trace_directory / ".gitignore", "minimal/gitignore.j2"),
+        NewFile(root / trace_directory / ".gitignore", "project/gitignore.j2"),
         NewFile(root / AGENTS_FILE, _AGENTS),
-        NewFile(root / LOCK_NAME, "minimal/cra.atlases.lock.j2"),
-        NewFile(root / FILE_NAME, "minimal/cra.config.json.j2"),
+        NewFile(root / LOCK_NAME, "project/cra.atlases.lock.j2"),
+        NewFile(root / FILE_NAME, "project/cra.config.json.j2"),
     ]
     return [file for file in wanted if not os.path.lexists(file.path)]
 
@@ -63,22 +65,40 @@ def lacks_block(root: Path) -> bool:
     return path.is_file() and BLOCK_BEGIN.encode() not in path.read_bytes()
 
 
+def rendered(files: Sequence[NewFile], values: Mapping[str, Any]) -> list[tuple[Path, bytes]]:
+    """The files that are to be made, with what goes into them."""
+    return [(file.path, render(file.template, values).encode()) for file in files]
+
+
 def write(files: Sequence[NewFile], values: Mapping[str, Any]) -> None:
-    """Render and write files. Never replaces one: FileExistsError if one has appeared meanwhile."""
-    texts = [_render(file.template, values) for file in files]
-    for file, text in zip(files, texts, strict=True):
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        with file.path.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+    """Render and write files, all or none. Never replaces one: FileExistsError if one has appeared
+    meanwhile."""
+    with undoing() as undo:
+        for path, data in rendered(files, values):
+            undo.create(path, data)
 
 
-def append_block(root: Path, values: Mapping[str, Any]) -> None:
+def add_block(root: Path, values: Mapping[str, Any], undo: Undo) -> None:
     """Put cra's block after what agents.md holds."""
     path = root / AGENTS_FILE
-    block = _render(_AGENTS, values)
-    is_open = path.read_bytes()[-1:] not in {b"", b"\n"}
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(("\n" if is_open else "") + "\n" + block)
+    before = path.read_bytes()
+    gap = "\n" if before[-1:] in {b"", b"\n"} else "\n\n"
+    undo.replace(path, before + gap.encode() + _block(values))
+
+
+def block_is_old(root: Path, values: Mapping[str, Any]) -> bool:
+    """Whether agents.md has a block of cra's that says another thing than it says now."""
+    path = root / AGENTS_FILE
+    before = path.read_bytes() if path.is_file() else b""
+    return _with_block(before, values) not in (None, before)
+
+
+def renew_block(root: Path, values: Mapping[str, Any], undo: Undo) -> None:
+    """Let cra's block in agents.md say what it says now. What is around it stays."""
+    path = root / AGENTS_FILE
+    after = _with_block(path.read_bytes(), values)
+    assert after is not None  # block_is_old has found it
+    undo.replace(path, after)
 
 
 def user_signer(dirs: UserDirs) -> Signer:
@@ -90,14 +110,15 @@ def user_signer(dirs: UserDirs) -> Signer:
     return create_key(dirs.signing_key)
 
 
-def _render(name: str, values: Mapping[str, Any]) -> str:
-    from jinja2 import FileSystemLoader, StrictUndefined  # takes 50 ms, for this command alone
-    from jinja2.sandbox import SandboxedEnvironment
+def _block(values: Mapping[str, Any]) -> bytes:
+    return render(_AGENTS, {**values, "about": None}).encode()
 
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(shipped("templates")),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template(name).render(values)
+
+def _with_block(text: bytes, values: Mapping[str, Any]) -> bytes | None:
+    """A text with cra's block as it is now in the place of the one that it has; None without one
+    that begins and ends."""
+    before, begin, rest = text.partition(BLOCK_BEGIN.encode())
+    _, end, after = rest.partition(_BLOCK_END.encode())
+    if not begin or not end:
+        return None
+    return before + _block(values).rstrip(b"\n") + after
