@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from cra import __version__, config
+from cra.amount import counted
 from cra.cli import output
 from cra.cli.project import user_dirs
 from cra.errors import UsageError
@@ -21,6 +22,7 @@ from cra.scaffold.merge import (
     beside,
     digests_of,
     files_at,
+    is_left,
     move_of,
     read_record,
 )
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _LINK: Final = "AGENTS.md"
 _NONE: Final = "none"
 _DEFAULT: Final = "minimal"
+# How much of a difference is shown of each file.
+_MAX_LINES: Final = 60
 
 Decision: TypeAlias = Literal["keep", "replace", "beside"]
 
@@ -132,7 +136,7 @@ def moves_of(path: Path, chosen: Chosen, trace_directory: str, *, force: bool, a
         elif move == "keep":
             continue  # its owner's change alone, which nobody has to be told of
         if move == "beside":
-            _refuse_other(path, beside(part))
+            _refuse_other(path, part, chosen.record)
         if move == "replace":
             removed += sorted(files_at(path, part).keys() - part.files.keys())
         if move in places:
@@ -155,8 +159,6 @@ def carry_out(path: Path, chosen: Chosen, moves: Moves, undo: Undo) -> Made:
         _write(path, parts[place], undo)
     for place in moves.beside:
         _write(path, beside(parts[place.removesuffix(".new")]), undo)
-    for name in moves.removed:
-        undo.remove(path / name)
     planned = later(path, chosen, moves)
     if _LINK in planned.created:
         undo.link(path / _LINK, AGENTS_FILE)
@@ -318,17 +320,25 @@ def _decide(path: Path, part: Part, *, asks: bool) -> Decision:
 
 def _difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:
     for name in sorted(before.keys() | after.keys()):
+        if name not in before or name not in after:
+            whose = "yours" if name in before else "the template's"
+            yield f"only {whose}: {name}"
+            continue
         old, new = (
-            files.get(name, b"").decode(errors="replace").split("\n") for files in (before, after)
+            files[name].decode(errors="replace").removesuffix("\n").split("\n")
+            for files in (before, after)
         )
-        yield from unified_diff(old, new, f"{name} (yours)", f"{name} (template)", lineterm="")
+        lines = [*unified_diff(old, new, f"{name} (yours)", f"{name} (template)", lineterm="")]
+        yield from lines[:_MAX_LINES]
+        if len(lines) > _MAX_LINES:
+            yield f"… and {counted(len(lines) - _MAX_LINES, 'line')} more"
 
 
-def _refuse_other(path: Path, part: Part) -> None:
-    """Raise UsageError where something else is already that would be written beside a file."""
-    if files_at(path, part) not in ({}, dict(part.files)):
+def _refuse_other(path: Path, part: Part, record: Record | None) -> None:
+    """Raise UsageError where something is already beside a part, and is not as it was written."""
+    if not is_left(path, part, record):
         raise UsageError(
-            f"expected no {part.place}, found one of another content",
+            f"expected no {beside(part).place}, found one that was changed",
             where=str(path),
             fix="take from it what you need, and remove it",
         )
@@ -341,6 +351,8 @@ def _write(path: Path, part: Part, undo: Undo) -> None:
             undo.create(path / name, data)
         elif now[name] != data:
             undo.replace(path / name, data)
+    for name in sorted(now.keys() - part.files.keys()):
+        undo.remove(path / name)
 
 
 def _record(chosen: Chosen, moves: Moves) -> Record:
@@ -380,7 +392,9 @@ def _take_in(path: Path, chosen: Chosen, moves: Moves, undo: Undo) -> Pin | None
         return None
     undo.keep(path / config.FILE_NAME)
     undo.keep(path / LOCK_NAME)
-    undo.keep(current.trace_directory / "locks")
+    for name in ("blobs", "locks"):
+        undo.leave_empty(current.trace_directory / name)
+    undo.keep(current.trace_directory / "locks" / "project.lock")
     pin = pin_of(atlas, source_of(path, place))
     accept(current, atlas, pin)
     return pin
@@ -392,6 +406,7 @@ def _adopt(path: Path, chosen: Chosen, undo: Undo) -> None:
     current = config.load(path, {}, None, {})
     dirs = user_dirs()
     name = chosen.template.golden
+    undo.leave_empty(path / FOLDER)
     undo.keep(path / FOLDER / name)
     manifest = path / chosen.atlas_place / FOLDER / name / "manifest.json"
     adopt(current, manifest, name, dirs.signing_key if current.keys and dirs.has_key() else None)

@@ -90,6 +90,20 @@ def beside(part: Part) -> Part:
     return Part(place, {place + path[len(part.place) :]: data for path, data in part.files.items()})
 
 
+def is_left(root: Path, part: Part, record: Record | None) -> bool:
+    """Whether nothing is beside a part, or only what the template has or had when it was recorded:
+    no work of its owner's."""
+    new = beside(part)
+    found = {path: _digest(data) for path, data in files_at(root, new).items()}
+    known = record.files if record is not None else {}
+    before = {
+        new.place + path[len(part.place) :]: digest
+        for path, digest in known.items()
+        if _is_in(path, part.place)
+    }
+    return found in ({}, before, digests_of([new]))
+
+
 def _is_in(path: str, place: str) -> bool:
     return path == place or path.startswith(f"{place}/")
 

@@ -24,8 +24,13 @@ class Undo:
             mode = stat.S_IMODE(real.stat().st_mode)
             self._back.append(partial(_put, real, real.read_bytes(), mode))
         elif not os.path.lexists(path):
-            self._make_directories(path.parent)
             self._back.append(partial(_remove, path))
+
+    def leave_empty(self, path: Path) -> None:
+        """Remember that there is no such directory. One that others make goes again if it is empty
+        by then: what another process has put there is not this one's."""
+        if not os.path.lexists(path):
+            self._back.append(path.rmdir)
 
     def create(self, path: Path, data: bytes) -> None:
         """Write a new file. Raises FileExistsError."""
