@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 import cra as package
+from cra.config import UserDirs
+from cra.ledger.keys import load_key
 from cra.redaction.detect import DEFAULT, find
 from tests.console import follow, follow_page, untrue
 from tests.program import ROOT, answer, at_terminal, cra
@@ -171,6 +173,24 @@ def test_a_ledger_of_the_project_is_no_business_of_git(tmp_path):
     names = [line[3:] for line in listed.done.stdout.splitlines()]
     assert "goldens/printer/manifest.json" in names
     assert [one for one in names if one.startswith(("cra.trace", "desk.db"))] == []
+
+
+def test_no_golden_is_made_that_the_project_would_refuse(tmp_path):
+    """The configuration lists a colleague's key, and not the one that would sign."""
+    answer(tmp_path, "init")
+    key = UserDirs.of(os.environ, Path.home()).signing_key
+    key.unlink()
+
+    done = cra(tmp_path, "init", "--template", "minimal")
+    config = json.loads((tmp_path / "cra.config.json").read_text())
+    config["keys"].append(str(load_key(key).key))
+    (tmp_path / "cra.config.json").write_text(json.dumps(config))
+    again = cra(tmp_path, "init", "--template", "minimal")
+
+    assert (done.returncode, again.returncode) == (0, 0)
+    assert "note: no golden is made" in done.stderr
+    assert again.stdout == "Created: goldens/hello\n"
+    answer(tmp_path, "replay")
 
 
 # Again.
@@ -402,11 +422,23 @@ def test_a_refresh_renews_what_is_between_the_marks_of_agents_md_alone(tmp_path,
     assert agents.read_text(encoding="utf-8") == before.replace("has a TTL", "grows old")
 
 
-def test_a_refresh_needs_a_template(tmp_path):
+def test_a_refresh_of_a_project_without_a_template_renews_the_block(tmp_path, later):
+    answer(tmp_path / "later", "init", tmp_path / "project")
+    project = tmp_path / "project"
+    change(later / "templates" / "project" / "agents.md.j2", "has a TTL", "grows old")
+
+    assert cra(project, "init", "--refresh").stdout == "nothing to do\n"
+    done = cra(project, "init", "--refresh", PYTHONPATH=str(later))
+
+    assert done.stdout == "Updated: agents.md\n"
+    assert "grows old" in (project / "agents.md").read_text(encoding="utf-8")
+
+
+def test_a_refresh_from_a_template_needs_its_record(tmp_path):
     answer(tmp_path, "init")
     before = tree(tmp_path)
 
-    done = cra(tmp_path, "init", "--refresh")
+    done = cra(tmp_path, "init", "--refresh", "--template", "minimal")
 
     assert (done.returncode, tree(tmp_path) == before) == (2, True)
     assert "found no cra.template.json" in done.stderr

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from cra import __version__, config
 from cra.amount import counted
 from cra.cli import output
-from cra.cli.project import user_dirs
+from cra.cli.project import open_signer, user_dirs
 from cra.errors import UsageError
 from cra.replay.golden import FOLDER
 from cra.scaffold import AGENTS_FILE
@@ -99,6 +99,8 @@ def choose(
     """
     record = read_record(path)
     if record is None and is_refresh:
+        if name is None and not given:
+            return None
         raise UsageError(
             f"expected a project that was made from a template, found no {RECORD_NAME}",
             where=str(path),
@@ -183,7 +185,13 @@ def later(path: Path, chosen: Chosen, moves: Moves) -> Made:
         output.tell(f"note: {_LINK} is a file of its own, and says nothing of {AGENTS_FILE}")
     golden = f"{FOLDER}/{chosen.template.golden}"
     if not chosen.is_refresh and not (path / golden).exists() and _is_shipped(path, chosen, moves):
-        created.append(golden)
+        if _would_pass(path):
+            created.append(golden)
+        else:
+            output.tell(
+                f"note: no golden is made: it would be signed by a key that {config.FILE_NAME} "
+                "does not list; list yours, and run this again"
+            )
     if _record(chosen, moves) != chosen.record:
         (created if chosen.record is None else updated).append(RECORD_NAME)
     return Made(created, updated, None)
@@ -206,7 +214,7 @@ def template_facts(chosen: Chosen, moves: Moves, made: Made | None) -> FromTempl
     return {
         "name": chosen.template.name,
         "answers": dict(chosen.answers),
-        "kept": list(moves.kept),
+        "kept": [*moves.kept, *(place.removesuffix(".new") for place in moves.beside)],
         "beside": list(moves.beside),
         "removed": list(moves.removed),
         "accepted": None
@@ -404,12 +412,19 @@ def _adopt(path: Path, chosen: Chosen, undo: Undo) -> None:
     from cra.replay.record import adopt
 
     current = config.load(path, {}, None, {})
-    dirs = user_dirs()
     name = chosen.template.golden
     undo.leave_empty(path / FOLDER)
     undo.keep(path / FOLDER / name)
     manifest = path / chosen.atlas_place / FOLDER / name / "manifest.json"
-    adopt(current, manifest, name, dirs.signing_key if current.keys and dirs.has_key() else None)
+    adopt(current, manifest, name, user_dirs().signing_key if current.keys else None)
+
+
+def _would_pass(path: Path) -> bool:
+    """Whether the project would take a golden that is signed by the user: it lists no keys, or
+    theirs. One that is yet to be made lists theirs."""
+    keys = config.load(path, {}, None, {}).keys
+    signer = open_signer() if keys else None
+    return not keys or (signer is not None and str(signer.key) in keys)
 
 
 def _leads_to_agents(path: Path) -> bool:

@@ -43,12 +43,12 @@ class Lacking(NamedTuple):
     files: Sequence[scaffold.NewFile]
     key: Path | None
     lists_key: bool
-    adds_block: bool
-    renews_block: bool
     # Of .gitattributes, and whether that is there.
     lines: Sequence[bytes]
     has_attributes: bool
-    makes_git: bool
+    adds_block: bool = False
+    renews_block: bool = False
+    makes_git: bool = False
 
 
 class Run(NamedTuple):
@@ -124,29 +124,26 @@ def init(
     if chosen is not None:
         directory = current.trace.directory
         moves = moves_of(path, chosen, directory, force=force, asks=asks and not dry_run)
-    lacking = _lacking(path, current, chosen, no_sign=no_sign, makes_git=makes_git)
-    block = _adds_block(path, yes=yes, dry_run=dry_run)
-    run = Run(path, current, lacking._replace(adds_block=block), chosen, moves, dry_run)
+    lacking = _lacking(path, current, chosen, no_sign=no_sign)._replace(
+        adds_block=_adds_block(path, yes=yes, dry_run=dry_run),
+        renews_block=refresh and scaffold.block_is_old(path, _values(current, None, None)),
+        makes_git=makes_git,
+    )
+    run = Run(path, current, lacking, chosen, moves, dry_run)
     made = None if dry_run else _carry_out(run)
     return _report(run, made, as_json=as_json)
 
 
-def _lacking(
-    path: Path, current: Config, chosen: Chosen | None, *, no_sign: bool, makes_git: bool
-) -> Lacking:
+def _lacking(path: Path, current: Config, chosen: Chosen | None, *, no_sign: bool) -> Lacking:
     dirs = user_dirs()
     files = scaffold.missing_files(path, current.trace.directory)
     lines = [GOLDENS] if chosen is None else [GOLDENS, ATLASES]
-    is_refresh = chosen is not None and chosen.is_refresh
     return Lacking(
         files=files,
         key=None if no_sign or dirs.has_key() else dirs.signing_key,
         lists_key=not no_sign and any(file.path.name == config.FILE_NAME for file in files),
-        adds_block=False,
-        renews_block=is_refresh and scaffold.block_is_old(path, _values(current, None, None)),
         lines=[line for line in lines if not keeps_line_ends(path, line)],
         has_attributes=(path / ATTRIBUTES_FILE).exists(),
-        makes_git=makes_git,
     )
 
 
