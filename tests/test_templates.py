@@ -338,6 +338,19 @@ def test_a_refresh_replaces_keeps_and_asks_by_who_changed_what(tmp_path, later):
     assert (again.returncode, again.stdout) == (0, "nothing to do\n")
 
 
+def test_only_a_refresh_takes_in_a_later_template(tmp_path, later):
+    project = made(tmp_path / "project")
+    rules = later / "templates" / "minimal" / "files" / "policies" / "greetings.json.j2"
+    change(rules, "20 times", "twenty times")
+    (project / "README.md").unlink()
+
+    again = cra(project, "init", "--template", "minimal", PYTHONPATH=str(later))
+    refreshed = cra(project, "init", "--refresh", PYTHONPATH=str(later))
+
+    assert again.stdout == "Created: README.md\n"
+    assert refreshed.stdout == "Updated: policies/greetings.json\nUpdated: cra.template.json\n"
+
+
 @pytest.mark.parametrize(
     ("typed", "kept", "is_beside"),
     [("k\n", True, False), ("r\n", False, False), ("x\nb\n", True, True)],
