@@ -144,6 +144,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 def ask_about_a_project(desk: Printed) -> None:
     desk.ask("init", "init --no-sign --dry-run")
     desk.ask("init", "init --no-sign")
+    desk.ask("init", "init elsewhere --no-sign --template minimal")
+    desk.ask("template-list", "template list")
     shutil.copytree(DESK, desk.place / "atlases" / "support-desk")
     desk.ask("atlas-add", "atlas add atlases/support-desk --dry-run")
     desk.ask("atlas-add", "atlas add atlases/support-desk --yes")

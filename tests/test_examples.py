@@ -264,3 +264,62 @@ def test_no_argument_of_an_agent_becomes_an_option_of_git(repository, action_id,
 
     assert result.error is not None
     assert result.error["code"] == "refused"
+
+
+@pytest.fixture
+def code(tmp_path):
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "secret.py").write_text('OPTION = "--open-files-in-pager=id"\n')
+    for name in (".env", "deploy/.ENV.local", "deploy/server.pem"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("PASSWORD=--open-files-in-pager=id\n")
+    return added(tmp_path, "coding-agent")
+
+
+def test_a_coding_agent_searches_for_any_text_and_not_in_secrets(code):
+    with Project.open(code) as project:
+        session = project.session()
+        session.resolve("search the code")
+
+        found = session.execute("code.search", {"text": "--open-files-in-pager=id"}).result
+        none = session.execute("code.search", {"text": "nowhere" + "-to-be-found"}).result
+
+    lines = found["stdout"].splitlines()
+    assert [line for line in lines if not line.startswith("coding-agent/")] == [
+        'src/secret.py:1:OPTION = "--open-files-in-pager=id"'
+    ]
+    assert (none["exit_code"], none["stdout"]) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("action_id", "arguments", "rule"),
+    [
+        ("code.read", {"path": "deploy/.ENV.local"}, "secrets-stay"),
+        ("code.read", {"path": "deploy/server.pem"}, "secrets-stay"),
+        ("code.write", {"path": "Makefile", "content": ""}, "sources-and-tests"),
+        ("code.write", {"path": "tests/POLICIES/x.json", "content": ""}, "rules-are-not-its-own"),
+        ("code.delete", {"path": "src/secret.py"}, "nothing-is-deleted"),
+        ("git.push", {"remote": "origin", "branch": "main"}, "nothing-leaves"),
+    ],
+)
+def test_what_a_coding_agent_may_not_do_is_denied(code, action_id, arguments, rule):
+    with Project.open(code) as project:
+        session = project.session()
+        session.resolve("change the code")
+
+        result = session.execute(action_id, arguments)
+
+    assert (result.status, result.policy_id) == ("denied", rule)
+
+
+def test_a_coding_agent_writes_no_file_by_a_way_round(code):
+    with Project.open(code) as project:
+        session = project.session()
+        session.resolve("change the code")
+
+        result = session.execute("code.write", {"path": "src/../Makefile", "content": ""})
+
+    assert result.error is not None
+    assert result.error["code"] == "refused"
+    assert not (code / "Makefile").exists()

@@ -51,6 +51,12 @@ ENTRANCES = [
     ("--version", 0, NOTHING),
     ("--help", 0, NOTHING),
     ("init elsewhere --no-sign", 0, LEDGER | {"jinja2"}),
+    (
+        "init elsewhere --no-sign --template minimal",
+        0,
+        VALIDATING | GOVERNED | SIGNED | {"Stemmer", "jinja2", "pydantic"},
+    ),
+    ("template list", 0, LEDGER),
     ("schema", 0, LEDGER),
     ("schema --write elsewhere", 0, LEDGER | {"pydantic"}),
     ("doctor", 0, LEDGER),

@@ -18,8 +18,7 @@ from cra.replay.compare import TraceDifference
 from cra.runtime.standing import standing_at, told_standing
 from cra.tui.app import TraceApp
 from cra.tui.comparing import values_of
-from cra.tui.source import opened
-from cra.tui.walk import Fold
+from cra.tui.walk import Side
 from tests.goldens import golden_of, manifest_of, opened, recorded, write_desk, write_manifest
 from tests.governed import ALLOW, begun, rule, write_rules
 from tests.viewer import SMALL, WIDE, seen, setting_of, settled, until, viewed
@@ -617,7 +616,7 @@ def test_the_keys_of_both_screens_are_told(place):
 
 def test_a_session_is_told_the_same_from_whichever_side_one_comes(place):
     [path] = golden_of(place, "desk").glob("*.trace.jsonl")
-    fold = Fold(opened(path))
+    fold = Side.of(path).fold
 
     with LedgerFile(path) as session:
         for at in (7, 3, 5, 4, 4, 0, 6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import venv
@@ -13,6 +14,10 @@ import pytest
 import cra
 
 ROOT = Path(__file__).parents[1]
+TEMPLATES = {
+    path.parent.name: json.loads(path.read_text())
+    for path in sorted(ROOT.glob("templates/*/template.json"))
+}
 
 # One worker builds and installs once for all tests of this file.
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -85,6 +90,7 @@ def test_the_wheel_says_what_the_readme_says(wheel):
         ("--version", cra.__version__),
         ("trace --help", "verify"),
         ("conformance", "conformance level full"),
+        ("template list", "support-desk"),
     ],
 )
 def test_the_installed_program_answers(program, tmp_path, arguments, expected):
@@ -99,3 +105,45 @@ def test_the_installed_program_answers(program, tmp_path, arguments, expected):
 
     assert (answer.returncode, answer.stderr) == (0, "")
     assert expected in answer.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_project_from_a_template_of_the_wheel_stands(program, tmp_path, name):
+    facts = TEMPLATES[name]
+    for line in (
+        f"init --template {name} --git",
+        "doctor",
+        "policy check",
+        "policy test",
+        f"atlas validate atlases/{facts['atlas']}",
+        "atlas test",
+        "replay",
+        f"resolve --goal {facts['goal'].split()[0]}",
+        f"execute {facts['call']}",
+        "init --refresh",
+    ):
+        done = subprocess.run(
+            [program.with_name("python"), "-P", program, *line.split()],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (line, done.returncode) == (line, 0), done.stdout + done.stderr
+    assert done.stdout == "nothing to do\n"
+
+
+def test_the_wheel_carries_the_templates_and_the_atlases_that_they_name(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+
+    carried = {name.removeprefix("cra/_templates/") for name in names if "/_templates/" in name}
+    kept = {
+        str(path.relative_to(ROOT / "templates"))
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file()
+    }
+    assert carried == kept
+    for facts in TEMPLATES.values():
+        assert f"cra/_examples/atlases/{facts['atlas']}/atlas.json" in names

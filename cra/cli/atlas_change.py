@@ -66,11 +66,11 @@ def add(
       cra atlas add atlases/support --yes
     """
     from cra.atlas.acceptance import source_of
-    from cra.atlas.lock import changing, pin_of, write_lock
+    from cra.atlas.lock import pin_of
 
     config = open_config(project)
     root = _root(config)
-    atlas = _read(path)
+    atlas = read_atlas_at(path)
     pin = pin_of(atlas, source_of(root, path))
     is_done, _ = _with_pin(config, atlas, pin)
     _refuse_surrounding(root, path)
@@ -85,10 +85,7 @@ def add(
         if not output.confirm(f"Add {atlas.atlas_id}, with all that it may do?", yes=yes):
             output.tell(_NOTHING)
             return
-        with changing(config.trace_directory):
-            _, pins = _with_pin(config, atlas, pin)
-            write_lock(root, pins)
-            _write_sources(config, [*_listed(config, without=[pin]), pin.source])
+        accept(config, atlas, pin)
     if as_json:
         output.answer_json(facts)
     elif is_done:
@@ -204,7 +201,18 @@ def _root(config: Config) -> Path:
     return config.project
 
 
-def _read(path: Path) -> Atlas:
+def accept(config: Config, atlas: Atlas, pin: Pin) -> None:
+    """Put an atlas into the project's lock and its configuration. Raises UsageError or AtlasError
+    if it does not go with what is there."""
+    from cra.atlas.lock import changing, write_lock
+
+    with changing(config.trace_directory):
+        _, pins = _with_pin(config, atlas, pin)
+        write_lock(_root(config), pins)
+        _write_sources(config, [*_listed(config, without=[pin]), pin.source])
+
+
+def read_atlas_at(path: Path) -> Atlas:
     """The atlas at a path, its warnings told. Raises AtlasError with every mistake."""
     from cra.atlas.manifest import read_atlas
     from cra.atlas.package import read_package

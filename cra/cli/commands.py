@@ -71,6 +71,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "atlas show": ("cra.cli.atlas_read:show", "Show an atlas: what it holds and may do"),
     "atlas actions": ("cra.cli.atlas_read:actions", "List the actions of the atlases"),
     "atlas context": ("cra.cli.atlas_read:context", "List the context packs of the atlases"),
+    "template list": ("cra.cli.template:list_templates", "List the templates of cra init"),
     "config show": ("cra.cli.config:show", "Show every setting and where it comes from"),
     "config validate": ("cra.cli.config:validate", "Check the configuration"),
     "schema": ("cra.cli.schema:schema", "Print or write the JSON Schemas of cra's formats"),
@@ -88,13 +89,14 @@ GROUPS: Final[dict[str, str]] = {
     "trace": "Read, check, prove and mend what is recorded",
     "atlas": "Write, check, accept and look at atlases",
     "policy": "Check and test the rules that decide",
+    "template": "Look at what cra init makes projects from",
     "config": "Look at and check the configuration",
 }
 
 # What a group's help shows, the common commands first.
 SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "": {
-        "Begin": ("init", "doctor"),
+        "Begin": ("init", "template", "doctor"),
         "Work": ("resolve", "execute", "approvals", "explain", "session", "trace"),
         "Guard": ("golden", "replay", "watch"),
         "Set up": ("atlas", "policy", "config", "schema", "conformance"),
@@ -113,6 +115,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "Change the project": ("add", "lock", "remove"),
     },
     "policy": {"Commands": ("check", "test", "backtest", "suggest")},
+    "template": {"Commands": ("list",)},
     "config": {"Commands": ("show", "validate")},
 }
 
@@ -132,6 +135,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "cra atlas lock --check",
     ),
     "policy": ("cra policy check", "cra policy test tests/policies/refunds.json"),
+    "template": ("cra template list", "cra init --template support-desk"),
     "config": ("cra config show", "cra config validate --json"),
 }
 

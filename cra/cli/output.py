@@ -191,6 +191,12 @@ def confirm(question: str, *, yes: bool) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+def ask(question: str, default: str) -> str:
+    """What the user answers on a terminal; the default for an empty line, or for none."""
+    _say(f"{question} [{safe(default)}] ")
+    return sys.stdin.readline().strip() or default
+
+
 def is_interactive() -> bool:
     """Whether a question can be asked and answered."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -133,6 +133,7 @@ SCHEMAS: Final[dict[str, Row]] = {
         asked="session show --at SEQ",
     ),
     **_answer("session start", "SessionStartAnswer", "A session that has begun"),
+    **_answer("template list", "TemplatesAnswer", "The templates of projects"),
     **_answer("trace anchor", "AnchorAnswer", "A head to keep outside the project"),
     **_answer("trace diff", "TraceDiffAnswer", "Two sessions, compared", home="replay"),
     "trace-event": ("a line of a trace", trace_event),

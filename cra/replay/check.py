@@ -255,26 +255,35 @@ def _written(
     if not differs and not (settings.refreshes and report.changed):
         return report
     with staged(pending) as place:
-        write_trace(done, place, load_key(key) if key is not None else None)
-        limits = golden.artifact(LIMITS)
-        if limits is not None:
-            put(place / limits.name, limits.read_bytes())
-        with Trace(done.trace, done.replaced) as events:
-            trace_id = events.event(0)["trace_id"]
-            steps, _ = told(events)
-        manifest = replace(
-            golden.manifest,
-            trace_id=trace_id,
-            artifacts=tuple(artifacts_in(place)),
-            steps=steps,
-            atlases=now.atlases,
-            policies=now.policies,
-            actions=now.actions,
-            expectations=Expectations(),
-        )
-        save_with_expectations(place, manifest, config)
+        write_replayed(golden, done, now, place, (config, key))
         install(place, pending)
     return replace(report, pending=pending)
+
+
+def write_replayed(
+    golden: Golden, done: Replayed, now: Marks, place: Path, by: tuple[Config, Path | None]
+) -> Report:
+    """Write what a replay of a golden did as a golden of its own, signed with the key file of the
+    two that it is by. Returns what a replay of it says."""
+    config, key = by
+    write_trace(done, place, load_key(key) if key is not None else None)
+    limits = golden.artifact(LIMITS)
+    if limits is not None:
+        put(place / limits.name, limits.read_bytes())
+    with Trace(done.trace, done.replaced) as events:
+        trace_id = events.event(0)["trace_id"]
+        steps, _ = told(events)
+    manifest = replace(
+        golden.manifest,
+        trace_id=trace_id,
+        artifacts=tuple(artifacts_in(place)),
+        steps=steps,
+        atlases=now.atlases,
+        policies=now.policies,
+        actions=now.actions,
+        expectations=Expectations(),
+    )
+    return save_with_expectations(place, manifest, config)
 
 
 def save_with_expectations(folder: Path, manifest: GoldenManifest, config: Config) -> Report:

@@ -9,20 +9,22 @@ from cra.ledger import files
 
 ATTRIBUTES_FILE: Final = ".gitattributes"
 
-_LINE: Final = b"goldens/** -text"
+# Files whose digests are held against what was recorded or accepted.
+GOLDENS: Final = b"goldens/** -text"
+ATLASES: Final = b"atlases/** -text"
 _MAX_BYTES: Final = 1 << 20
 
 
-def keeps_line_ends(project: Path) -> bool:
-    """Whether git is told to leave the line ends of goldens alone."""
-    return _LINE in (files.read_all(project / ATTRIBUTES_FILE, _MAX_BYTES) or b"").splitlines()
+def keeps_line_ends(project: Path, line: bytes = GOLDENS) -> bool:
+    """Whether git is told to leave the line ends of files alone."""
+    return line in (files.read_all(project / ATTRIBUTES_FILE, _MAX_BYTES) or b"").splitlines()
 
 
-def keep_line_ends(project: Path) -> None:
+def keep_line_ends(project: Path, line: bytes = GOLDENS) -> None:
     """Tell git so, after what else it is told."""
-    if keeps_line_ends(project):
+    if keeps_line_ends(project, line):
         return
     path = project / ATTRIBUTES_FILE
     is_open = path.exists() and path.read_bytes()[-1:] not in {b"", b"\n"}
     with path.open("ab") as file:
-        file.write(b"\n" * is_open + _LINE + b"\n")
+        file.write(b"\n" * is_open + line + b"\n")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -15,13 +16,15 @@ from cra.config import Config
 from cra.errors import GoldenRefused, UsageError
 from cra.ledger import files
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_id_of
+from cra.ledger.verify import Trust
 from cra.ledger.writer import ChainPaths
-from cra.replay.check import Report, save_with_expectations
-from cra.replay.golden import FOLDER, LIMITS
+from cra.replay.check import Report, save_with_expectations, write_replayed
+from cra.replay.golden import FOLDER, LIMITS, open_golden
 from cra.replay.line_ends import keep_line_ends
 from cra.replay.manifest import GoldenManifest
 from cra.replay.mark import marks_of
 from cra.replay.reading import Trace
+from cra.replay.replay import replay
 from cra.replay.step import told
 from cra.replay.writing import (
     NAME,
@@ -70,6 +73,27 @@ def record(config: Config, session: Path, name: str, *, replaces: bool = False) 
             )
         install(folder, target)
     keep_line_ends(config.project)
+    path = target / "manifest.json"
+    return RecordedGolden(path, replace(report, name=name, manifest=path))
+
+
+def adopt(config: Config, manifest: Path, name: str, key: Path | None) -> RecordedGolden:
+    """Write `goldens/NAME` from a golden of an atlas: what this project decides on its steps,
+    signed with a key file. Nothing runs: what came of the actions is the recording's.
+
+    A project that lists keys refuses what none of them has signed, so a copy would not do. Raises
+    CraError for a golden that cannot be replayed here.
+    """
+    root = config.project
+    assert root is not None  # whoever adopts has a project
+    golden = open_golden(manifest, Trust())
+    snapshot = open_snapshot(root, config)
+    target = root / FOLDER / name
+    with TemporaryDirectory(prefix="cra-replay-") as own, staged(target) as folder:
+        done = replay(golden, config, snapshot, Path(own) / "ledger")
+        now = marks_of(root, snapshot, golden.manifest.actions)
+        report = write_replayed(golden, done, now, folder, (config, key))
+        install(folder, target)
     path = target / "manifest.json"
     return RecordedGolden(path, replace(report, name=name, manifest=path))
 

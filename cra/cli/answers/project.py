@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: it would hide NotRequired from `__optional_keys__`.
 
-from typing import Any, TypeAlias
+from typing import Any, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -26,6 +26,28 @@ class ErrorAnswer(TypedDict):
     error: ErrorFacts
 
 
+class TakenInFacts(TypedDict):
+    """An atlas that was taken into a project with what its own rules may allow, and reach."""
+
+    atlas_id: str
+    version: str
+    grants: list[str]
+    reach: list[str]
+
+
+class FromTemplateFacts(TypedDict):
+    """What a project has of its template."""
+
+    name: str
+    answers: dict[str, str]
+    # Files that are not as the template has them, and stay so.
+    kept: list[str]
+    # The same files as the template has them, under names beside theirs.
+    beside: list[str]
+    removed: list[str]
+    accepted: TakenInFacts | None
+
+
 class InitAnswer(TypedDict):
     """What `cra init` made, or with --dry-run would make."""
 
@@ -36,6 +58,27 @@ class InitAnswer(TypedDict):
     dry_run: bool
     # Commands to go on with.
     next: list[str]
+    # Of a project that is made from a template.
+    template: NotRequired[FromTemplateFacts]
+
+
+class TemplateQuestionFacts(TypedDict):
+    name: str
+    asks: str
+    default: str
+    # The answers that can be, in words.
+    expected: str
+
+
+class TemplateFacts(TypedDict):
+    name: str
+    about: str
+    # The example atlas that a project gets.
+    atlas: str
+    questions: list[TemplateQuestionFacts]
+
+
+TemplatesAnswer: TypeAlias = list[TemplateFacts]
 
 
 class CheckFacts(TypedDict):
