@@ -81,18 +81,34 @@ def test_the_desk_is_one_file_of_the_project_wherever_its_commands_are_run(tmp_p
     assert list(shop.rglob("desk.db")) == [shop / "desk.db"]
 
 
-def test_the_governed_script_packs_nothing_without_a_rule(tmp_path):
-    [ran] = follow(
-        added(tmp_path, "support-desk"), "$ python /path/to/cra/examples/governed_script.py\n"
-    )
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the examples: their programs take what they need from beside them."""
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    return tmp_path
+
+
+def test_every_program_of_the_examples_is_run_here():
+    programs = {
+        f"$ python examples/{path.relative_to(EXAMPLES)}"
+        for path in EXAMPLES.rglob("*.py")
+        if not path.is_relative_to(EXAMPLES / "atlases")
+    }
+
+    assert len(programs) >= 3
+    assert {one for one in programs if one not in Path(__file__).read_text()} == set()
+
+
+def test_the_governed_script_packs_nothing_without_a_rule(copy):
+    [ran] = follow(added(copy, "support-desk"), "$ python examples/governed_script.py\n")
 
     denied, fix = ran.done.stdout.splitlines()[-2:]
     assert denied == "not packed: parcel.pack: no rule allows it (default:no-rule-allows)"
     assert fix.startswith("  fix: add to the project's policies: {")
 
 
-def test_the_demo_tells_its_story_to_the_end(tmp_path):
-    [told] = follow(tmp_path, "$ python /path/to/cra/examples/demo.py\n")
+def test_the_demo_tells_its_story_to_the_end(copy):
+    [told] = follow(copy, "$ python examples/demo.py\n")
 
     assert (told.done.returncode, told.done.stderr.count("Traceback")) == (0, 0)
     for words in ("GRANTED: refund.issue", "approval.consumed", '"$redacted":"github_token"',
@@ -105,17 +121,11 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path):
     assert resolve[2:] == ["--goal", "answer the ticket about the printer and refund it"]
 
 
-# The agent loop, in a copy of the examples: it takes the atlas from beside it.
+# The agent loop
 
 LOOP = "$ python examples/agents/loop.py --project shop"
 RESOLVED = ("carp.resolution.completed", "carp.resolution.cached")
 OUTCOMES = ("action.executed", "action.failed", "action.denied")
-
-
-@pytest.fixture
-def copy(tmp_path):
-    shutil.copytree(EXAMPLES, tmp_path / "examples")
-    return tmp_path
 
 
 def looped(place: Path, *options: str, script: list[dict[str, Any]] | None = None) -> list[str]:

@@ -1297,6 +1297,8 @@ def test_a_claim_is_held_against_what_the_session_has_done(desk, witness):
         ("ticket.note", None),
     ]:
         assert session.times_done(action_id, arguments) == 0
+    session.end()
+    assert session.times_done("ticket.note", done) == 2
 
 
 def test_a_claim_with_a_secret_is_found_where_the_secret_is_not(desk, witness):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -172,7 +173,8 @@ def somebody(session: Session, seconds: float) -> Approver:
     """Whoever decides in another terminal, within some seconds."""
 
     def wait(approval: Approval) -> None:
-        show("waits", f"cra approvals grant {approval.approval_id}")
+        root = shlex.quote(str(session.project.root))
+        show("waits", f"cra approvals grant {approval.approval_id} --project {root}")
         session.approvals.wait(approval.approval_id, seconds)
 
     return wait
