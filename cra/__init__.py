@@ -5,25 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cra.errors import ApprovalPending, CraError, Denied, ExecutionFailed
+    from cra.errors import (
+        ApprovalPending,
+        ArgumentsRefused,
+        CraError,
+        Denied,
+        ExecutionFailed,
+        UnknownAction,
+    )
     from cra.runtime.govern import govern
     from cra.runtime.project import Project
+    from cra.runtime.result import ExecutionResult, Resolution
     from cra.runtime.session import GovernedSession as Session
+    from cra.runtime.state import Approval
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Approval",
     "ApprovalPending",
+    "ArgumentsRefused",
     "CraError",
     "Denied",
     "ExecutionFailed",
+    "ExecutionResult",
     "Project",
+    "Resolution",
     "Session",
+    "UnknownAction",
     "govern",
 ]
 
 _HOMES = {
+    "Approval": "cra.runtime.state:Approval",
+    "ExecutionResult": "cra.runtime.result:ExecutionResult",
     "Project": "cra.runtime.project:Project",
+    "Resolution": "cra.runtime.result:Resolution",
     "Session": "cra.runtime.session:GovernedSession",
     "govern": "cra.runtime.govern:govern",
 }

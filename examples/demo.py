@@ -40,7 +40,7 @@ def main() -> None:
 def begin(project: Path) -> str:
     """A project with a rule. Returns the key of the owner, who approves refunds."""
     say("A project: a key outside it, a ledger inside it, and an atlas of things to do.")
-    cra(project.parent, "init", project.name)
+    cra(project.parent, "init", project.name, "--yes")
     shutil.copytree(ATLAS, project / "support-desk")
     cra(project, "atlas", "add", "support-desk", "--yes")
 

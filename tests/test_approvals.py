@@ -672,6 +672,38 @@ def test_a_program_s_own_approver_may_refuse_or_leave_it(desk, note):
     assert runs(note) == 0
 
 
+@pytest.mark.parametrize(("decision", "status"), [("grant", "success"), ("deny", "denied")])
+def test_an_approver_that_leaves_it_to_others_may_wait_for_them(tmp_path, note, decision, status):
+    place = write_project(tmp_path / "desk", ALLOW, ASK)
+    with ThreadPoolExecutor() as elsewhere, Project.open(place) as project:
+        session, decided = begun(project), []
+
+        def decide(approval_id: str) -> None:
+            with Project.open(place) as other:
+                approvals = other.session(session_id=session.id).approvals
+                getattr(approvals, decision)(approval_id, BY)
+
+        def wait(approval) -> None:
+            decided.append(elsewhere.submit(decide, approval.approval_id))
+            session.approvals.wait(approval.approval_id, 60)
+
+        done = session.execute(*note, approver=wait)
+
+        assert [one.result() for one in decided] == [None]
+    assert done.status == status
+    assert runs(note) == (status == "success")
+
+
+def test_a_wait_ends_with_the_seconds_or_with_the_approval(desk, note, monkeypatch):
+    approval_id = asked(desk, note)
+
+    assert desk.approvals.wait(approval_id, 0.01) == "pending"
+    later(monkeypatch, 3_601)
+    assert desk.approvals.wait(approval_id) == "expired"
+    with pytest.raises(NotFound):
+        desk.approvals.wait("another")
+
+
 def test_an_approver_is_asked_for_what_waits_alone(desk, note):
     def never(_approval) -> bool:
         raise AssertionError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ from tests.governed import (
     write_rules,
 )
 from tests.policies import KEY
+from tests.program import answer
 
 BOTH = ["action.approved", "action.executed"]
 
@@ -1272,3 +1274,81 @@ def test_a_function_that_is_declared_changes_no_project():
         session.resolve(GOAL)
 
         assert events(session, "project.changed") == []
+
+
+# What was done, by the record
+
+
+def test_a_claim_is_held_against_what_the_session_has_done(desk, witness):
+    session = begun(desk)
+    done, failed = note(witness), {"why": "no paper"}
+    session.execute("ticket.note", done)
+    session.execute("ticket.note", dict(reversed(done.items())))
+    session.execute("ticket.fail", failed)
+
+    assert session.times_done("ticket.note", done) == 2
+    for action_id, arguments in [
+        ("ticket.note", note(witness, "another")),
+        ("ticket.fail", failed),
+        ("ticket.read", {"id": 1}),
+        ("ticket.shred", {}),
+        ("ticket.note", {**done, "text": object()}),
+        ("ticket.note", "text"),
+        ("ticket.note", None),
+    ]:
+        assert session.times_done(action_id, arguments) == 0
+    session.end()
+    assert session.times_done("ticket.note", done) == 2
+
+
+def test_a_claim_with_a_secret_is_found_where_the_secret_is_not(desk, witness):
+    session = begun(desk)
+    token, other = ("ghp_" + letter * 3 + "dE6gH9kL2nP5rS8tV1xY4zA7cF0hJ3mQ6" for letter in "ab")
+    session.execute("ticket.note", note(witness, token))
+
+    assert token not in b"".join(session.stored_lines(0)).decode()
+    assert session.times_done("ticket.note", note(witness, token)) == 1
+    assert session.times_done("ticket.note", note(witness, other)) == 0
+
+
+def test_a_denied_call_is_none_that_was_done(witness):
+    with Project.temporary([DESK], [ALLOW, rule("nobody-notes", "deny", "ticket.note")]) as project:
+        session = begun(project)
+        session.execute("ticket.note", note(witness))
+
+        assert session.times_done("ticket.note", note(witness)) == 0
+
+
+def test_a_project_says_whether_its_ledger_is_whole(desk, witness):
+    session = begun(desk)
+    session.execute("ticket.note", note(witness))
+    session.end()
+
+    assert desk.verify().verdict.name == "INTACT"
+    trace = desk.config.trace_directory / f"{session.id}.trace.jsonl"
+    trace.write_bytes(trace.read_bytes().replace(b'"done"', b'"gone"'))
+    found = desk.verify()
+    assert (found.verdict.name, found.sessions[0].code) == ("DAMAGED", "CRA-3002")
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "level"),
+    [
+        ([], {}, "L2"),
+        ([], {"XDG_STATE_HOME": os.devnull}, "L1"),
+        ([], {"XDG_CONFIG_HOME": os.devnull, "XDG_STATE_HOME": os.devnull}, "L1, key unconfirmed"),
+        (["--no-sign"], {}, "L0"),
+    ],
+    ids=["the owner", "without a memory", "a stranger", "unsigned"],
+)
+def test_a_project_s_verdict_is_what_the_command_says(tmp_path, options, environ, level):
+    place = tmp_path / "shop"
+    answer(tmp_path, "init", place, *options)
+    with Project.open(place) as project:
+        project.session().end()
+
+    found = Project.open(place, environ={**os.environ, **environ}).verify()
+
+    told = answer(place, "trace", "verify", "--json", **environ)
+    assert str(found.level) == level == json.loads(told)["level"]
+    assert found.verdict.name == json.loads(told)["verdict"] == "INTACT"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import redirect_stdout
 from functools import partial
 from math import inf
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from cra.runtime.session import GovernedSession
     from cra.runtime.state import Approval
 
-_POLL_SECONDS: Final = 0.25
 _MAX_LINES: Final = 3
 _MAX_LINE: Final = 200
 
@@ -198,18 +196,12 @@ def _is_decided(
 
 
 def _awaited(working: GovernedSession, approval_id: str, patience: float) -> bool:
-    """Whether an approval is decided within some seconds. No lock is held meanwhile."""
+    """Whether an approval is decided within some seconds."""
     output.tell(f"waiting for the approval {approval_id}")
-    working.barrier()
-    end = time.monotonic() + patience
-    while (standing := working.approvals.standing(approval_id)) == "pending":
-        left = end - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(_POLL_SECONDS, left))
+    standing = working.approvals.wait(approval_id, patience)
     if standing == "expired":
         output.tell("nobody decided before it expired: the same call asks anew")
-    return standing != "expired"
+    return standing not in ("pending", "expired")
 
 
 def _show(done: ExecutionResult, *, asks_key: bool) -> None:

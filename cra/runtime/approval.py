@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra import canonical
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _DOMAIN: Final = b"cra approval 1\n"
 _MAX_REASON: Final = 500
+_POLL_SECONDS: Final = 0.25
 _MAX_USES: Final = 1_000_000
 
 
@@ -105,6 +108,19 @@ class Approvals:
         """How an approval stands now. Raises NotFound."""
         with self._record.batch():
             return self._known(approval_id).standing(self._now(), self._attester())
+
+    def wait(self, approval_id: str, seconds: float = inf) -> Standing:
+        """How an approval stands once it is decided, in whatever process, or has expired; still
+        `pending` when the seconds have passed. No lock is held meanwhile. Raises NotFound."""
+        # Nobody can grant what no checkpoint covers.
+        self._record.barrier()
+        end = time.monotonic() + seconds
+        while (standing := self.standing(approval_id)) == "pending":
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            time.sleep(min(_POLL_SECONDS, left))
+        return standing
 
     def grant(
         self,

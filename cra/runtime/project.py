@@ -37,6 +37,7 @@ from cra.policy.schema import Schema, compile_schema
 
 if TYPE_CHECKING:
     from cra.ledger.store import Ledger
+    from cra.ledger.verify import LedgerReport
     from cra.policy.lint import Remark
     from cra.protocol.events import Principal
     from cra.resolver.request import Caller
@@ -379,6 +380,20 @@ class Project:
         if value is None:
             raise ConfigError(f"expected the secret {name} in the environment, found none")
         return value
+
+    def verify(self) -> LedgerReport:
+        """The verdict on the ledger, by the keys of the configuration and the user's own; `cra
+        trace verify` answers more questions. Raises NotFound, SignerRefused."""
+        from cra.ledger.checkpoint import parse_key
+        from cra.ledger.keys import load_key
+        from cra.ledger.memory import Memory
+        from cra.ledger.verify import Trust, verify_ledger
+
+        listed = tuple(map(parse_key, self.config.keys))
+        own = load_key(self._dirs.signing_key).key if self._dirs.has_key() else None
+        memory = Memory(self._dirs.state, self.config.owner)
+        trust = Trust(unconfirmed=listed, own=own)
+        return verify_ledger(self.config.trace_directory, trust, memory=memory)
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the files."""

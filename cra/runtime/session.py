@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cra.protocol.events import Approver
+    from cra.redaction.redact import Redactor
     from cra.resolver.resolve import World
     from cra.runtime.project import Project
     from cra.runtime.state import Approval
@@ -242,9 +243,10 @@ class GovernedSession:
 
         Without a resolution, the latest valid one that contains the action is used; without an
         approval, any grant for the call. If one has to be asked for, `approver` is: it returns True
-        to grant this call, False to refuse it, None to leave it waiting. Raises UnknownAction or
-        ArgumentsRefused, which are recorded as denials, and UsageError for an idempotency key that
-        stands for another call or a request id that the session has seen.
+        to grant this call, False to refuse it, None to leave that to others: what they decided
+        by then counts, else the call waits. Raises UnknownAction or ArgumentsRefused, which are
+        recorded as denials, and UsageError for an idempotency key that stands for another call or
+        a request id that the session has seen.
         """
         call = self.freeze(action_id, arguments, idempotency_key, request_id)
         found = self._attempt(call, resolution_id, approval_id)
@@ -403,7 +405,9 @@ class GovernedSession:
         """What becomes of a call that waits, once the host program has answered."""
         assert found.approval_id is not None
         if answer is None:
-            return found
+            if self.approvals.standing(found.approval_id) in ("pending", "expired"):
+                return found
+            return self._attempt(call, found.resolution_id, None, is_new=False)
         name = getattr(approver, "__qualname__", type(approver).__qualname__)
         by: Approver = {"how": "program", "name": name[:_MAX_NAME]}
         if answer:
@@ -423,6 +427,24 @@ class GovernedSession:
         """The events from a sequence on, as they are stored."""
         with LedgerFile(self._record.paths.data) as stored:
             return [stored.line(sequence) for sequence in range(first, self._record.size)]
+
+    def times_done(self, action_id: str, arguments: Mapping[str, Any] | None = None) -> int:
+        """How often this session has carried out an action with these arguments, by its record: a
+        claim of what was done is held against this."""
+        found = self.project.snapshot.actions.get(action_id)
+        if found is None:
+            return 0
+        redactor = self.project.redactors.of(self.caller, found[0].atlas_id, action_id)
+        try:
+            text = canonical.encode(dict(arguments or {}))
+        except (ValueRefused, TypeError, ValueError):
+            return 0  # no call has such arguments
+        _, digest = _as_recorded(redactor, canonical.decode(text), text)
+        with self._record.batch():
+            return sum(
+                (one.action_id, one.arguments_digest, one.status) == (action_id, digest, "success")
+                for one in self._state.executions.values()
+            )
 
     def end(self, reason: str = "completed", *, force: bool = False) -> None:
         """End the session: nothing can be added to it.
@@ -459,10 +481,7 @@ class GovernedSession:
             words = [reworded(redactor, str(refused)).value]
         if words:
             raise self._refused(action_id, self.project.misfit(action_id, words), request_id)
-        recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
-        if recorded is not frozen:
-            text = canonical.encode(recorded)
-        digest = sha256(text).hexdigest()
+        recorded, digest = _as_recorded(redactor, frozen, text)
         return FrozenCall(atlas, action, frozen, recorded, digest, redactor)
 
     def _refused(self, action_id: str, error: CraError, request_id: str | None) -> CraError:
@@ -635,6 +654,14 @@ class GovernedSession:
             simulated=bool(payload.get("simulated")),
             is_repeated=True,
         )
+
+
+def _as_recorded(redactor: Redactor, frozen: Any, text: bytes) -> tuple[Any, str]:
+    """Arguments without what is secret in them, and the digest of that form; `text` is theirs."""
+    recorded = redacted(redactor, canonical.wrap(frozen) if _MARKER in text else frozen).value
+    if recorded is not frozen:
+        text = canonical.encode(recorded)
+    return recorded, sha256(text).hexdigest()
 
 
 def _checked(action: Action, outcome: Outcome) -> Outcome:
