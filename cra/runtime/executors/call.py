@@ -89,7 +89,8 @@ def _message_of(error: BaseException) -> str:
 
 
 def _own_frames(frames: TracebackType | None, folder: str) -> list[str]:
-    """The lines of a traceback that are the atlas's own: no path of this machine is in them."""
+    """The lines of a traceback that are the atlas's own: no path of this machine is in them, and
+    not the digest, which is another one whatever file of the atlas has changed."""
     import traceback  # only a failure has use for it
 
     own = [
@@ -98,4 +99,5 @@ def _own_frames(frames: TracebackType | None, folder: str) -> list[str]:
         if frame.f_code.co_filename.startswith(folder)
     ]
     summary = traceback.StackSummary.extract(iter(own[-_FRAMES:]))
-    return [line for entry in summary.format() for line in entry.rstrip("\n").split("\n")]
+    text = "".join(summary.format()).replace(folder, "<atlas>/")
+    return text.rstrip("\n").split("\n") if text else []
