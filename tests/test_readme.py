@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.console import blocks, follow
-from tests.program import ROOT, answer
+from tests.program import ROOT, answer, at_terminal, cra
 
 TWO_MINUTES = (ROOT / "README.md").read_text().partition("## Two minutes")[2]
 
@@ -27,9 +27,22 @@ def project(tmp_path):
 def test_the_two_minutes_are_true(project):
     _, ran = project
 
-    assert [step.done.returncode for step in ran] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0]
+    assert [step.done.returncode for step in ran] == [0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 0, 3, 0, 0]
     assert [step.seen for step in ran] == [step.shown for step in ran]
-    assert ran[7].done.stdout.splitlines()[-1].startswith("INTACT: 1 session, 6 events; L2")
+    assert ran[9].done.stdout.splitlines()[-1].startswith("INTACT: 1 session, 7 events; L2")
+
+
+def test_a_call_that_waits_is_granted_where_it_was_asked_for_and_afterwards(project):
+    place, _ = project
+    call = ("execute", "refund.issue", "--param", "ticket=1042", "--param")
+
+    code, screen = at_terminal(place, "approvals", "grant", "last", typed="y\n")
+    assert (code, "amount" in screen) == (0, True)
+    assert cra(place, *call, "amount=80").returncode == 0
+
+    code, screen = at_terminal(place, *call, "amount=70", typed="y\n")
+    assert (code, '"amount": 70' in screen) == (0, True)
+    assert cra(place, *call, "amount=70").returncode == 4
 
 
 def test_what_guards_it_in_ci_is_true_and_passes(project):
@@ -38,7 +51,7 @@ def test_what_guards_it_in_ci_is_true_and_passes(project):
     ran = follow(place, blocks(TWO_MINUTES, "console")[1])
 
     assert [step.done.returncode for step in ran] == [0, 0, 0]
-    assert ran[1].done.stdout.startswith("1 golden: 1 passed, 0 failed\n")
+    assert ran[1].done.stdout.startswith("2 goldens: 2 passed, 0 failed\n")
 
 
 def test_the_installation_that_is_shown_needs_nothing_but_python():
@@ -98,7 +111,6 @@ def test_the_function_runs_where_a_rule_allows_it(project):
     place, _ = project
     program = blocks(TWO_MINUTES, "python")[1] + "\nprint(ship(7))\n"
     refused = run(place, program)
-    (place / "policies").mkdir()
     rule = {"policy_id": "shipping", "type": "allow", "actions": ["shop.ship"]}
     (place / "policies" / "shop.json").write_text(json.dumps(rule))
 

@@ -101,8 +101,8 @@ def parts_of(template: Template, values: Mapping[str, Any]) -> list[Part]:
     """What a project from a template consists of, in the order of the places."""
     atlas = shipped("examples") / "atlases" / template.atlas
     place = f"atlases/{template.atlas}"
-    parts = [Part(place, {f"{place}/{name}": atlas.joinpath(name).read_bytes()
-                          for name in _names_in(atlas)})]  # fmt: skip
+    own = {f"{place}/{name}": atlas.joinpath(name).read_bytes() for name in _names_in(atlas)}
+    parts = [Part(place, own)]
     for folder in (_COMMON, template.name):
         files = shipped("templates") / folder / "files"
         for name in _names_in(files):
