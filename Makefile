@@ -42,12 +42,13 @@ pictures: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/test_tui_pictures.py --snapshot-update
 
 docs: $(STAMP)
-	@$(BIN)/python -c 'from cra.cli.codes import document; print(document(), end="")' > docs/errors.md
+	@$(BIN)/python -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Removes what make and the tools made, never a trace.
 clean:
 	@rm -rf .venv build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	@find cra tests bench examples specs -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find cra tests bench examples specs docs -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here: install Python 3.11 or newer, or name one with make PYTHON=…" >&2; exit 1; }

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import cra as package
-from cra.cli.codes import document, pages
+from cra.cli.codes import pages
 from cra.cli.commands import COMMANDS
 from cra.errors import Code, CraError, Fault
 from tests.program import ROOT, answer, cra
@@ -200,10 +200,6 @@ def test_the_commands_that_mend_something_exist(tmp_path):
         two = " ".join(words[:2])
         shown = answer(tmp_path, *(two if two in COMMANDS else words[0]).split(), "--help")
         assert [word for word in words if word.startswith("-") and f" {word}" not in shown] == []
-
-
-def test_the_document_of_all_pages_is_the_one_that_they_make():
-    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == document(), "make docs"
 
 
 def test_the_topic_errors_lists_every_code_with_its_title(tmp_path):

@@ -18,7 +18,7 @@ REGISTERING = {"callback", "command"}
 
 # What only the outside calls, each with its caller.
 CALLED_FROM_OUTSIDE = {
-    "document",  # make docs
+    "document",  # docs/generate.py
     "pytest_load_initial_conftests",  # pytest, by its name
     "read_part_main",  # the child processes of a verification, by name in `-c`
     "unwrap",  # a host program, on results that it reads back

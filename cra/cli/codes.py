@@ -58,7 +58,7 @@ def page_lines(page: ErrorPage) -> Iterator[tuple[str, list[str]]]:
 
 
 def document() -> str:
-    """All pages as Markdown: docs/errors.md."""
+    """All pages as Markdown: docs/reference/errors.md."""
     parts = [_PREFACE]
     for code, page in pages().items():
         mend = [f"- {one.text}" + (f" `{one.command}`" if one.command else "") for one in page.mend]

@@ -27,7 +27,7 @@ _ERRORS = """\
 Error codes
 
 `cra explain CODE` says what happened, why it matters and how to mend it, with
-an example; so does docs/errors.md. With --json it is data.
+an example; so does docs/reference/errors.md. With --json it is data.
 
 """
 
