@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
+from cra.cli.commands import COMMANDS
+from cra.cli.group import load
 from cra.redaction.detect import DEFAULT, find
 from docs.generate import REFERENCE, pages
-from tests.console import follow_page, untrue
+from tests.console import blocks, follow_page, untrue
 from tests.program import ROOT
 
 DOCS = ROOT / "docs"
@@ -72,6 +76,27 @@ def test_the_reference_is_the_one_that_the_code_makes():
         if (REFERENCE / name).read_text(encoding="utf-8") != text
     ]
     assert stale == [], "make docs"
+
+
+def test_an_example_of_the_reference_is_a_command_line_that_the_program_accepts():
+    shown = "".join(blocks((REFERENCE / "cli.md").read_text(encoding="utf-8"), "console"))
+    lines = re.findall(r"^\$ (?:[A-Z_]+=\S+ )*cra (.*)$", shown, re.MULTILINE)
+
+    assert len(lines) > 100
+    for line in lines:
+        parts = shlex.shlex(line, posix=True, punctuation_chars="|>")
+        parts.whitespace_split = True
+        # The rest is for the shell, or for another program.
+        words = [*takewhile(lambda part: part not in ("|", ">"), parts)]
+        path = next(name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS)
+        # Raises for an option, an argument or a value that the command does not take.
+        load(path).make_context("cra", words[path.count(" ") + 1 :])
+
+
+def test_the_tutorial_installs_as_the_readme_does():
+    tutorial = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+
+    assert blocks(tutorial, "sh") == blocks(README, "sh")
 
 
 @pytest.mark.parametrize(
