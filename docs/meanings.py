@@ -10,8 +10,10 @@ INTRODUCTIONS: Final[Mapping[str, str]] = {
     "cli": """\
 Every command has `-q`, `--quiet` (the answer and errors only), `-v`, `--verbose` (more about the
 run on stderr) and `-h`, `--help`. `--json` prints the same facts for a program, by a schema that
-`cra schema NAME` prints. [Exit codes](exit-codes.md) mean the same everywhere; settings and
-variables are in [Configuration](config.md).""",
+`cra schema NAME` prints. Settings and variables are in [Configuration](config.md).
+
+[Exit codes](exit-codes.md) mean the same everywhere. A command that says nothing of its own ends
+with 0 when it has done what it says, and otherwise with that of [the error](errors.md).""",
     "config": """\
 `cra.config.json` in a project, and `cra/config.json` in your own configuration directory, hold
 what is below; every key is optional. An unknown key is an error, and every mistake is reported with
