@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from cra.redaction.detect import DEFAULT, find
 from tests.console import follow_page, untrue
 from tests.program import ROOT
 
@@ -23,8 +22,3 @@ def test_a_page_is_true(tmp_path, page):
 @of_each_page
 def test_the_readme_leads_to_a_page(page):
     assert f"(docs/howto/{page.name})" in (ROOT / "README.md").read_text()
-
-
-@of_each_page
-def test_a_page_holds_no_secret(page):
-    assert find(DEFAULT, page.read_text()) == []
