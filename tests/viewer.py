@@ -71,7 +71,7 @@ async def settled(pilot: Pilot[None]) -> str:
 async def at_rest(pilot: Pilot[None]) -> None:
     """Wait until no thread works, and none is about to."""
     quiet = 0
-    while quiet < 6:
+    while quiet < 4:
         await pilot.pause(0.05)
         is_busy = any(not worker.is_finished for worker in pilot.app.workers)
         quiet = 0 if is_busy else quiet + 1
