@@ -4,10 +4,11 @@ A placeholder fills its one element, or a part of it, whatever the argument hold
 object is its canonical JSON there; an argument that is missing or null is refused, so that no
 element silently falls away.
 
-Everything that descends from a program ends with it, in its group or not. One that forks without
-end outside of its group may do so faster than it is found: then only the tasks that the system
-allows (`ulimit -u`, `pids.max` of a control group) bound it, and what could not be ended within
-seconds is said to be `still_running`.
+On Linux everything that descends from a program ends with it, in its group or not; elsewhere, what
+is in its group, and nothing tells of what has left that. One that forks without end outside of its
+group may do so faster than it is found: then only the tasks that the system allows (`ulimit -u`,
+`pids.max` of a control group) bound it, and what could not be ended within seconds is said to be
+`still_running`.
 """
 
 from __future__ import annotations
