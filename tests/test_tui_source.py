@@ -161,6 +161,15 @@ def test_a_file_that_is_cut_is_no_growth(desk):
         look(desk)
 
 
+def test_a_line_behind_the_end_of_a_file_that_was_cut_is_no_line(desk):
+    with desk.path.open("r+b") as file:
+        file.truncate(0)
+
+    for number in range(desk.count):
+        with pytest.raises(IntegrityError, match="the file ends before"):
+            desk.event(number)
+
+
 def test_a_file_that_is_gone_is_said_to_be_gone(desk):
     desk.path.unlink()
 
