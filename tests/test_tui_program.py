@@ -142,7 +142,20 @@ def test_it_ends_when_its_terminal_goes(place, before):
     terminal = Terminal(place, "trace", "tui", before=before)
     terminal.until("by begun")
 
-    assert terminal.hang_up() != 0
+    assert terminal.hang_up() == -signal.SIGHUP
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_the_terminal_is_given_back(place, number):
+    terminal = Terminal(place, "trace", "tui")
+    terminal.until("by begun")
+    terminal.process.send_signal(number)
+
+    assert terminal.close() == (130 if number == signal.SIGINT else -number)
+    end = terminal.drawn[-400:]
+    for restoring in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
+        assert restoring in end
+    assert b"Traceback" not in terminal.drawn
 
 
 def test_without_a_terminal_it_says_so_and_what_there_is_instead(place):

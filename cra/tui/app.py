@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
 import select
 import shlex
 import signal
@@ -18,7 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from cra.errors import NotFound
+from cra.errors import ExitCode, NotFound
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
 from cra.printable import safe
@@ -80,7 +82,7 @@ THEMES: Final = (
 
 # A program that is not told of a hang-up, under nohup say, does not outlive its terminal either.
 _LOOK_SECONDS: Final = 1.0
-_HUNG_UP: Final = 128 + signal.SIGHUP
+_SIGNALLED: Final = 128
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
 
@@ -126,6 +128,8 @@ class TraceApp(App[None]):
         sys.setswitchinterval(_SWITCH_SECONDS)
         if not self.is_headless:
             self.set_interval(_LOOK_SECONDS, self._leave_with_terminal)
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self._leave_for, number)
         for theme in THEMES:
             self.register_theme(theme)
         known = self.choices.theme in self.available_themes
@@ -140,11 +144,15 @@ class TraceApp(App[None]):
         # What is loaded by now stays: to look through all of it for garbage stops a key for 60 ms.
         gc.freeze()
 
+    def _leave_for(self, number: int) -> None:
+        """Give the terminal back before a signal ends it all."""
+        self.exit(return_code=_SIGNALLED + number)
+
     def _leave_with_terminal(self) -> None:
         waiting = select.poll()
         waiting.register(sys.stdin.fileno(), 0)  # a hang-up is told unasked
         if waiting.poll(0):
-            self.exit(return_code=_HUNG_UP)
+            self._leave_for(signal.SIGHUP)
 
     def _keep_theme(self, theme: Theme) -> None:
         self.choose(theme=theme.name)
@@ -247,7 +255,7 @@ class TraceApp(App[None]):
                 subprocess.run([*shlex.split(command), *arguments], input=given, check=False)
         except (OSError, ValueError, SuspendNotSupported) as error:
             told = f"{command} cannot be run, {error}: set {name}"
-            self.notify(safe(told), severity="error", timeout=10)
+            self.notify(safe(told), severity="error", timeout=10, markup=False)
 
     def _write_picture(self) -> None:
         self._write_screen("svg", self.export_screenshot())
@@ -297,6 +305,10 @@ class TraceApp(App[None]):
 
 
 def run(app: TraceApp) -> int:
-    """Run the viewer until somebody leaves it. Returns the exit code."""
+    """Run the viewer until somebody leaves it. Returns the exit code, or ends as a signal does."""
     app.run(mouse=app.choices.mouse)
-    return app.return_code or 0
+    code = app.return_code or 0
+    if code > _SIGNALLED and code != ExitCode.INTERRUPTED:
+        signal.signal(code - _SIGNALLED, signal.SIG_DFL)
+        os.kill(os.getpid(), code - _SIGNALLED)
+    return code
