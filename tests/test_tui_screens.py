@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
 from tests.governed import ALLOW, GOAL, rule, write_project
 from tests.traces import DESK, OTHER, lines_of, many, write_session
-from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, viewed
+from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def reading(path: Path, **options) -> TraceApp:
 
 def after(app: TraceApp, *keys: str, size=WIDE) -> str:
     return viewed(app, lambda pilot: press(pilot, *keys), size)
+
+
+def typed_ahead(pilot, *keys: str) -> None:
+    """Press keys, each before what the one before it does can be seen."""
+    for key in keys:
+        pilot.app.post_message(Key(key, None))
 
 
 # The sessions.
@@ -83,6 +90,16 @@ def test_a_ledger_that_cannot_be_read_is_said_to_be_so(ledger):
     ledger.write_bytes(b"no directory")
 
     assert "Not a directory" in after(TraceApp(setting_of(ledger)))
+
+
+@pytest.mark.usefixtures("desk")
+def test_enter_twice_opens_a_session_once(ledger):
+    async def script(pilot):
+        typed_ahead(pilot, "enter", "enter")
+        await until(pilot, "session.started")
+        return await press(pilot, "q")
+
+    assert "1 session" in viewed(TraceApp(setting_of(ledger)), script)
 
 
 @pytest.mark.usefixtures("desk")
@@ -184,6 +201,13 @@ def test_search_counts_and_goes_from_hit_to_hit(desk):
     assert "1 of 2 hits" in first
     assert "2 of 2 hits" in last
     assert "hit" not in left
+
+
+def test_what_is_searched_for_is_no_markup(desk):
+    async def script(pilot):
+        return await press(pilot, "slash", *"[/x]", "enter", "n")
+
+    assert "no event mentions [/x]" in viewed(reading(desk), script, notifies=True)
 
 
 def test_a_number_and_a_time_are_gone_to(desk):
@@ -325,6 +349,35 @@ def test_a_file_that_is_cut_raises_an_alarm_and_r_reads_what_is_left(desk):
     assert "INTACT" not in alarm
     assert "event 0 of 8" in again
     assert "✗" in again
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [["y"], ["Y"], ["o"], ["E"], ["T"], ["w"], ["colon", "3", "enter"], ["right_square_bracket"]],
+    ids=" ".join,
+)
+def test_no_key_ends_the_viewer_over_a_file_that_was_cut(desk, keys):
+    async def script(pilot):
+        await press(pilot, "T", "t", "G")
+        with desk.open("r+b") as file:
+            file.truncate(300)
+        await press(pilot, *keys)
+        return await until(pilot, "integrity")
+
+    assert "r reads the file again" in viewed(reading(desk), script)
+
+
+def test_a_row_that_cannot_be_read_says_so_in_one_line(desk):
+    async def script(pilot):
+        with desk.open("r+b") as file:
+            file.truncate(0)
+        return await press(pilot, "T", "i")
+
+    shown = viewed(reading(desk), script)
+
+    rows = [line for line in shown.splitlines() if "this row cannot be read" in line]
+    assert len(rows) == 9
+    assert "fix:" not in shown
 
 
 def test_a_file_that_is_gone_raises_an_alarm(desk):
@@ -479,6 +532,19 @@ def test_a_call_that_waits_is_denied(place):
 
     assert "ticket.close denied" in shown
     assert standing_of(place, approval_id) == "denied"
+
+
+def test_keys_that_are_typed_faster_than_a_dialogue_comes_open_one(place):
+    approval_id = ask_to_close(place)
+
+    async def script(pilot):
+        await press(pilot, "A")
+        typed_ahead(pilot, "g", "d")
+        await settled(pilot)
+        return await press(pilot, "escape")
+
+    assert "enter decides" not in viewed(governing(place), script)
+    assert standing_of(place, approval_id) == "pending"
 
 
 def test_escape_decides_nothing(place):

@@ -202,7 +202,9 @@ class SessionsScreen(PromptedScreen):
 
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         message.stop()
-        self.action_open()
+        # A second key may come before the session does.
+        if self.app.screen is self:
+            self.action_open()
 
     def action_open(self) -> None:
         chosen = self._list.chosen
