@@ -132,7 +132,6 @@ class SessionsScreen(PromptedScreen):
         self.post_message(message)
 
     def on_surveyed(self, message: Surveyed) -> None:
-        is_first = not self._found
         self._found = message.found
         self._wrong = ""
         if message.is_whole:
@@ -143,7 +142,7 @@ class SessionsScreen(PromptedScreen):
                 else SessionList.empty_text
             )
         self._arrange()
-        if is_first and message.is_whole and self._verdict is None:
+        if message.is_whole and self._verdict is None:
             self._verify_if_small()
 
     def on_unreadable(self, message: Unreadable) -> None:
