@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from textual.events import Key
 
+from cra.ledger.shown import Shown
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
+from cra.tui.inspector import command_of
 from tests.governed import ALLOW, GOAL, rule, write_project
-from tests.traces import DESK, OTHER, lines_of, many, write_session
+from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
 from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
 
 
@@ -92,6 +94,17 @@ def test_a_ledger_that_cannot_be_read_is_said_to_be_so(ledger):
     assert "Not a directory" in after(TraceApp(setting_of(ledger)))
 
 
+def test_a_ledger_of_many_sessions_is_verified_unasked_as_well(ledger):
+    for number in range(401):
+        session_id = f"{DESK[:-3]}{number:03}"
+        write_session(ledger, session_id, lines_of(session_id, EVENTS[:1]))
+
+    shown = viewed(TraceApp(setting_of(ledger)), lambda pilot: until(pilot, "✓"))
+
+    assert "401 sessions" in shown
+    assert "not verified" not in shown
+
+
 @pytest.mark.usefixtures("desk")
 def test_enter_twice_opens_a_session_once(ledger):
     async def script(pilot):
@@ -143,6 +156,23 @@ def test_a_small_screen_has_the_inspector_when_it_is_asked_for(desk):
     assert "severity" not in before
     assert "refund-limit" in inside
     assert "severity" not in left
+
+
+@pytest.mark.parametrize(("size", "keys"), [(SMALL, "ed"), ((50, 20), "d")])
+def test_what_narrows_the_events_is_told_however_small_the_screen_is(desk, size, keys):
+    head = after(reading(desk), *keys, size=size).splitlines()[0]
+
+    assert "only denials" in head
+    assert DESK[:13] in head
+    assert len(head.rstrip()) <= size[0]
+
+
+def test_a_file_name_obeys_nothing_and_is_one_word_of_a_command(desk):
+    path = desk.rename(desk.with_name("a; \x1b[31m\u202eb.trace.jsonl"))
+
+    assert r"cra trace  a; \x1b[31m\u202eb  support" in after(reading(path))
+    shown = Shown(0, b"", None, None)
+    assert command_of(shown, "a; b", "cli") == "cra trace show 'a; b' --seq 0"
 
 
 def test_fifty_columns_show_what_matters(desk):

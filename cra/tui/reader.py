@@ -783,7 +783,8 @@ class ReaderScreen(PromptedScreen):
 
     def _tell(self) -> None:
         if self.is_mounted:
-            head = head_of(session_id_of(self._path), self._place, self._narrowing)
+            name, columns = session_id_of(self._path), self.app.size.width - 2
+            head = head_of(name, self._place, self._narrowing, columns)
             self.query_one("#head", Static).update(Content.assemble(*head))
             self.query_one("#status", Static).update(Content.assemble(*self._status()))
 
@@ -814,6 +815,7 @@ class ReaderScreen(PromptedScreen):
 
     def on_resize(self) -> None:
         self._arrange()
+        self._tell()
 
     def _arrange(self) -> None:
         width, height = self.app.size
