@@ -110,6 +110,36 @@ def test_it_opens_searches_and_gives_the_terminal_back(place):
     assert b"Traceback" not in terminal.drawn
 
 
+@pytest.mark.parametrize("pager", ["there-is-none", "'x", " ", "[/x]"])
+def test_a_pager_that_cannot_be_run_leaves_the_viewer_as_it_was(place, pager):
+    terminal = Terminal(
+        place, "trace", "tui", "--session", "last", before=("env", f"PAGER={pager}")
+    )
+    terminal.until("session.started")
+    terminal.type("o")
+    terminal.until("set PAGER")
+    terminal.type("q")
+    terminal.until("by begun")
+    terminal.type("q")
+
+    assert terminal.close() == 0
+
+
+def test_an_interrupt_in_a_pager_is_for_the_pager(place):
+    pager = f"{sys.executable} -c 'import time; print(\"reads\", flush=True); time.sleep(60)'"
+    terminal = Terminal(
+        place, "trace", "tui", "--session", "last", before=("env", f"PAGER={pager}")
+    )
+    terminal.until("INTACT")
+    terminal.type("o")
+    terminal.until("reads")
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    terminal.until("INTACT")
+    terminal.type("\x11")
+
+    assert terminal.close() == 0
+
+
 def test_a_call_that_waits_goes_on_once_it_is_granted_there(place):
     waiting = subprocess.Popen(
         [sys.executable, "-m", "cra", "execute", "ticket.close", "-p", "file=closed", "--wait"],

@@ -120,6 +120,8 @@ class TraceApp(App[None]):
             self.choose(mouse=has_mouse)
         # By a golden's manifest: what its last replay here came to.
         self.reports: dict[Path, Report] = {}
+        # While another program has the terminal.
+        self._is_outside = False
         self._session = session
         self._expression = expression
         self._at = at
@@ -128,8 +130,15 @@ class TraceApp(App[None]):
         sys.setswitchinterval(_SWITCH_SECONDS)
         if not self.is_headless:
             self.set_interval(_LOOK_SECONDS, self._leave_with_terminal)
+            loop = asyncio.get_running_loop()
+
+            def leave(number: int, _: object) -> None:
+                # Ctrl-C in a pager is for the pager.
+                if number != signal.SIGINT or not self._is_outside:
+                    loop.call_soon_threadsafe(self._leave_for, number)
+
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self._leave_for, number)
+                signal.signal(number, leave)
         for theme in THEMES:
             self.register_theme(theme)
         known = self.choices.theme in self.available_themes
@@ -250,11 +259,17 @@ class TraceApp(App[None]):
         self, command: str, name: str, arguments: Sequence[str], given: bytes | None
     ) -> None:
         """Run a program that the user names, on the screen that was there before."""
+        self._is_outside = True
         try:
+            # What is raised in there would leave the terminal as it is for the program.
             with self.suspend():
-                subprocess.run([*shlex.split(command), *arguments], input=given, check=False)
-        except (OSError, ValueError, SuspendNotSupported) as error:
-            told = f"{command} cannot be run, {error}: set {name}"
+                wrong = _run(command, arguments, given)
+        except SuspendNotSupported as error:
+            wrong = str(error)
+        finally:
+            self._is_outside = False
+        if wrong:
+            told = f"{command} cannot be run, {wrong}: set {name}"
             self.notify(safe(told), severity="error", timeout=10, markup=False)
 
     def _write_picture(self) -> None:
@@ -302,6 +317,18 @@ class TraceApp(App[None]):
                         self.run_action, action, node
                     ),
                 )
+
+
+def _run(command: str, arguments: Sequence[str], given: bytes | None) -> str:
+    """Run a program that is named with its first arguments. Returns why it cannot be run."""
+    try:
+        words = shlex.split(command)
+        if not words:
+            return "it names no program"
+        subprocess.run([*words, *arguments], input=given, check=False)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def run(app: TraceApp) -> int:
