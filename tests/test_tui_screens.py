@@ -465,6 +465,15 @@ def test_a_theme_is_remembered(desk, ledger):
     assert json.loads((ledger.parent / "state" / "tui.json").read_text())["theme"] == "cra-light"
 
 
+def test_a_page_of_commands_is_turned_before_they_are_drawn(desk):
+    async def script(pilot):
+        typed_ahead(pilot, "ctrl+p", "pagedown", "pageup")
+        await settled(pilot)
+        return await press(pilot, "escape")
+
+    assert "event 0 of 9" in viewed(reading(desk), script)
+
+
 def test_a_resize_keeps_what_is_shown(desk):
     async def script(pilot):
         await press(pilot, "colon", "5", "enter")

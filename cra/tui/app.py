@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -85,6 +87,15 @@ _LOOK_SECONDS: Final = 1.0
 _SIGNALLED: Final = 128
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
+
+
+class Palette(CommandPalette):
+    """Every command by its name."""
+
+    def _action_command_list(self, action: str) -> None:
+        # Commands that are not drawn yet have no lines to turn a page of.
+        with suppress(KeyError):
+            super()._action_command_list(action)
 
 
 class TraceApp(App[None]):
@@ -197,7 +208,10 @@ class TraceApp(App[None]):
             manifests = []
         goldens = [path.parent for path in manifests]
         if not goldens:
-            self.notify("space marks a session, D compares it with the one under the cursor")
+            self.notify(
+                "no golden to compare it with; in the list of sessions, space marks one and D "
+                "compares it with the one under the cursor"
+            )
             return
 
         def take(golden: Path | None) -> None:
@@ -291,6 +305,10 @@ class TraceApp(App[None]):
             self.notify(f"not written: {error.strerror}: {path}", severity="error")
         else:
             self.notify(f"written: {path}")
+
+    def action_command_palette(self) -> None:
+        if not CommandPalette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
