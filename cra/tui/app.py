@@ -307,7 +307,7 @@ class TraceApp(App[None]):
             self.notify(f"written: {path}")
 
     def action_command_palette(self) -> None:
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
