@@ -105,6 +105,22 @@ def test_a_ledger_of_many_sessions_is_verified_unasked_as_well(ledger):
     assert "not verified" not in shown
 
 
+def test_a_verdict_counts_for_the_files_that_were_verified(ledger):
+    path = write_session(ledger, DESK, lines_of(DESK, EVENTS[:1]))
+
+    async def script(pilot):
+        before = await until(pilot, "✓ STILLBORN")
+        path.write_bytes(path.read_bytes().replace(b"support", b"suppost"))
+        after = await until(pilot, "STILLBORN L0 before the last change (v)")
+        return before, after, await press(pilot, "v")
+
+    before, after, again = viewed(TraceApp(setting_of(ledger)), script)
+
+    assert "STILLBORN L0" in before.splitlines()[2]
+    assert "STILLBORN" not in after.splitlines()[2]
+    assert "✗" in again.splitlines()[-2]
+
+
 @pytest.mark.usefixtures("desk")
 def test_enter_twice_opens_a_session_once(ledger):
     async def script(pilot):
