@@ -110,6 +110,36 @@ def test_it_opens_searches_and_gives_the_terminal_back(place):
     assert b"Traceback" not in terminal.drawn
 
 
+@pytest.mark.parametrize("pager", ["there-is-none", "'x", " ", "[/x]"])
+def test_a_pager_that_cannot_be_run_leaves_the_viewer_as_it_was(place, pager):
+    terminal = Terminal(
+        place, "trace", "tui", "--session", "last", before=("env", f"PAGER={pager}")
+    )
+    terminal.until("session.started")
+    terminal.type("o")
+    terminal.until("set PAGER")
+    terminal.type("q")
+    terminal.until("by begun")
+    terminal.type("q")
+
+    assert terminal.close() == 0
+
+
+def test_an_interrupt_in_a_pager_is_for_the_pager(place):
+    pager = f"{sys.executable} -c 'import time; print(\"reads\", flush=True); time.sleep(60)'"
+    terminal = Terminal(
+        place, "trace", "tui", "--session", "last", before=("env", f"PAGER={pager}")
+    )
+    terminal.until("INTACT")
+    terminal.type("o")
+    terminal.until("reads")
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    terminal.until("INTACT")
+    terminal.type("\x11")
+
+    assert terminal.close() == 0
+
+
 def test_a_call_that_waits_goes_on_once_it_is_granted_there(place):
     waiting = subprocess.Popen(
         [sys.executable, "-m", "cra", "execute", "ticket.close", "-p", "file=closed", "--wait"],
@@ -142,7 +172,20 @@ def test_it_ends_when_its_terminal_goes(place, before):
     terminal = Terminal(place, "trace", "tui", before=before)
     terminal.until("by begun")
 
-    assert terminal.hang_up() != 0
+    assert terminal.hang_up() == -signal.SIGHUP
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_the_terminal_is_given_back(place, number):
+    terminal = Terminal(place, "trace", "tui")
+    terminal.until("by begun")
+    terminal.process.send_signal(number)
+
+    assert terminal.close() == (130 if number == signal.SIGINT else -number)
+    end = terminal.drawn[-400:]
+    for restoring in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
+        assert restoring in end
+    assert b"Traceback" not in terminal.drawn
 
 
 def test_without_a_terminal_it_says_so_and_what_there_is_instead(place):

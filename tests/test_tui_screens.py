@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
+from cra.ledger.shown import Shown
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
+from cra.tui.inspector import command_of
 from tests.governed import ALLOW, GOAL, rule, write_project
-from tests.traces import DESK, OTHER, lines_of, many, write_session
-from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, viewed
+from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
+from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
 
 
 @pytest.fixture
@@ -32,6 +35,12 @@ def reading(path: Path, **options) -> TraceApp:
 
 def after(app: TraceApp, *keys: str, size=WIDE) -> str:
     return viewed(app, lambda pilot: press(pilot, *keys), size)
+
+
+def typed_ahead(pilot, *keys: str) -> None:
+    """Press keys, each before what the one before it does can be seen."""
+    for key in keys:
+        pilot.app.post_message(Key(key, None))
 
 
 # The sessions.
@@ -85,6 +94,43 @@ def test_a_ledger_that_cannot_be_read_is_said_to_be_so(ledger):
     assert "Not a directory" in after(TraceApp(setting_of(ledger)))
 
 
+def test_a_ledger_of_many_sessions_is_verified_unasked_as_well(ledger):
+    for number in range(401):
+        session_id = f"{DESK[:-3]}{number:03}"
+        write_session(ledger, session_id, lines_of(session_id, EVENTS[:1]))
+
+    shown = viewed(TraceApp(setting_of(ledger)), lambda pilot: until(pilot, "✓"))
+
+    assert "401 sessions" in shown
+    assert "not verified" not in shown
+
+
+def test_a_verdict_counts_for_the_files_that_were_verified(ledger):
+    path = write_session(ledger, DESK, lines_of(DESK, EVENTS[:1]))
+
+    async def script(pilot):
+        before = await until(pilot, "✓ STILLBORN")
+        path.write_bytes(path.read_bytes().replace(b"support", b"suppost"))
+        after = await until(pilot, "STILLBORN L0 before the last change (v)")
+        return before, after, await press(pilot, "v")
+
+    before, after, again = viewed(TraceApp(setting_of(ledger)), script)
+
+    assert "STILLBORN L0" in before.splitlines()[2]
+    assert "STILLBORN" not in after.splitlines()[2]
+    assert "✗" in again.splitlines()[-2]
+
+
+@pytest.mark.usefixtures("desk")
+def test_enter_twice_opens_a_session_once(ledger):
+    async def script(pilot):
+        typed_ahead(pilot, "enter", "enter")
+        await until(pilot, "session.started")
+        return await press(pilot, "q")
+
+    assert "1 session" in viewed(TraceApp(setting_of(ledger)), script)
+
+
 @pytest.mark.usefixtures("desk")
 def test_enter_opens_a_session_and_q_comes_back(ledger):
     async def script(pilot):
@@ -126,6 +172,23 @@ def test_a_small_screen_has_the_inspector_when_it_is_asked_for(desk):
     assert "severity" not in before
     assert "refund-limit" in inside
     assert "severity" not in left
+
+
+@pytest.mark.parametrize(("size", "keys"), [(SMALL, "ed"), ((50, 20), "d")])
+def test_what_narrows_the_events_is_told_however_small_the_screen_is(desk, size, keys):
+    head = after(reading(desk), *keys, size=size).splitlines()[0]
+
+    assert "only denials" in head
+    assert DESK[:13] in head
+    assert len(head.rstrip()) <= size[0]
+
+
+def test_a_file_name_obeys_nothing_and_is_one_word_of_a_command(desk):
+    path = desk.rename(desk.with_name("a; \x1b[31m\u202eb.trace.jsonl"))
+
+    assert r"cra trace  a; \x1b[31m\u202eb  support" in after(reading(path))
+    shown = Shown(0, b"", None, None)
+    assert command_of(shown, "a; b", "cli") == "cra trace show 'a; b' --seq 0"
 
 
 def test_fifty_columns_show_what_matters(desk):
@@ -184,6 +247,13 @@ def test_search_counts_and_goes_from_hit_to_hit(desk):
     assert "1 of 2 hits" in first
     assert "2 of 2 hits" in last
     assert "hit" not in left
+
+
+def test_what_is_searched_for_is_no_markup(desk):
+    async def script(pilot):
+        return await press(pilot, "slash", *"[/x]", "enter", "n")
+
+    assert "no event mentions [/x]" in viewed(reading(desk), script, notifies=True)
 
 
 def test_a_number_and_a_time_are_gone_to(desk):
@@ -327,6 +397,35 @@ def test_a_file_that_is_cut_raises_an_alarm_and_r_reads_what_is_left(desk):
     assert "✗" in again
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [["y"], ["Y"], ["o"], ["E"], ["T"], ["w"], ["colon", "3", "enter"], ["right_square_bracket"]],
+    ids=" ".join,
+)
+def test_no_key_ends_the_viewer_over_a_file_that_was_cut(desk, keys):
+    async def script(pilot):
+        await press(pilot, "T", "t", "G")
+        with desk.open("r+b") as file:
+            file.truncate(300)
+        await press(pilot, *keys)
+        return await until(pilot, "integrity")
+
+    assert "r reads the file again" in viewed(reading(desk), script)
+
+
+def test_a_row_that_cannot_be_read_says_so_in_one_line(desk):
+    async def script(pilot):
+        with desk.open("r+b") as file:
+            file.truncate(0)
+        return await press(pilot, "T", "i")
+
+    shown = viewed(reading(desk), script)
+
+    rows = [line for line in shown.splitlines() if "this row cannot be read" in line]
+    assert len(rows) == 9
+    assert "fix:" not in shown
+
+
 def test_a_file_that_is_gone_raises_an_alarm(desk):
     async def script(pilot):
         desk.unlink()
@@ -380,6 +479,15 @@ def test_a_theme_is_remembered(desk, ledger):
     after(reading(desk), "f2")
 
     assert json.loads((ledger.parent / "state" / "tui.json").read_text())["theme"] == "cra-light"
+
+
+def test_a_page_of_commands_is_turned_before_they_are_drawn(desk):
+    async def script(pilot):
+        typed_ahead(pilot, "ctrl+p", "pagedown", "pageup")
+        await settled(pilot)
+        return await press(pilot, "escape")
+
+    assert "event 0 of 9" in viewed(reading(desk), script)
 
 
 def test_a_resize_keeps_what_is_shown(desk):
@@ -479,6 +587,19 @@ def test_a_call_that_waits_is_denied(place):
 
     assert "ticket.close denied" in shown
     assert standing_of(place, approval_id) == "denied"
+
+
+def test_keys_that_are_typed_faster_than_a_dialogue_comes_open_one(place):
+    approval_id = ask_to_close(place)
+
+    async def script(pilot):
+        await press(pilot, "A")
+        typed_ahead(pilot, "g", "d")
+        await settled(pilot)
+        return await press(pilot, "escape")
+
+    assert "enter decides" not in viewed(governing(place), script)
+    assert standing_of(place, approval_id) == "pending"
 
 
 def test_escape_decides_nothing(place):

@@ -161,6 +161,21 @@ def test_a_file_that_is_cut_is_no_growth(desk):
         look(desk)
 
 
+@pytest.mark.parametrize("left", range(5))
+def test_a_line_behind_the_end_of_a_file_that_was_cut_is_no_event_in_its_place(desk, left):
+    kept = b"".join(lines_of(DESK)[:left]) + b"{"
+    with desk.path.open("r+b") as file:
+        file.truncate(0)
+        file.write(kept)
+
+    for number in range(left + 1, desk.count):
+        try:
+            fault = desk.event(number).fault
+        except IntegrityError as error:
+            fault = error
+        assert fault is not None
+
+
 def test_a_file_that_is_gone_is_said_to_be_gone(desk):
     desk.path.unlink()
 

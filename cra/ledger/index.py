@@ -84,7 +84,7 @@ class LedgerFile:
         return self.count
 
     def line(self, sequence: int) -> bytes:
-        """The line with a number, without its LF. Raises NotFound."""
+        """The line with a number, without its LF. Raises NotFound, IntegrityError."""
         if not 0 <= sequence < self.count:
             raise NotFound(
                 f"expected an event from 0 to {self.count - 1}, found {sequence}"
@@ -92,7 +92,9 @@ class LedgerFile:
                 else f"expected events, found none, so no event {sequence}",
                 where=str(self.path),
             )
-        return next(self.lines(sequence, sequence + 1))
+        for line in self.lines(sequence, sequence + 1):
+            return line
+        raise _cut(self.end)
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The lines from one number up to another, which is not among them."""
@@ -181,11 +183,15 @@ def whole_lines(fd: int, position: int, stop: int) -> Iterator[tuple[int, bytes]
             yield position, data[: MAX_LINE + 1] + b"\n"
             position = _next_line(fd, position + len(data))
         else:
-            raise IntegrityError(
-                Code.CHECKPOINT_UNMET,
-                f"expected lines up to byte {stop}, found that the file ends before",
-                fix="cra trace verify",
-            )
+            raise _cut(stop)
+
+
+def _cut(stop: int) -> IntegrityError:
+    return IntegrityError(
+        Code.CHECKPOINT_UNMET,
+        f"expected lines up to byte {stop}, found that the file ends before",
+        fix="cra trace verify",
+    )
 
 
 def lines_backwards(fd: int, end: int) -> Iterator[bytes]:

@@ -30,15 +30,17 @@ def shown(ledger: LedgerFile, found: Sequence[tuple[int, bytes]]) -> list[Shown]
     session_id = None if is_journal else session_id_of(ledger.path)
     rows = []
     for first, lines in _runs(found):
-        around = [*_lines(ledger, first - 1), *lines, *_lines(ledger, first + len(lines))]
-        begin = first - (first > 0)
+        # There is none before in a file that was cut meanwhile.
+        before = _lines(ledger, first - 1)[-1:]
+        around = [*before, *lines, *_lines(ledger, first + len(lines))]
+        begin = first - len(before)
         read = [_read(line, number, session_id) for number, line in enumerate(around, begin)]
         for at, line in enumerate(lines, first - begin):
             event, fault = read[at]
             if event is not None and fault is None:
-                before = read[at - 1] if at else None
-                after = read[at + 1] if at + 1 < len(read) else None
-                fault = _unchained(event, before, after)
+                previous = read[at - 1] if at else None
+                following = read[at + 1] if at + 1 < len(read) else None
+                fault = _unchained(event, previous, following)
             rows.append(Shown(begin + at, line, event, fault))
     return rows
 

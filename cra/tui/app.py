@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
 import select
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.theme import Theme
 
-from cra.errors import NotFound
+from cra.errors import ExitCode, NotFound
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
 from cra.printable import safe
@@ -80,9 +84,18 @@ THEMES: Final = (
 
 # A program that is not told of a hang-up, under nohup say, does not outlive its terminal either.
 _LOOK_SECONDS: Final = 1.0
-_HUNG_UP: Final = 128 + signal.SIGHUP
+_SIGNALLED: Final = 128
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
+
+
+class Palette(CommandPalette):
+    """Every command by its name."""
+
+    def _action_command_list(self, action: str) -> None:
+        # Commands that are not drawn yet have no lines to turn a page of.
+        with suppress(KeyError):
+            super()._action_command_list(action)
 
 
 class TraceApp(App[None]):
@@ -118,6 +131,8 @@ class TraceApp(App[None]):
             self.choose(mouse=has_mouse)
         # By a golden's manifest: what its last replay here came to.
         self.reports: dict[Path, Report] = {}
+        # While another program has the terminal.
+        self._is_outside = False
         self._session = session
         self._expression = expression
         self._at = at
@@ -126,6 +141,15 @@ class TraceApp(App[None]):
         sys.setswitchinterval(_SWITCH_SECONDS)
         if not self.is_headless:
             self.set_interval(_LOOK_SECONDS, self._leave_with_terminal)
+            loop = asyncio.get_running_loop()
+
+            def leave(number: int, _: object) -> None:
+                # Ctrl-C in a pager is for the pager.
+                if number != signal.SIGINT or not self._is_outside:
+                    loop.call_soon_threadsafe(self._leave_for, number)
+
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, leave)
         for theme in THEMES:
             self.register_theme(theme)
         known = self.choices.theme in self.available_themes
@@ -140,11 +164,15 @@ class TraceApp(App[None]):
         # What is loaded by now stays: to look through all of it for garbage stops a key for 60 ms.
         gc.freeze()
 
+    def _leave_for(self, number: int) -> None:
+        """Give the terminal back before a signal ends it all."""
+        self.exit(return_code=_SIGNALLED + number)
+
     def _leave_with_terminal(self) -> None:
         waiting = select.poll()
         waiting.register(sys.stdin.fileno(), 0)  # a hang-up is told unasked
         if waiting.poll(0):
-            self.exit(return_code=_HUNG_UP)
+            self._leave_for(signal.SIGHUP)
 
     def _keep_theme(self, theme: Theme) -> None:
         self.choose(theme=theme.name)
@@ -180,7 +208,10 @@ class TraceApp(App[None]):
             manifests = []
         goldens = [path.parent for path in manifests]
         if not goldens:
-            self.notify("space marks a session, D compares it with the one under the cursor")
+            self.notify(
+                "no golden to compare it with; in the list of sessions, space marks one and D "
+                "compares it with the one under the cursor"
+            )
             return
 
         def take(golden: Path | None) -> None:
@@ -242,12 +273,18 @@ class TraceApp(App[None]):
         self, command: str, name: str, arguments: Sequence[str], given: bytes | None
     ) -> None:
         """Run a program that the user names, on the screen that was there before."""
+        self._is_outside = True
         try:
+            # What is raised in there would leave the terminal as it is for the program.
             with self.suspend():
-                subprocess.run([*shlex.split(command), *arguments], input=given, check=False)
-        except (OSError, ValueError, SuspendNotSupported) as error:
-            told = f"{command} cannot be run, {error}: set {name}"
-            self.notify(safe(told), severity="error", timeout=10)
+                wrong = _run(command, arguments, given)
+        except SuspendNotSupported as error:
+            wrong = str(error)
+        finally:
+            self._is_outside = False
+        if wrong:
+            told = f"{command} cannot be run, {wrong}: set {name}"
+            self.notify(safe(told), severity="error", timeout=10, markup=False)
 
     def _write_picture(self) -> None:
         self._write_screen("svg", self.export_screenshot())
@@ -268,6 +305,10 @@ class TraceApp(App[None]):
             self.notify(f"not written: {error.strerror}: {path}", severity="error")
         else:
             self.notify(f"written: {path}")
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
@@ -296,7 +337,23 @@ class TraceApp(App[None]):
                 )
 
 
+def _run(command: str, arguments: Sequence[str], given: bytes | None) -> str:
+    """Run a program that is named with its first arguments. Returns why it cannot be run."""
+    try:
+        words = shlex.split(command)
+        if not words:
+            return "it names no program"
+        subprocess.run([*words, *arguments], input=given, check=False)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def run(app: TraceApp) -> int:
-    """Run the viewer until somebody leaves it. Returns the exit code."""
+    """Run the viewer until somebody leaves it. Returns the exit code, or ends as a signal does."""
     app.run(mouse=app.choices.mouse)
-    return app.return_code or 0
+    code = app.return_code or 0
+    if code > _SIGNALLED and code != ExitCode.INTERRUPTED:
+        signal.signal(code - _SIGNALLED, signal.SIG_DFL)
+        os.kill(os.getpid(), code - _SIGNALLED)
+    return code

@@ -20,6 +20,8 @@ from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.sessions import ORDERS, Glance, SessionList, arranged, heading_of, survey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cra.tui.app import TraceApp
 
 _LOOK_SECONDS: Final = 1.0
@@ -80,6 +82,8 @@ class SessionsScreen(PromptedScreen):
         self._is_surveying = False
         self._verdict: LedgerJudged | None = None
         self._is_verifying = False
+        # The files that are verified, as they were then.
+        self._judged: dict[Path, tuple[int, int, int]] = {}
         self._wrong = ""
 
     def compose(self) -> ComposeResult:
@@ -132,7 +136,6 @@ class SessionsScreen(PromptedScreen):
         self.post_message(message)
 
     def on_surveyed(self, message: Surveyed) -> None:
-        is_first = not self._found
         self._found = message.found
         self._wrong = ""
         if message.is_whole:
@@ -143,7 +146,7 @@ class SessionsScreen(PromptedScreen):
                 else SessionList.empty_text
             )
         self._arrange()
-        if is_first and message.is_whole and self._verdict is None:
+        if message.is_whole and self._verdict is None:
             self._verify_if_small()
 
     def on_unreadable(self, message: Unreadable) -> None:
@@ -152,7 +155,16 @@ class SessionsScreen(PromptedScreen):
         self._list.empty_text = self._wrong
         self._arrange()
 
+    @property
+    def _unjudged(self) -> set[str]:
+        """The sessions that are not what was verified."""
+        judged = self._judged
+        return {one.outline.id for one in self._found if judged.get(one.path) != one.stamp}
+
     def _arrange(self) -> None:
+        known = self._verdict.by_session if self._verdict is not None else {}
+        unjudged = self._unjudged
+        self._list.verdicts = {name: told for name, told in known.items() if name not in unjudged}
         self._list.show(arranged(self._found, self._order, self._words), Source().now())
         self._tell()
 
@@ -166,6 +178,7 @@ class SessionsScreen(PromptedScreen):
         if self._is_verifying:
             return
         self._is_verifying = True
+        self._judged = {one.path: one.stamp for one in self._found}
         setting = self.app.setting
 
         def work() -> None:
@@ -194,15 +207,15 @@ class SessionsScreen(PromptedScreen):
 
     def on_ledger_judged(self, message: LedgerJudged) -> None:
         self._verdict, self._is_verifying = message, False
-        self._list.verdicts = message.by_session
-        self._list.refresh()
-        self._tell()
+        self._arrange()
 
     # Keys.
 
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         message.stop()
-        self.action_open()
+        # A second key may come before the session does.
+        if self.app.screen is self:
+            self.action_open()
 
     def action_open(self) -> None:
         chosen = self._list.chosen
@@ -277,6 +290,8 @@ class SessionsScreen(PromptedScreen):
             return "verifying", "dim"
         if found is None:
             return "not verified (v)" if self._found else "empty", "dim"
+        if found.is_sound and self._unjudged:
+            return f"{found.verdict} before the last change (v)", "dim"
         if found.is_sound:
             style = "$text-success" if found.verdict.startswith("INTACT") else "$text-warning"
             return f"✓ {found.verdict}", f"bold {style}"

@@ -259,6 +259,8 @@ class DifferencesScreen(Screen[None]):
         shown, compared = self._list, self._compared
         if message.listing is not shown or compared is None or not shown.rows:
             return
+        if self.app.screen is not self:
+            return
         one = shown.differences[shown.cursor]
         if one.found is not None:
             self.app.read(compared.found, at=one.found)

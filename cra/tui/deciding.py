@@ -271,7 +271,8 @@ class ApprovalsScreen(Screen[None]):
         self.query_one("#status", Static).update(Content.assemble(*parts))
 
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
-        if message.listing is self._list:
+        # One question at a time, however fast somebody types.
+        if message.listing is self._list and self.app.screen is self:
             self._ask(is_grant=True)
 
     def action_deny(self) -> None:

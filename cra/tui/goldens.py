@@ -432,7 +432,7 @@ class GoldensScreen(Screen[None]):
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         message.stop()
         one = self._list.chosen
-        if one is None or message.listing is not self._list:
+        if one is None or message.listing is not self._list or self.app.screen is not self:
             return
         if self._is_busy(one):
             return

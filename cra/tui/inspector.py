@@ -45,7 +45,7 @@ def command_of(shown: Shown, session: str, agent: str) -> str:
         return deciding_again(action_id, arguments, agent)
     if isinstance(goal, str):
         return f"cra resolve --goal {shlex.quote(goal)}{naming(agent)}"
-    return f"cra trace show {session} --seq {shown.number}"
+    return f"cra trace show {shlex.quote(session)} --seq {shown.number}"
 
 
 def _is_kept_apart(value: Any) -> bool:

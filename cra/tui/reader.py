@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from cra.amount import counted, duration
-from cra.errors import CraError, FilterError, NotFound, UsageError
+from cra.errors import CraError, FilterError, NotFound
 from cra.ledger.filter import every, mentioning, parse
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
@@ -227,7 +227,7 @@ class ReaderScreen(PromptedScreen):
         elif message.what == "verify":
             self._trusted = self._trusted._replace(problem=words, share=None)
         else:
-            self.notify(words, severity="error")
+            self.notify(words, severity="error", markup=False)
         self._tell()
 
     # The file as it grows.
@@ -516,7 +516,7 @@ class ReaderScreen(PromptedScreen):
         if self._search is None:
             self.notify("nothing is searched for: / begins a search")
         elif not self._timeline.seek(self._search.numbers, step):
-            self.notify(f"no event mentions {safe(self._words)}")
+            self.notify(f"no event mentions {safe(self._words)}", markup=False)
 
     def action_trouble(self, step: int) -> None:
         scan = self._trouble
@@ -579,8 +579,8 @@ class ReaderScreen(PromptedScreen):
             return True
         try:
             number = number_at(log, text, self._timeline.number or 0)
-        except (UsageError, OSError) as error:
-            self._prompt.say(safe(str(error)))
+        except (CraError, OSError) as error:
+            self._prompt.say(safe(str(error).split("\n")[0]))
             return False
         self._jump(number)
         return True
@@ -709,9 +709,13 @@ class ReaderScreen(PromptedScreen):
 
     @property
     def _event_text(self) -> str | None:
-        """The chosen event as JSON; a line that is none as it is."""
+        """The chosen event as JSON; a line that is none as it is. None of what is gone, as told."""
         log, number = self._opened, self._timeline.number
-        return None if log is None or number is None else log.text(number)
+        try:
+            return None if log is None or number is None else log.text(number)
+        except (CraError, OSError) as error:
+            self._raise_alarm(safe(str(error).split("\n")[0]))
+            return None
 
     def action_copy_event(self) -> None:
         text = self._event_text
@@ -730,9 +734,14 @@ class ReaderScreen(PromptedScreen):
 
     def action_copy_command(self) -> None:
         log, number = self._opened, self._timeline.number
-        if log is not None and number is not None:
-            shown, name = log.event(number), session_id_of(self._path)
-            self.app.copy(command_of(shown, name, self._place[0]))
+        if log is None or number is None:
+            return
+        try:
+            shown = log.event(number)
+        except (CraError, OSError) as error:
+            self._raise_alarm(safe(str(error).split("\n")[0]))
+        else:
+            self.app.copy(command_of(shown, session_id_of(self._path), self._place[0]))
 
     def on_inspector_path_wanted(self, message: Inspector.PathWanted) -> None:
         self.app.copy(message.path)
@@ -774,7 +783,8 @@ class ReaderScreen(PromptedScreen):
 
     def _tell(self) -> None:
         if self.is_mounted:
-            head = head_of(session_id_of(self._path), self._place, self._narrowing)
+            name, columns = session_id_of(self._path), self.app.size.width - 2
+            head = head_of(name, self._place, self._narrowing, columns)
             self.query_one("#head", Static).update(Content.assemble(*head))
             self.query_one("#status", Static).update(Content.assemble(*self._status()))
 
@@ -805,6 +815,7 @@ class ReaderScreen(PromptedScreen):
 
     def on_resize(self) -> None:
         self._arrange()
+        self._tell()
 
     def _arrange(self) -> None:
         width, height = self.app.size

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from array import array
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from rich.cells import cell_len
 
 from cra.amount import counted
 from cra.printable import safe
@@ -12,6 +15,8 @@ from cra.tui.background import Scan
 from cra.tui.narrowing import Narrowing
 from cra.tui.source import Judgement
 
+# How much of an id tells sessions apart.
+_SHORT: Final = 13
 # Text with its style in Textual's words.
 Told = tuple[str, str]
 
@@ -46,18 +51,26 @@ class Trusted(NamedTuple):
             return self.problem or "it is being verified"
         words = [f"{found.verdict}, {found.level}", safe(f"{found.code} {found.message}").strip()]
         words.append(f"{counted(found.events, 'event')} in order, {found.covered:,} covered")
-        words.append(f"cra trace verify {name}")
+        words.append(safe(f"cra trace verify {shlex.quote(name)}"))
         return "\n".join(filter(None, words))
 
 
-def head_of(name: str, place: tuple[str, str], chosen: Narrowing) -> list[Told]:
-    """Which session it is, whose, in which state, and which of its events are shown."""
+def head_of(name: str, place: tuple[str, str], chosen: Narrowing, columns: int) -> list[Told]:
+    """Which session it is, whose, in which state, and which of its events are shown.
+
+    What narrows them comes first where there is no room for all.
+    """
     agent, state = place
-    head = [("cra trace  ", "bold $text-primary"), (name, "bold")]
-    head += [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
+    own = [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
+    narrowed = [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
     if chosen.expression:
-        head.append((f"  filter {safe(chosen.expression)}", "$text-warning"))
-    return head + [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
+        narrowed.insert(0, (f"  filter {safe(chosen.expression)}", "$text-warning"))
+    heads = []
+    for known, whose in ((name, own), (name[:_SHORT], own), (name[:_SHORT], [])):
+        lead = [("cra trace  ", "bold $text-primary"), (safe(known), "bold")]
+        heads.append([*lead, *whose, *narrowed])
+    fitting = [head for head in heads if sum(cell_len(text) for text, _ in head) <= columns]
+    return (fitting or heads[2:])[0] if narrowed else heads[0]
 
 
 def hits_of(scan: Scan, words: str, number: int | None) -> Told:

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from cra.amount import duration
 from cra.errors import CraError
+from cra.printable import safe
 from cra.tui.listing import Listing, Part, fitted
 from cra.tui.source import OpenLog, Row, Tree, folded
 
@@ -152,9 +153,10 @@ class Timeline(Listing):
             return ()
         try:
             found = self._log.row(row, self._numbers, self._version)
+            return self._parts(row, found, columns)
         except (CraError, OSError, IndexError) as error:
-            return [(f"  this row cannot be read: {error}", "bad")]
-        return self._parts(row, found, columns)
+            told = safe(str(error).split("\n")[0])
+            return [(f"  this row cannot be read: {told}", "bad")]
 
     def _parts(self, at: int, row: Row, columns: int) -> list[Part]:
         room = max(3, len(str(self._log.count if self._log else 0)))

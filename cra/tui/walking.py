@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from cra.errors import CraError, GoldenRefused, UsageError
+from cra.errors import CraError, GoldenRefused
 from cra.printable import safe
 from cra.replay.check import Report
 from cra.replay.compare import TraceDifference
@@ -464,8 +464,8 @@ class WalkScreen(Screen[None]):
         near = walk.reached(self._list.cursor)[0] or 0
         try:
             number = number_at(walk.golden.log, message.text, near)
-        except UsageError as error:
-            self._prompt.say(safe(error.message))
+        except (CraError, OSError) as error:
+            self._prompt.say(first_line(error))
             return
         self._close_prompt()
         self._list.move_to(walk.row_of(number), middle=True)
@@ -480,7 +480,7 @@ class WalkScreen(Screen[None]):
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         message.stop()
         walk = self._list.walk
-        if message.listing is not self._list or walk is None:
+        if message.listing is not self._list or walk is None or self.app.screen is not self:
             return
         golden, _ = walk.pairs[self._list.cursor]
         if golden is None:
