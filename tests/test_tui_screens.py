@@ -105,7 +105,19 @@ def test_a_ledger_of_many_sessions_is_verified_unasked_as_well(ledger):
     assert "not verified" not in shown
 
 
-def test_a_verdict_counts_for_the_files_that_were_verified(ledger):
+def test_a_ledger_that_changes_is_verified_again(ledger):
+    path = write_session(ledger, DESK, lines_of(DESK, EVENTS[:1]))
+
+    async def script(pilot):
+        await until(pilot, "✓ STILLBORN")
+        path.write_bytes(path.read_bytes().replace(b"support", b"suppost"))
+        return await until(pilot, "✗ DAMAGED")
+
+    assert "(v)" not in viewed(TraceApp(setting_of(ledger)), script)
+
+
+def test_a_verdict_on_a_large_ledger_counts_for_the_files_that_were_verified(ledger, monkeypatch):
+    monkeypatch.setattr("cra.tui.browser._MAX_AGAIN", 0)
     path = write_session(ledger, DESK, lines_of(DESK, EVENTS[:1]))
 
     async def script(pilot):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 1.0
 # What is larger is verified when somebody asks.
 _MAX_VERIFIED: Final = 256 << 20
+# What is larger is not verified again by itself whenever it has grown: that takes half a second.
+_MAX_AGAIN: Final = 32 << 20
 
 
 class Surveyed(Message):
@@ -146,8 +148,10 @@ class SessionsScreen(PromptedScreen):
                 else SessionList.empty_text
             )
         self._arrange()
-        if message.is_whole and self._verdict is None:
-            self._verify_if_small()
+        if message.is_whole and self._found:
+            size = sum(one.stamp[1] for one in self._found)
+            if size <= (_MAX_VERIFIED if self._verdict is None else _MAX_AGAIN) and self._unjudged:
+                self.action_verify()
 
     def on_unreadable(self, message: Unreadable) -> None:
         self._is_surveying = False
@@ -169,10 +173,6 @@ class SessionsScreen(PromptedScreen):
         self._tell()
 
     # The verdict on all of it.
-
-    def _verify_if_small(self) -> None:
-        if self._found and sum(one.stamp[1] for one in self._found) <= _MAX_VERIFIED:
-            self.action_verify()
 
     def action_verify(self) -> None:
         if self._is_verifying:
