@@ -271,10 +271,39 @@ class ReplayMade(Message):
         self.row = row
 
 
-class GoldensScreen(Screen[None]):
-    """Every golden, with what its last replay here came to and whether something waits."""
+class ReviewingScreen(Screen[None]):
+    """A screen on which what a replay found otherwise is looked at, accepted or rejected."""
 
     app: TraceApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_told = ""
+
+    def _waiting(self) -> Path | None:
+        """What is to be decided on now; None, and said, if that is nothing."""
+        raise NotImplementedError
+
+    def _tell(self) -> None:
+        raise NotImplementedError
+
+    def _say(self, words: str) -> None:
+        self._is_told = words
+        self._tell()
+
+    def action_differences(self) -> None:
+        pending = self._waiting()
+        if pending is not None:
+            self.app.push_screen(differences_screen(pending))
+
+    def action_review(self, review: Review) -> None:
+        pending = self._waiting()
+        if pending is not None:
+            ask_to(review, pending, self)
+
+
+class GoldensScreen(ReviewingScreen):
+    """Every golden, with what its last replay here came to and whether something waits."""
 
     CSS = """
     GoldensScreen > #status { text-wrap: nowrap; text-overflow: ellipsis; }
@@ -295,7 +324,6 @@ class GoldensScreen(Screen[None]):
     def __init__(self, root: Path) -> None:
         super().__init__()
         self._root = root
-        self._is_told = ""
         # Those that are asked for while others are replayed.
         self._asked: list[Path] = []
 
@@ -355,10 +383,6 @@ class GoldensScreen(Screen[None]):
             return
         lines = lines_of(one, self.app.reports.get(one.manifest), self.app.size.width - 3)
         page.write([[(" ", ""), *line] for line in lines])
-
-    def _say(self, words: str) -> None:
-        self._is_told = words
-        self._tell()
 
     def _tell(self) -> None:
         shown = self._list
@@ -453,16 +477,6 @@ class GoldensScreen(Screen[None]):
         if one.waits is None:
             self._say("nothing waits")
         return one.waits
-
-    def action_differences(self) -> None:
-        pending = self._waiting()
-        if pending is not None:
-            self.app.push_screen(differences_screen(pending))
-
-    def action_review(self, review: Review) -> None:
-        pending = self._waiting()
-        if pending is not None:
-            ask_to(review, pending, self)
 
     def on_reviewed(self, message: Reviewed) -> None:
         if not message.wrong and message.review == "accept":

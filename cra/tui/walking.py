@@ -7,13 +7,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
@@ -24,10 +23,8 @@ from cra.replay.compare import TraceDifference
 from cra.replay.differing import MARKS
 from cra.tui.comparing import STYLES
 from cra.tui.goldens import (
-    Review,
     Reviewed,
-    ask_to,
-    differences_screen,
+    ReviewingScreen,
     error_lines,
     first_line,
     refused,
@@ -48,9 +45,6 @@ from cra.tui.walk import (
     walk_alone,
     walk_beside,
 )
-
-if TYPE_CHECKING:
-    from cra.tui.app import TraceApp
 
 # How many steps a second a play makes.
 _PACES: Final = (1, 2, 4, 8, 16, 32)
@@ -159,10 +153,8 @@ class Stood(Message):
         self.sides = sides
 
 
-class WalkScreen(Screen[None]):
+class WalkScreen(ReviewingScreen):
     """A golden and its replay, one step after the other."""
-
-    app: TraceApp
 
     CSS = """
     WalkScreen > #head, WalkScreen > #status { text-wrap: nowrap; text-overflow: ellipsis; }
@@ -197,7 +189,6 @@ class WalkScreen(Screen[None]):
         self._is_replaying = False
         self._report: Report | None = None
         self._wrong = ""
-        self._is_told = ""
         self._waits: Path | None = None
         self._pace = _USUAL_PACE
         self._timer: Timer | None = None
@@ -312,10 +303,6 @@ class WalkScreen(Screen[None]):
         if message.listing is self._list:
             self._tell()
             self._show()
-
-    def _say(self, words: str) -> None:
-        self._is_told = words
-        self._tell()
 
     def _tell(self) -> None:
         shown, walk = self._list, self._list.walk
@@ -498,16 +485,6 @@ class WalkScreen(Screen[None]):
         if self._waits is None:
             self._say("nothing waits")
         return self._waits
-
-    def action_differences(self) -> None:
-        pending = self._waiting()
-        if pending is not None:
-            self.app.push_screen(differences_screen(pending))
-
-    def action_review(self, review: Review) -> None:
-        pending = self._waiting()
-        if pending is not None:
-            ask_to(review, pending, self)
 
     def on_reviewed(self, message: Reviewed) -> None:
         self._waits = waiting_beside(self._manifest)
