@@ -60,7 +60,7 @@ class ModuleSource(NamedTuple):
     file: str
     files: Mapping[str, bytes]
     origins: Mapping[str, str]
-    left_out: tuple[Mention, ...]
+    needed: tuple[Mention, ...]
 
 
 def effect_of(name: str) -> Effect:
@@ -109,9 +109,10 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
     if found["code"]:
         calls = "calls.py" if "calls.py" not in files else "calls_with_json.py"
         files[calls] = _code(source.file, found["code"])
-    left_out = [
-        Mention(_place(source, file, line), words) for file, line, words in found["left_out"]
-    ]
+    reduced, left_out = (
+        [Mention(_place(source, file, line), words) for file, line, words in found[key]]
+        for key in ("reduced", "left_out")
+    )
     actions: dict[str, dict[str, Any]] = {}
     effects: dict[str, Effect] = {}
     for function in found["functions"]:
@@ -124,7 +125,7 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
         effects[action_id] = effect_of(name)
         actions[action_id] = {
             "action_id": action_id,
-            "name": line_of(name.replace("_", " ")),
+            "name": line_of(function["description"].rstrip(".")) or line_of(name.replace("_", " ")),
             "description": line_of(function["description"], MAX_DESCRIPTION),
             # A name says nothing of what is at stake.
             "risk_tier": "high" if effects[action_id] == "deletes" else "medium",
@@ -167,7 +168,8 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
                 else []
             ),
         ),
-        left_out=(*source.left_out, *left_out),
+        reduced=(*source.needed, *reduced),
+        left_out=tuple(left_out),
     )
 
 

@@ -35,6 +35,8 @@ class ImportFacts(TypedDict):
     context_packs: list[str]
     # The names of secrets that its actions take.
     secrets: list[str]
+    # What was carried over otherwise than it is, or without a part, and what was not.
+    reduced: list[MentionFacts]
     left_out: list[MentionFacts]
     # What reads as a secret in what was carried over.
     warnings: list[MentionFacts]
