@@ -371,7 +371,7 @@ found: atlases/support-desk is in the configuration alone
 $ echo '# changed' >> atlases/support-desk/desk.py
 $ cra resolve --goal "close a ticket"
 error[CRA-2131]: expected the bytes that cra.atlases.lock pins, \
-found others in com.example.support-desk (atlases/support-desk)
+found others in com.example.support-desk (atlases/support-desk): desk.py is changed
   fix: cra atlas lock shows what changed and accepts it
 """,
     ),
