@@ -268,7 +268,7 @@ $ cra atlas lock
 error[CRA-2104]: context_packs[0].files[0]: expected a file of the atlas, \
 found "houserules.md"; nearest: house-rules.md
   where: atlases/support-desk/atlas.json:...
-  fix: mend it; cra schema atlas-manifest shows what a manifest may hold
+  fix: bring the file back, or let the manifest name one that is there
 """,
     ),
     "CRA-2105": ErrorPage(
