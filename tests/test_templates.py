@@ -122,6 +122,24 @@ def test_the_answers_stand_in_the_rules_and_their_tests(tmp_path, name):
 
 
 @of_each_template
+@pytest.mark.parametrize("answers", ["defaults", "far"])
+def test_the_golden_reacts_to_a_rule_of_the_projects_own_that_misses_its_action(
+    tmp_path, name, answers
+):
+    project = made(tmp_path / "project", name, *(far_answers(name) if answers == "far" else []))
+    [file] = project.glob("policies/*.json")
+    rule = json.loads(file.read_text())
+    answer(project, "replay", "--fail-on", "any")
+
+    file.write_text(json.dumps({**rule, "actions": [f"{rule['actions'][0]}x"]}))
+
+    assert cra(project, "replay", "--fail-on", "any").returncode == 1
+    # A limit on a rate decides nothing until it is used up, and no golden is that long.
+    is_decided = rule["type"] != "rate_limit"
+    assert cra(project, "replay").returncode == (1 if is_decided else 0)
+
+
+@of_each_template
 def test_the_atlas_is_the_example_byte_for_byte_and_what_it_may_do_is_told(tmp_path, name):
     facts = TEMPLATES[name]
     told = json.loads(answer(tmp_path, "init", "new", "--template", name, "--json"))
@@ -632,6 +650,17 @@ def test_agents_md_is_found_under_the_name_that_coding_agents_look_for(tmp_path)
     assert (project / "AGENTS.md").samefile(project / "agents.md")
     names = [path.name for path in project.iterdir() if path.name.lower() == "agents.md"]
     assert len(names) == (1 if knows_no_case(tmp_path) else 2)
+
+
+def test_a_fresh_clone_without_the_link_gets_it_by_init(tmp_path):
+    project = made(tmp_path / "project")
+    shutil.rmtree(project / "cra.trace")
+    if not knows_no_case(tmp_path):
+        (project / "AGENTS.md").unlink()
+
+    answer(project, "init")
+
+    assert (project / "AGENTS.md").samefile(project / "agents.md")
 
 
 def test_an_agents_md_in_capitals_of_its_owners_own_is_left_and_told_of(tmp_path):
