@@ -652,7 +652,7 @@ def test_agents_md_is_found_under_the_name_that_coding_agents_look_for(tmp_path)
     assert len(names) == (1 if knows_no_case(tmp_path) else 2)
 
 
-def test_a_fresh_clone_without_the_link_gets_it_by_init(tmp_path):
+def test_a_fresh_clone_without_the_link_gets_it_again(tmp_path):
     project = made(tmp_path / "project")
     shutil.rmtree(project / "cra.trace")
     if not knows_no_case(tmp_path):
