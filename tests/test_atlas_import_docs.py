@@ -36,11 +36,6 @@ def imported(place, *more):
     )
 
 
-def left_out(place):
-    found = imported(place)["imported"]["left_out"]
-    return {one["where"]: one["words"] for one in found}
-
-
 def test_documents_come_back_from_resolve(place):
     found = imported(place)["imported"]
     assert found["context_packs"] == ["guides/setup.md", "index.rst", "notes.txt"]
@@ -54,7 +49,7 @@ def test_documents_come_back_from_resolve(place):
 
     first = resolved["context_blocks"][0]
     assert first["content"] == (place / "docs/guides/setup.md").read_text()
-    assert first["purpose"] == "Documentation: guides"
+    assert first["purpose"] == "Documentation: Set up a desk"
     assert resolved["allowed_actions"] == []
 
 
@@ -63,6 +58,7 @@ def test_a_pack_is_named_by_the_first_heading_of_its_document(place):
 
     packs = json.loads((place / "book/atlas.json").read_text())["context_packs"]
     names = {pack["pack_id"]: pack["name"] for pack in packs}
+    assert "- Set up a desk: guides/setup.md\n" in (place / "book/README.md").read_text()
     assert names == {"guides/setup.md": "Set up a desk", "index.rst": "About", "notes.txt": "notes"}
 
 
@@ -81,7 +77,11 @@ def test_what_is_no_document_is_left_out_and_said(place):
     os.symlink("..", place / "docs/up")
     os.mkfifo(place / "docs/pipe.md")
 
-    assert left_out(place) == {
+    found = imported(place)["imported"]
+    assert found["reduced"] == [
+        {"where": "long.md", "words": "beyond 32000 bytes: an agent is given its beginning"}
+    ]
+    assert {one["where"]: one["words"] for one in found["left_out"]} == {
         ".hidden": "hidden",
         "a\x1b[31mb.md": "characters that no name in an atlas has",
         "binary.md": "binary: it has control characters",
@@ -89,7 +89,6 @@ def test_what_is_no_document_is_left_out_and_said(place):
         "index.rst": "its name differs from INDEX.rst in case or accents only",
         "large.md": "expected at most 262144 bytes, found more",
         "latin.md": "no UTF-8",
-        "long.md": "beyond 32000 bytes: an agent is given its beginning",
         "link.md": "a link, which may lead elsewhere",
         "page.html": "none of *.md, *.rst, *.txt",
         "pipe.md": "no file",

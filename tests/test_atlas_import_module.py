@@ -196,18 +196,22 @@ def test_what_no_action_can_be_is_said_with_its_place(place):
     found = imported(place, "odd")
 
     assert found["actions"] == ["desk.between", "desk.partly"]
-    said = [(one["where"], one["words"]) for one in found["left_out"]]
+    left, reduced = (
+        [(one["where"], one["words"]) for one in found[key]] for key in ("left_out", "reduced")
+    )
     form = "of a type that JSON has no form for"
-    assert said == [
-        ("odd.py:4", f"since: when is {form}: datetime"),
+    assert reduced == [
         ("odd.py:5", f"between: without the parameter when, {form}: datetime"),
         ("odd.py:5", "between: without the parameters *rest, which have no names"),
         ("odd.py:5", "between: without the parameters *more, which have no names"),
-        ("odd.py:6", "positional: a is positional only, and actions are called by name"),
         (
             "odd.py:7",
             "partly: without the parameter b, positional only, and actions are called by name",
         ),
+    ]
+    assert left == [
+        ("odd.py:4", f"since: when is {form}: datetime"),
+        ("odd.py:6", "positional: a is positional only, and actions are called by name"),
         ("odd.py:8", "numbers: a generator, whose work is not done when it returns"),
         ("odd.py:10", "twice: a lambda, which has no name"),
         ("odd.py:11", "unread: x is annotated with Nope, which cannot be read"),
@@ -233,7 +237,8 @@ def test_all_says_what_is_public(place):
         "Kind: a class; an action is a function"
     ]
     assert "gone: no function" in words
-    assert "dumps: without the parameters *kw, which have no names" in words
+    reduced = [one["words"] for one in found["reduced"]]
+    assert "dumps: without the parameters *kw, which have no names" in reduced
 
 
 def test_what_a_module_needs_beside_itself_is_said(place):
@@ -242,7 +247,7 @@ def test_what_a_module_needs_beside_itself_is_said(place):
     found = imported(place, "needs")
 
     words = "imports pytest, which has to be installed where the atlas runs"
-    assert found["left_out"] == [{"where": "needs.py:2", "words": words}]
+    assert found["reduced"] == [{"where": "needs.py:2", "words": words}]
 
 
 BROKEN = {
@@ -283,6 +288,38 @@ def test_a_module_that_is_not_there_is_an_error(place, name):
     assert said.returncode == 2
     assert "expected a module" in said.stderr
     assert not (place / "desk").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("books.py", "did you mean --from-module books?"),
+        ("./books.py", "did you mean --from-module books?"),
+        ("shop/orders.py", "did you mean --from-module shop.orders?"),
+        ("src/notes.py", "did you mean cd src, and --from-module notes?"),
+        ("book", "did you mean --from-module books?"),
+        ("shop.order", "did you mean --from-module shop.orders?"),
+        ("shp.orders", "did you mean --from-module shop?"),
+    ],
+)
+def test_a_name_that_is_a_file_or_nearly_a_module_is_answered_with_the_one_meant(place, name, fix):
+    write(place, "books.py", "def get() -> int:\n    return 1\n")
+    write(place, "src/notes.py", "")
+    write(place, "shop/__init__.py", "")
+
+    said = cra(place, "atlas", "create", "desk", "--from-module", name)
+
+    assert said.returncode == 2
+    assert said.stderr.endswith(f"fix: {fix}\n")
+
+
+def test_the_readme_says_what_a_docstring_says_a_function_does(place):
+    write(place, "books.py", 'def find_book(title: str):\n    """Find books by title."""\n')
+
+    imported(place, "books")
+
+    row = "| `desk.find_book` | Find books by title | is allowed |"
+    assert row in (place / "desk/README.md").read_text()
 
 
 def test_a_package_is_taken_by_its_own_file_alone(place):

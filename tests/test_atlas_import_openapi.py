@@ -113,13 +113,14 @@ def imported(place, *more, file="pets.yaml"):
 
 
 def carried(document, base_url=None):
-    """The actions of a document by their ids, and what is not carried over."""
+    """The actions of a document by their ids, and what is not carried over, or in part."""
     text = json.dumps(document).encode()
     found = imported_operations(read_document("d.json", text), base_url, "p")
     atlas = read_atlas(package_of(files_of(found, Naming("local.p", "p", "p", "made"))), "p")
     assert atlas.errors == ()
     assert [one for one in atlas_read.tested(atlas.atlas, "p") if one.problems] == []
-    said = [f"{one.where}: {one.words}" for one in found.left_out]
+    said = [f"{one.where}: {one.words}" for one in found.reduced]
+    said += [f"{one.where}: left out: {one.words}" for one in found.left_out]
     return {action["action_id"]: action for action in found.actions}, said
 
 
@@ -204,15 +205,23 @@ NODE = {"Node": {**named("a"), "properties": {"next": {"$ref": "#/components/sch
 DEEP = {f"S{at}": {"allOf": [{"$ref": f"#/components/schemas/S{at + 1}"}] * 2} for at in range(20)}
 LEFT = [
     (api(deprecated=True), "GET /a: left out: it is deprecated"),
-    (api("trace"), "TRACE /a: no action has this method"),
+    (api("trace"), "TRACE /a: left out: no action has this method"),
     (api(servers=[{"url": "https://b.example"}]), "GET /a: left out: it has a server of its own"),
     (
         api("post", requestBody={"required": True, "content": {"multipart/form-data": {}}}),
         "POST /a: left out: its body: multipart/form-data",
     ),
     (
-        api("post", requestBody={"content": {"text/csv": {}}}),
+        api("post", requestBody={"required": False, "content": {"text/csv": {}}}),
         "POST /a: without its body: text/csv",
+    ),
+    (
+        api("put", requestBody={"content": {"text/csv": {}}}),
+        "PUT /a: left out: its body: text/csv",
+    ),
+    (
+        api("post", requestBody={"content": {"application/json": {"schema": {"type": "array"}}}}),
+        "POST /a: left out: its body: it is no object with named members",
     ),
     (
         api("post", requestBody=json_body({"oneOf": [named("a"), named("b")]})),
@@ -295,7 +304,7 @@ LEFT = [
     (api("get", "/a{"), "GET /a{: left out: a path with braces, ?, # or \\ in it"),
     (api("get", "/a?b=c"), "GET /a?b=c: left out: a path with braces, ?, # or \\ in it"),
     (api("get", "/\x1b[2J?"), "GET /\\x1b[2J?: left out: a path with braces, ?, # or \\ in it"),
-    (api("get", "a"), "a: a path that does not begin with /"),
+    (api("get", "a"), "a: left out: a path that does not begin with /"),
     (
         api(parameters=[parameter("q", type="string", pattern="(a+)+(?=b)")]),
         "GET /a: without a pattern that cra cannot check: (a+)+(?=b)",
@@ -324,7 +333,7 @@ LEFT = [
         api(security=[{"k": []}]),
         "GET /a: left out: the security scheme k is no object",
     ),
-    ({**MINIMAL, "webhooks": {"x": {}}}, "webhooks: requests that the server makes"),
+    ({**MINIMAL, "webhooks": {"x": {}}}, "webhooks: left out: requests that the server makes"),
 ]
 
 
@@ -333,6 +342,24 @@ def test_what_is_not_carried_over_is_said(document, expected):
     _, said = carried(document)
 
     assert [one for one in said if one.startswith(expected)] != [], said
+
+
+def test_what_is_carried_over_in_part_is_told_apart_from_what_is_left_out(place):
+    document = api(parameters=[parameter("q"), parameter("c", "cookie")])
+    document["paths"]["/b"] = {"get": {"deprecated": True}}
+    (place / "two.json").write_text(json.dumps(document))
+    part = "the cookie parameter c: only those of path, query and header are sent"
+
+    found = imported(place, "--dry-run", file="two.json")
+    said = answer(place, "atlas", "create", "pets", "--from-openapi", "two.json")
+
+    assert found["reduced"] == [{"where": "GET /a", "words": f"without {part}"}]
+    assert found["left_out"] == [{"where": "GET /b", "words": "it is deprecated"}]
+    assert "Carried over in part: 1\n  GET /a: without the cookie" in said
+    assert "Not carried over: 1\n  GET /b: it is deprecated" in said
+    readme = (place / "pets/README.md").read_text()
+    assert f"## What was carried over in part\n\n- GET /a: without {part}\n" in readme
+    assert "## What was not carried over\n\n- GET /b: it is deprecated\n" in readme
 
 
 def only(document, base_url=None):

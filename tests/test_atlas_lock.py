@@ -311,6 +311,7 @@ def test_a_lock_that_says_nothing_of_rules_has_a_change_that_says_so():
     change = compare(pin._replace(rules=None, actions=None), support())
 
     assert change.is_partly_unknown
+    assert (change.context_packs_added, change.capabilities_removed) == ({}, ())
     assert (change.rules_removed, change.rules_added) == ({}, {})
 
 

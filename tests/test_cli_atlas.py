@@ -729,6 +729,60 @@ def test_a_restriction_that_is_gone_is_told_before_it_is_accepted(added, desk):
     assert "actions gone     desk.shell" in shown
 
 
+def test_each_member_of_a_part_that_is_another_is_told_before_it_is_accepted(added, desk):
+    find, delete = DESK["actions"]
+    [pack] = DESK["context_packs"]
+    reads, keeps = DESK["policies"]
+    capability = {"capability_id": "desk.work", "name": "Work", "actions": ["ticket.find"]}
+    write_atlas(
+        desk,
+        actions=[
+            {**find, "description": "Find all", "idempotent": True},
+            {**delete, "returns_schema": {"type": "null"}},
+        ],
+        context_packs=[{**pack, "purpose": "rules"}],
+        policies=[{**reads, "reason": "it reads"}, keeps],
+        capabilities=[capability],
+    )
+    shown = " ".join(cra(added, "atlas", "lock", "--check").stdout.split())
+    [row] = facts(added, "atlas", "lock", "--check")["atlases"]
+
+    assert (
+        'rule changed desk-reads: allow ticket.find → allow ticket.find; reason "it reads"' in shown
+    )
+    assert "action changed ticket.find: description Find a ticket → Find all" in shown
+    assert "action changed ticket.find: idempotent unstated → true" in shown
+    assert 'action changed ticket.delete: returns_schema unstated → {"type": "null"}' in shown
+    assert f"pack changed {pack['pack_id']}: purpose How it is done → rules" in shown
+    assert 'new capability desk.work: name Work, actions ["ticket.find"]' in shown
+    assert row["change"]["capabilities_added"]["desk.work"]["name"] == "Work"
+    answer(added, "atlas", "lock", "--yes")
+    assert answer(added, "atlas", "lock", "--check").startswith("nothing changed")
+    write_atlas(desk, context_packs=[])
+    shown = " ".join(cra(added, "atlas", "lock", "--check").stdout.split())
+    assert f"pack gone {pack['pack_id']}" in shown
+    assert "capability gone desk.work" in shown
+
+
+def test_a_file_that_is_gone_is_named_once_with_what_brings_it_back(added, desk):
+    code = [
+        {"action_id": f"desk.{name}", "executor": f"python:run:{name}"} for name in ("a", "b", "c")
+    ]
+    (desk / "run.py").write_text("def a(): ...\ndef b(): ...\ndef c(): ...\n")
+    write_atlas(desk, actions=[*DESK["actions"], *code])
+    answer(added, "atlas", "lock", "--yes")
+    (desk / "run.py").unlink()
+    (desk / "new.md").write_text("new")
+
+    refused = cra(added, "resolve", "--goal", "x")
+    locking = cra(added, "atlas", "lock")
+
+    assert "(atlases/desk): run.py is gone, new.md is new\n" in refused.stderr
+    assert locking.stderr.count("run.py") == 1
+    assert 'expected a file of the atlas, found "run.py", which 3 actions name' in locking.stderr
+    assert "fix: bring the file back, or let the manifest name one that is there" in locking.stderr
+
+
 def test_grants_that_a_person_made_fewer_stay_so_while_the_atlas_is_the_same(added):
     path = added / "cra.atlases.lock"
     lock = json.loads(path.read_text())

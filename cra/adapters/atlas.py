@@ -177,7 +177,12 @@ def _readme(imported: Imported, naming: Naming) -> str:
         )
     elif imported.context_packs:
         blocks.append("## What was carried over")
-        blocks.append("\n".join(f"- {_escaped(one['pack_id'])}" for one in imported.context_packs))
+        blocks.append(
+            "\n".join(
+                f"- {_escaped(one['name'])}: {_escaped(one['pack_id'])}"
+                for one in imported.context_packs
+            )
+        )
     blocks += imported.remarks
     if imported.secrets:
         blocks.append("## Secrets")
@@ -188,6 +193,9 @@ def _readme(imported: Imported, naming: Naming) -> str:
         blocks.append(
             "\n".join(f"- `{name}`: {_escaped(what)}" for name, what in imported.secrets.items())
         )
+    if imported.reduced:
+        blocks.append("## What was carried over in part")
+        blocks.append("\n".join(_mentions(imported.reduced)))
     blocks.append("## What was not carried over")
     blocks.append("\n".join(_mentions(imported.left_out)) or "Nothing was left out.")
     return "\n\n".join(blocks) + "\n"

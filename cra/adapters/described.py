@@ -37,10 +37,11 @@ class _Parameters(NamedTuple):
 
 
 def described(module: ModuleType, name: str) -> dict[str, Any]:
-    """The public functions, what of them is left out, and the code of those that cannot be called
-    with JSON as it is. `name` is what that code calls the module."""
+    """The public functions, which of them lack a part or are left out, and the code of those that
+    cannot be called with JSON as it is. `name` is what that code calls the module."""
     shapes = Shapes(module, name)
     functions: list[dict[str, Any]] = []
+    reduced: list[list[Any]] = []
     left_out: list[list[Any]] = []
     code: list[str] = []
     for public, value in _public(module):
@@ -54,10 +55,10 @@ def described(module: ModuleType, name: str) -> dict[str, Any]:
         except Unfit as error:
             left_out.append([*place, f"{public}: {error}"])
             continue
-        left_out += [[*place, f"{public}: {words}"] for words in parameters.said]
+        reduced += [[*place, f"{public}: {words}"] for words in parameters.said]
         returned = _returned(value, shapes)
         if isinstance(returned, str):
-            left_out.append([*place, f"{public}: {returned}"])
+            reduced.append([*place, f"{public}: {returned}"])
             returned = Shape({})
         is_wrapped = bool(parameters.built) or returned.build is not None
         if is_wrapped:
@@ -78,6 +79,7 @@ def described(module: ModuleType, name: str) -> dict[str, Any]:
         "about": first_line(module.__doc__),
         "documentation": inspect.getdoc(module),
         "functions": functions,
+        "reduced": reduced,
         "left_out": left_out,
         "code": [*helpers, *shapes.makers.values(), *code] if code else [],
     }

@@ -67,6 +67,7 @@ def imported_documents(
     packs: list[dict[str, Any]] = []
     files: dict[str, bytes] = {}
     folders: dict[str, list[str]] = defaultdict(list)
+    reduced: list[Mention] = []
     left_out = list(left_out)
     seen: dict[str, str] = {}
     for path, data in documents:
@@ -75,14 +76,16 @@ def imported_documents(
             left_out.append(Mention(path, f"its name differs from {known} in case or accents only"))
             continue
         if len(data) > ROOM:
-            left_out.append(Mention(path, f"beyond {ROOM} bytes: an agent is given its beginning"))
+            reduced.append(Mention(path, f"beyond {ROOM} bytes: an agent is given its beginning"))
         folder, _, name = path.rpartition("/")
         stem = name.rpartition(".")[0]
         files[f"context/{path}"] = data
+        heading = line_of(_heading(data.decode(), name)) or line_of(stem)
         pack: dict[str, Any] = {
             "pack_id": path,
-            "name": line_of(_heading(data.decode(), name)) or line_of(stem),
-            "purpose": f"Documentation: {line_of(folder.replace('/', ', ') or title)}",
+            "name": heading,
+            # What a resolution shows of a pack.
+            "purpose": f"Documentation: {heading}",
             "files": [f"context/{path}"],
         }
         packs.append(pack)
@@ -97,6 +100,7 @@ def imported_documents(
             "priority, which would count for more than what a goal is about.",
             "Each folder is a capability that its documents belong to.",
         ),
+        reduced=tuple(reduced),
         left_out=tuple(left_out),
     )
 

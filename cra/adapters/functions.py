@@ -14,8 +14,10 @@ import base64
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
@@ -36,6 +38,7 @@ _TIMEOUT: Final = 60.0
 _MAX_OUTPUT: Final = 16 << 20
 _MAX_FILES: Final = 200
 _MAX_BYTES: Final = 4 << 20
+_SUFFIX: Final = ".py"
 _DOTTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 # What the code beside the module calls it.
 _ALIAS: Final = "_module"
@@ -57,7 +60,7 @@ class ModuleSource(NamedTuple):
     file: str
     files: Mapping[str, bytes]
     origins: Mapping[str, str]
-    left_out: tuple[Mention, ...]
+    needed: tuple[Mention, ...]
 
 
 def effect_of(name: str) -> Effect:
@@ -71,8 +74,10 @@ def effect_of(name: str) -> Effect:
 
 def find_module(name: str, roots: Sequence[str]) -> ModuleSource:
     """The source of a module, by its dotted name, below some directories. Raises UsageError."""
-    if not _DOTTED.fullmatch(name):
-        raise UsageError(f"expected a module like shop.orders, found {name!r:.80}")
+    if not _DOTTED.fullmatch(name) or _is_file_name(name):
+        raise UsageError(
+            f"expected a module like shop.orders, found {name!r:.80}", fix=_meant(name)
+        )
     place, is_package = _located(name, roots)
     steps = name.split(".")
     if is_package and list(_relative_imports(place.read_bytes())):
@@ -104,9 +109,10 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
     if found["code"]:
         calls = "calls.py" if "calls.py" not in files else "calls_with_json.py"
         files[calls] = _code(source.file, found["code"])
-    left_out = [
-        Mention(_place(source, file, line), words) for file, line, words in found["left_out"]
-    ]
+    reduced, left_out = (
+        [Mention(_place(source, file, line), words) for file, line, words in found[key]]
+        for key in ("reduced", "left_out")
+    )
     actions: dict[str, dict[str, Any]] = {}
     effects: dict[str, Effect] = {}
     for function in found["functions"]:
@@ -119,7 +125,7 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
         effects[action_id] = effect_of(name)
         actions[action_id] = {
             "action_id": action_id,
-            "name": line_of(name.replace("_", " ")),
+            "name": line_of(function["description"].rstrip(".")) or line_of(name.replace("_", " ")),
             "description": line_of(function["description"], MAX_DESCRIPTION),
             # A name says nothing of what is at stake.
             "risk_tier": "high" if effects[action_id] == "deletes" else "medium",
@@ -162,7 +168,8 @@ def imported_functions(source: ModuleSource, prefix: str) -> Imported:
                 else []
             ),
         ),
-        left_out=(*source.left_out, *left_out),
+        reduced=(*source.needed, *reduced),
+        left_out=tuple(left_out),
     )
 
 
@@ -183,20 +190,62 @@ def _flaw_of(function: Mapping[str, Any], action_id: str, taken: Mapping[str, An
 # Finding
 
 
+def _is_file_name(name: str) -> bool:
+    """Whether a name that could be a module's is that of a file here."""
+    return name.endswith(_SUFFIX) and Path(name).is_file()
+
+
+def _meant(name: str) -> str | None:
+    """The module that a path leads to, as one names it from where it is imported from."""
+    if not name.endswith(_SUFFIX):
+        return None
+    path = Path(os.path.relpath(name))
+    # A directory without a file of its own may hold modules, and need be no package.
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and folder != Path():
+        folder = folder.parent
+    module = ".".join(path.relative_to(folder).with_suffix("").parts)
+    if not path.is_file() or not _DOTTED.fullmatch(module):
+        return None
+    way = "" if folder == Path() else f"cd {shlex.quote(str(folder))}, and "
+    return f"did you mean {way}--from-module {module}?"
+
+
+def _near(name: str, where: Sequence[str] | None) -> str | None:
+    """The module of a directory whose name is nearest."""
+    names = sorted(
+        {
+            entry.stem
+            for root in where or ()
+            if os.path.isdir(root)
+            for entry in Path(root).iterdir()
+            if entry.suffix == _SUFFIX or (entry / "__init__.py").is_file()
+        }
+    )
+    nearest = get_close_matches(name, names, n=1)
+    return nearest[0] if nearest else None
+
+
 def _located(name: str, roots: Sequence[str]) -> tuple[Path, bool]:
     """The file of a module, and whether it is a package's."""
     where: Sequence[str] | None = roots
     spec = None
     found = ""
     for step in name.split("."):
-        found = f"{found}.{step}".removeprefix(".")
+        around, found = found, f"{found}.{step}".removeprefix(".")
+        places = where
         # Not importlib.util.find_spec, which runs the packages around the module.
         spec = None if where is None else PathFinder.find_spec(found, where)
         where = None if spec is None else spec.submodule_search_locations
         if spec is None:
+            # Of all that is installed, only what lies here is likely to be meant.
+            near = _near(step, places if around else roots[:1])
+            module = f"{around}.{near}".removeprefix(".")
             raise UsageError(
                 f"expected a module that can be found from here, found no {found}",
-                fix="go to the directory that it is imported from, or install it",
+                fix="go to the directory that it is imported from, or install it"
+                if near is None
+                else f"did you mean --from-module {module}?",
             )
     assert spec is not None
     if spec.origin is None or not spec.origin.endswith(".py"):

@@ -39,6 +39,8 @@ class Imported(NamedTuple):
     secrets: Mapping[str, str] = {}
     # How the parts come to what they are, in Markdown, for the reader of the atlas.
     remarks: tuple[str, ...] = ()
+    # What it has otherwise than the source, or without a part, and what it does not have.
+    reduced: tuple[Mention, ...] = ()
     left_out: tuple[Mention, ...] = ()
 
 

@@ -70,6 +70,7 @@ def imported_operations(document: Mapping[str, Any], base_url: str | None, prefi
     """Actions of the operations. Raises UsageError for a document without a server to ask."""
     schemas = Schemas(document, is_3_0=document["openapi"].startswith("3.0"))
     server = _server_of(document, base_url)
+    reduced: list[Mention] = []
     left_out: list[Mention] = []
     if document.get("webhooks"):
         left_out.append(Mention("webhooks", "requests that the server makes"))
@@ -78,19 +79,19 @@ def imported_operations(document: Mapping[str, Any], base_url: str | None, prefi
     secrets: dict[str, str] = {}
     for operation in _operations(document, schemas, left_out):
         try:
-            action_id = _id_of(operation, prefix, actions, left_out)
+            action_id = _id_of(operation, prefix, actions, reduced)
             secured = _secured(operation, document, schemas, prefix)
             if secured.headers and server.url.startswith("http:") and not server.is_private:
                 raise NotCarried("it takes a secret, which goes over https alone")
             action, said = action_of(operation, action_id, server, schemas, secured.headers)
         except NotCarried as error:
             schemas.take_said()
-            left_out.append(Mention(operation.place, f"left out: {error}"))
+            left_out.append(Mention(operation.place, str(error)))
             continue
         actions[action_id] = action
         effects[action_id] = EFFECTS[operation.method]
         secrets |= secured.secrets
-        left_out += [Mention(operation.place, words) for words in said]
+        reduced += [Mention(operation.place, words) for words in said]
     info = document.get("info")
     info = info if isinstance(info, dict) else {}
     title = line_of(info.get("title")) or "An API"
@@ -117,6 +118,7 @@ def imported_operations(document: Mapping[str, Any], base_url: str | None, prefi
             "What an operation does is read off its method: GET and HEAD read, DELETE deletes, and "
             "all others change something.",
         ),
+        reduced=tuple(reduced),
         left_out=tuple(left_out),
     )
 
@@ -165,7 +167,7 @@ def _operations(
 
 
 def _id_of(
-    operation: Operation, prefix: str, taken: Mapping[str, Any], left_out: list[Mention]
+    operation: Operation, prefix: str, taken: Mapping[str, Any], reduced: list[Mention]
 ) -> str:
     """The id by the operation's own, or by its method and path. Raises NotCarried."""
     stated = operation.own.get("operationId")
@@ -175,7 +177,7 @@ def _id_of(
         if by_name not in taken:
             return by_name
         words = f"another operation is {by_name} already, so this one is {by_path}"
-        left_out.append(Mention(operation.place, words))
+        reduced.append(Mention(operation.place, words))
     if by_path in taken:
         raise NotCarried(f"another operation is {by_path} already")
     return by_path

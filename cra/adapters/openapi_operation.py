@@ -277,16 +277,20 @@ def _read_body(operation: Operation, schemas: Schemas, draft: RequestDraft) -> N
     is_required = body.get("required") is True
     content = body.get("content")
     media = dict(_json_of(content if isinstance(content, dict) else {}))
+    # Few documents say that a body is required; what changes something is of no use without it.
+    is_needed = is_required or (
+        EFFECTS[operation.method] == "changes" and body.get("required") is not False
+    )
     if not media or EFFECTS[operation.method] == "reads":
         kinds = ", ".join(map(line_of, content)) if isinstance(content, dict) else "nothing"
-        draft.leave(f"its body: {kinds or 'nothing'}", is_required=is_required)
+        draft.leave(f"its body: {kinds or 'nothing'}", is_required=is_needed)
         return
     kind, value = next(iter(media.items()))
     try:
         stated = schemas.object_at(value, "its body").get("schema")
         shape = _named_members(schemas.of(stated, "request"))
     except NotCarried as error:
-        draft.leave(f"its body: {error}", is_required=is_required)
+        draft.leave(f"its body: {error}", is_required=is_needed)
         return
     needed = shape["required"]
     body_names = []

@@ -14,6 +14,8 @@ from cra.atlas.model import (
     RESERVED,
     RESERVED_AT_TOP,
     Action,
+    Capability,
+    ContextPack,
     Executor,
     FileExecutor,
     HostExecutor,
@@ -24,6 +26,8 @@ from cra.atlas.model import (
 from cra.config.text import Path
 from cra.config.values import nearest_of, shown
 
+# What is expected where a file is named that is not there.
+A_FILE: Final = "a file of the atlas"
 # `{name}` stands for an argument, `${secret:NAME}` for a secret that the configuration allows, and
 # a doubled brace for a brace.
 _TOKEN: Final = re.compile(
@@ -112,7 +116,7 @@ def reach_of(executor: Executor | HostExecutor) -> Iterator[str]:
 
 
 def facts_of(action: Action) -> dict[str, str]:
-    """What restricts an action and what its executor does, in texts that can be compared.
+    """What an action says of itself and what its executor does, in texts that can be compared.
 
     What is as it is unless stated is left out.
     """
@@ -123,21 +127,45 @@ def facts_of(action: Action) -> dict[str, str]:
         and f"{action.rate_limit.max_calls} in {action.rate_limit.window_seconds} s",
         "timeout_ms": action.timeout_ms,
         "cost": None if action.cost == 1 else action.cost,
+        "name": action.name,
+        "description": action.description or None,
+        "idempotent": action.idempotent or None,
         "parameters_schema": dict(action.parameters_schema) or None,
+        "returns_schema": action.returns_schema,
+        "examples": action.examples or None,
         "executor": action.executor and action.executor.TYPE,
     }
     if action.executor is not None and not isinstance(action.executor, HostExecutor):
-        for member in fields(action.executor):
-            value = getattr(action.executor, member.name)
-            factory = member.default_factory
-            usual = member.default if factory is MISSING else factory()
-            stated[f"executor.{member.name}"] = None if value == usual else value
+        stated |= {f"executor.{name}": value for name, value in _unusual(action.executor).items()}
     return {name: _fact(value) for name, value in stated.items() if value is not None}
+
+
+def facts_of_part(part: ContextPack | Capability) -> dict[str, str]:
+    """The same of what belongs together."""
+    return {
+        name: _fact(value)
+        for name, value in _unusual(part).items()
+        if name not in ("pack_id", "capability_id")
+    }
+
+
+def _unusual(value: Executor | ContextPack | Capability) -> dict[str, Any]:
+    """The members that are not as they are unless stated."""
+    found = {}
+    for member in fields(value):
+        factory = member.default_factory
+        usual = member.default if factory is MISSING else factory()
+        now = getattr(value, member.name)
+        if now != usual:
+            found[member.name] = now
+    return found
 
 
 def _fact(value: Any) -> str:
     """A value as a text; a long one by its digest, for no lock needs a second copy of it."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # No text of a lock has NUL.
+    is_plain = isinstance(value, str) and "\0" not in value
+    text = value if is_plain else json.dumps(value, ensure_ascii=False)
     if len(text) <= _MAX_FACT:
         return text
     return f"sha256 {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
@@ -157,7 +185,7 @@ def _parameters_of(action: Action) -> dict[str, str]:
 def _mistakes_of_python(executor: PythonExecutor, files: Mapping[str, bytes]) -> Iterator[Mistake]:
     if executor.file not in files:
         nearest = nearest_of(executor.file, {name: name for name in files})
-        yield Mistake(("file",), "a file of the atlas", shown(executor.file), nearest)
+        yield Mistake(("file",), A_FILE, shown(executor.file), nearest)
     elif not executor.file.endswith(".py"):
         yield Mistake(("file",), "a file of Python, *.py", shown(executor.file))
 

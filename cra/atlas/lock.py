@@ -2,7 +2,8 @@
 
 The lock is JSON with sorted keys, one entry per atlas. A change of an atlas is told by it: which
 files, which grants, what its executors reach that they did not reach before, and which rules and
-facts of its actions are gone, new or other ones: a restriction that is lost is nowhere else to see.
+facts of its actions, context packs and capabilities are gone, new or other ones: a restriction that
+is lost is nowhere else to see.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
-from cra.atlas.executor import facts_of, reach_of
+from cra.atlas.executor import facts_of, facts_of_part, reach_of
 from cra.atlas.fields import ActionId, AtlasId, FilePath, SemVer, Word
 from cra.atlas.model import Atlas, Pin
 from cra.atlas.package import read_file
@@ -26,6 +27,7 @@ from cra.errors import AtlasError, Fault
 from cra.ledger import files
 from cra.policy.condition import words_of_rule
 from cra.policy.pattern import MAX_ACTION_ID, PATTERN, Pattern
+from cra.policy.rule import Rule
 
 LOCK_NAME: Final = "cra.atlases.lock"
 # It names every file of every atlas, and cra writes it, not a person.
@@ -53,6 +55,8 @@ class LockedAtlas:
     reach: tuple[Word, ...]
     rules: Mapping[Word, Word] | None = None
     actions: Mapping[ActionId, Mapping[Word, Word]] | None = None
+    context_packs: Mapping[Word, Mapping[Word, Word]] | None = None
+    capabilities: Mapping[Word, Mapping[Word, Word]] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,24 @@ class Change:
     actions_added: Mapping[str, Mapping[str, str]]
     actions_removed: tuple[str, ...]
     actions_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
-    # The lock does not say which rules and actions were accepted, so that none is told.
+    # The same of context packs and of capabilities, by their ids.
+    context_packs_added: Mapping[str, Mapping[str, str]]
+    context_packs_removed: tuple[str, ...]
+    context_packs_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    capabilities_added: Mapping[str, Mapping[str, str]]
+    capabilities_removed: tuple[str, ...]
+    capabilities_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    # The lock does not say all of what was accepted, so that some of it is not told.
     is_partly_unknown: bool = False
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
+
+
+class _PartsChange(NamedTuple):
+    added: Mapping[str, Mapping[str, str]]
+    removed: tuple[str, ...]
+    changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
 
 
 def grants_of(atlas: Atlas) -> tuple[Pattern, ...]:
@@ -118,8 +135,10 @@ def pin_of(atlas: Atlas, source: str) -> Pin:
         grants=grants_of(atlas),
         files={name: hashlib.sha256(data).hexdigest() for name, data in atlas.files.items()},
         reach=_reach(atlas),
-        rules={rule.policy_id: words_of_rule(rule) for rule in atlas.policies},
+        rules={rule.policy_id: _words_of(rule) for rule in atlas.policies},
         actions={action.action_id: facts_of(action) for action in atlas.actions},
+        context_packs={pack.pack_id: facts_of_part(pack) for pack in atlas.context_packs},
+        capabilities={one.capability_id: facts_of_part(one) for one in atlas.capabilities},
     )
 
 
@@ -127,10 +146,12 @@ def compare(pin: Pin, atlas: Atlas) -> Change:
     """What accepting an atlas would change about its pin."""
     now = pin_of(atlas, pin.source)
     common = pin.files.keys() & now.files.keys()
-    is_unknown = pin.rules is None or pin.actions is None
-    rules, actions = now.rules or {}, now.actions or {}
-    old_rules = rules if is_unknown else pin.rules or {}
-    old_actions = actions if is_unknown else pin.actions or {}
+    is_unknown = None in (pin.rules, pin.actions, pin.context_packs, pin.capabilities)
+    rules = now.rules or {}
+    old_rules = rules if pin.rules is None else pin.rules
+    actions = _parts_change(pin.actions, now.actions or {})
+    packs = _parts_change(pin.context_packs, now.context_packs or {})
+    capabilities = _parts_change(pin.capabilities, now.capabilities or {})
     return Change(
         version=(pin.version, now.version) if pin.version != now.version else None,
         files_added=_beyond(now.files, pin.files),
@@ -145,13 +166,15 @@ def compare(pin: Pin, atlas: Atlas) -> Change:
         rules_added={name: rules[name] for name in _beyond(rules, old_rules)},
         rules_removed={name: old_rules[name] for name in _beyond(old_rules, rules)},
         rules_changed=_changed(old_rules, rules),
-        actions_added={name: actions[name] for name in _beyond(actions, old_actions)},
-        actions_removed=_beyond(old_actions, actions),
-        actions_changed={
-            name: _facts_changed(before, actions[name])
-            for name, before in sorted(old_actions.items())
-            if name in actions and before != actions[name]
-        },
+        actions_added=actions.added,
+        actions_removed=actions.removed,
+        actions_changed=actions.changed,
+        context_packs_added=packs.added,
+        context_packs_removed=packs.removed,
+        context_packs_changed=packs.changed,
+        capabilities_added=capabilities.added,
+        capabilities_removed=capabilities.removed,
+        capabilities_changed=capabilities.changed,
         is_partly_unknown=is_unknown and pin.digest != now.digest,
     )
 
@@ -204,6 +227,30 @@ def write_lock(project: Path, pins: Iterable[Pin]) -> None:
         raise AtlasError(Fault.UNREADABLE, message, where=str(path)) from None
 
 
+def _words_of(rule: Rule) -> str:
+    """All that a rule says, in words."""
+    words = words_of_rule(rule)
+    return (
+        f"{words}; reason {json.dumps(rule.reason, ensure_ascii=False)}" if rule.reason else words
+    )
+
+
+def _parts_change(
+    before: Mapping[str, Mapping[str, str]] | None, now: Mapping[str, Mapping[str, str]]
+) -> _PartsChange:
+    """How parts of one kind differ; not at all where the lock says nothing of them."""
+    old = now if before is None else before
+    return _PartsChange(
+        added={name: now[name] for name in _beyond(now, old)},
+        removed=_beyond(old, now),
+        changed={
+            name: _facts_changed(facts, now[name])
+            for name, facts in sorted(old.items())
+            if name in now and facts != now[name]
+        },
+    )
+
+
 def _reach(atlas: Atlas) -> tuple[str, ...]:
     executors = [action.executor for action in atlas.actions if action.executor is not None]
     return tuple(sorted({line for executor in executors for line in reach_of(executor)}))
@@ -245,11 +292,18 @@ def _pin(atlas_id: str, entry: LockedAtlas) -> Pin:
         entry.reach,
         entry.rules,
         entry.actions,
+        entry.context_packs,
+        entry.capabilities,
     )
 
 
 def _entry(pin: Pin) -> dict[str, Any]:
-    told = {"rules": pin.rules, "actions": pin.actions}
+    told = {
+        "rules": pin.rules,
+        "actions": pin.actions,
+        "context_packs": pin.context_packs,
+        "capabilities": pin.capabilities,
+    }
     return {
         "version": pin.version,
         "source": pin.source,

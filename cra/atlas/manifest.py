@@ -4,13 +4,14 @@ with its place."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from cra.atlas.executor import missing_function, mistakes_in
+from cra.atlas.executor import A_FILE, missing_function, mistakes_in
 from cra.atlas.model import Action, Atlas, PythonExecutor
 from cra.atlas.package import Package, package_of
 from cra.atlas.problem import (
@@ -90,6 +91,8 @@ def load_atlas(package: Package, label: str, *, is_pinned: bool = False) -> Atla
     reading = read_atlas(package, label, is_pinned=is_pinned)
     if reading.atlas is None:
         fix = "mend it; cra schema atlas-manifest shows what a manifest may hold"
+        if all(one.expected == A_FILE for one in reading.errors):
+            fix = "bring the file back, or let the manifest name one that is there"
         raise refusal("an atlas", reading.errors, fix)
     return reading.atlas
 
@@ -147,8 +150,13 @@ class _ManifestReader:
         self._check_names(root, manifest)
         self._check_capabilities(root, manifest, actions)
         broken: set[str] = set()
+        users = Counter(
+            action.executor.file
+            for action in actions
+            if isinstance(action.executor, PythonExecutor)
+        )
         for entry, action in zip(entries, actions, strict=True):
-            self._check_action(entry, action, broken)
+            self._check_action(entry, action, broken, users)
         _check_rules(root, rules)
         return _assembled(manifest, self.package, tuple(actions), rules)
 
@@ -201,7 +209,7 @@ class _ManifestReader:
         if name in self.package.files:
             return self._file(name)
         files = {path: path for path in self.package.files}
-        entry.note(Fault.DANGLING, "a file of the atlas", shown(name), nearest_of(name, files))
+        entry.note(Fault.DANGLING, A_FILE, shown(name), nearest_of(name, files))
         return None
 
     def _entries(self, root: _Entry, key: str) -> Iterator[_Entry]:
@@ -280,7 +288,7 @@ class _ManifestReader:
     def _check_file(self, entry: _Entry, name: str) -> None:
         if name not in self.package.files:
             files = {path: path for path in self.package.files}
-            entry.note(Fault.DANGLING, "a file of the atlas", shown(name), nearest_of(name, files))
+            entry.note(Fault.DANGLING, A_FILE, shown(name), nearest_of(name, files))
 
     def _check_capabilities(
         self, root: _Entry, manifest: Manifest, actions: Iterable[Action]
@@ -296,13 +304,25 @@ class _ManifestReader:
                         entry = root.inside("capabilities", number, key, at)
                         entry.warn("one that the atlas has", shown(name), nearest_of(name, names))
 
-    def _check_action(self, entry: _Entry, action: Action, broken: set[str]) -> None:
-        """`broken` are the files that are known to be no Python: each is told once."""
+    def _check_action(
+        self, entry: _Entry, action: Action, broken: set[str], users: Mapping[str, int]
+    ) -> None:
+        """`broken` are the files that are known to be gone or no Python: each is told once, with
+        how many actions are its users."""
         if action.executor is None:
             entry.warn("an executor", "none: the action is declared, not executable")
+        executor = action.executor
         mistakes = list(mistakes_in(action, self.package.files))
+        if isinstance(executor, PythonExecutor) and executor.file not in self.package.files:
+            count = users[executor.file]
+            more = f", which {count} actions name" if count > 1 else ""
+            mistakes = [
+                one._replace(found=one.found + more)
+                for one in mistakes
+                if executor.file not in broken
+            ]
+            broken.add(executor.file)
         if not self.is_pinned:
-            executor = action.executor
             if (
                 isinstance(executor, PythonExecutor)
                 and not mistakes

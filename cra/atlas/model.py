@@ -236,11 +236,14 @@ class Pin(NamedTuple):
     # The patterns of actions that its own allow rules may allow.
     grants: tuple[Pattern, ...]
     # The SHA-256 of each file, what its executors reach, its rules in words by their ids and what
-    # holds for each action: what a later change is told by. None: of those the lock says nothing.
+    # holds for each action, context pack and capability: what a later change is told by. None: of
+    # those the lock says nothing.
     files: Mapping[str, str] = _NONE
     reach: tuple[str, ...] = ()
     rules: Mapping[str, str] | None = None
     actions: Mapping[str, Mapping[str, str]] | None = None
+    context_packs: Mapping[str, Mapping[str, str]] | None = None
+    capabilities: Mapping[str, Mapping[str, str]] | None = None
 
 
 class Snapshot(NamedTuple):

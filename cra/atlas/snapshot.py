@@ -30,6 +30,7 @@ POLICIES: Final = "policies"
 _RULE_SUFFIXES: Final = (".json", ".yaml", ".yml")
 _DOMAIN: Final = b"cra snapshot 2\n"
 _LOCK: Final = "cra atlas lock"
+_MAX_TOLD: Final = 3
 _MEND: Final = "cra schema policy has what a rule may hold"
 
 
@@ -43,14 +44,14 @@ def open_snapshot(project: Path, config: Config) -> Snapshot:
     on_request = _matched(project, config, pins)
     packages = [package_at(project, pin.source, pin.atlas_id) for pin in pins.values()]
     changed = [
-        f"{pin.atlas_id} ({pin.source})"
+        f"{pin.atlas_id} ({pin.source}): {_files_told(pin.files, package.files)}"
         for pin, package in zip(pins.values(), packages, strict=True)
         if pin.digest != package.digest
     ]
     if changed:
         raise AtlasError(
             Fault.CHANGED,
-            f"expected the bytes that {LOCK_NAME} pins, found others in {', '.join(changed)}",
+            f"expected the bytes that {LOCK_NAME} pins, found others in {'; '.join(changed)}",
             fix=f"{_LOCK} shows what changed and accepts it",
         )
     atlases = [
@@ -131,6 +132,23 @@ def _matched(project: Path, config: Config, pins: Mapping[str, Pin]) -> frozense
     return frozenset(
         pin.atlas_id for place, pin in pinned.items() if not configured[place].auto_load
     )
+
+
+def _files_told(before: Mapping[str, str], now: Mapping[str, bytes]) -> str:
+    """Which files of an atlas are others than its pin says, as many as a line has room for."""
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in now.items()}
+    states = [
+        *(f"{name} is gone" for name in sorted(before.keys() - digests.keys())),
+        *(f"{name} is new" for name in sorted(digests.keys() - before.keys())),
+        *(
+            f"{name} is changed"
+            for name in sorted(before.keys() & digests.keys())
+            if before[name] != digests[name]
+        ),
+    ]
+    more = len(states) - _MAX_TOLD
+    rest = [f"and {more} more"] if more > 0 else []
+    return ", ".join([*states[:_MAX_TOLD], *rest])
 
 
 def place_of(project: Path, path: str) -> str:

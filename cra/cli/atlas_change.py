@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from cra.config import Config
 
 _NOTHING: Final = "nothing was changed"
+# Facts of an action that say nothing of what it may do.
+_DESCRIBING: Final = frozenset(
+    ["name", "description", "idempotent", "parameters_schema", "returns_schema", "examples"]
+)
 # How many files of a change are printed.
 _MAX_FILES: Final = 12
 
@@ -369,7 +373,7 @@ def _print_acceptance(one: Acceptance) -> None:
     for words, values in _change_lines(change):
         print_wrapped(f"  {words:<16} ", output.safe(", ".join(values)))
     if change.is_partly_unknown:
-        words = "the lock does not hold which rules and facts of actions were accepted before"
+        words = "the lock does not hold all of what was accepted before"
         print_wrapped(f"  {'not told':<16} ", words)
     for words, line in _restriction_lines(change):
         print_wrapped(f"  {words:<16} ", output.safe(line), hanging=2)
@@ -390,7 +394,7 @@ def _change_lines(change: Change) -> list[tuple[str, Sequence[str]]]:
 
 
 def _restriction_lines(change: Change) -> Iterator[tuple[str, str]]:
-    """What holds for actions no more, anew or otherwise, each in a line of its own."""
+    """What is there no more, anew or otherwise, each in a line of its own."""
     for name, rule in change.rules_removed.items():
         yield "rule gone", f"{name}: {rule}"
     for name, rule in change.rules_added.items():
@@ -400,7 +404,7 @@ def _restriction_lines(change: Change) -> Iterator[tuple[str, str]]:
     if change.actions_removed:
         yield "actions gone", ", ".join(change.actions_removed)
     for name, facts in change.actions_added.items():
-        shown = {fact: value for fact, value in facts.items() if fact != "parameters_schema"}
+        shown = {fact: value for fact, value in facts.items() if fact not in _DESCRIBING}
         about = ", ".join(f"{fact} {value}" for fact, value in shown.items())
         yield "new action", f"{name}: {about or 'nothing stated'}"
     for name, pairs in change.actions_changed.items():
@@ -410,6 +414,36 @@ def _restriction_lines(change: Change) -> Iterator[tuple[str, str]]:
                 "action changed",
                 f"{name}: {fact} {old or 'unstated'} → {new or 'unstated'}{lower}",
             )
+    yield from _part_lines(
+        "pack",
+        change.context_packs_added,
+        change.context_packs_removed,
+        change.context_packs_changed,
+    )
+    yield from _part_lines(
+        "capability",
+        change.capabilities_added,
+        change.capabilities_removed,
+        change.capabilities_changed,
+    )
+
+
+def _part_lines(
+    what: str,
+    added: Mapping[str, Mapping[str, str]],
+    removed: Sequence[str],
+    changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]],
+) -> Iterator[tuple[str, str]]:
+    for name in removed:
+        yield f"{what} gone", name
+    for name, facts in added.items():
+        yield (
+            f"new {what}",
+            f"{name}: {', '.join(f'{fact} {text}' for fact, text in facts.items())}",
+        )
+    for name, pairs in changed.items():
+        for fact, (old, new) in pairs.items():
+            yield f"{what} changed", f"{name}: {fact} {old or 'unstated'} → {new or 'unstated'}"
 
 
 def _is_lower(before: str | None, now: str | None) -> bool:
@@ -456,5 +490,11 @@ def _change_facts(change: Change) -> ChangeFacts:
         "actions_added": change.actions_added,
         "actions_removed": change.actions_removed,
         "actions_changed": change.actions_changed,
+        "context_packs_added": change.context_packs_added,
+        "context_packs_removed": change.context_packs_removed,
+        "context_packs_changed": change.context_packs_changed,
+        "capabilities_added": change.capabilities_added,
+        "capabilities_removed": change.capabilities_removed,
+        "capabilities_changed": change.capabilities_changed,
         "is_partly_unknown": change.is_partly_unknown,
     }

@@ -242,6 +242,7 @@ def _facts(source: _Source, made: _Made) -> ImportFacts:
         "actions": [action["action_id"] for action in imported.actions],
         "context_packs": [pack["pack_id"] for pack in imported.context_packs],
         "secrets": list(imported.secrets),
+        "reduced": list(map(_mention_facts, imported.reduced)),
         "left_out": list(map(_mention_facts, imported.left_out)),
         "warnings": list(map(_mention_facts, made.warnings)),
     }
@@ -263,6 +264,9 @@ def _print_import(made: _Made) -> None:
     output.answer(f"Carried over: {told}")
     for name, what in imported.secrets.items():
         output.answer(output.fitted(f"{name}: {what}", indent="  needs the secret "))
+    if imported.reduced:
+        output.answer(f"Carried over in part: {len(imported.reduced)}")
+        _print_mentions(imported.reduced)
     if imported.left_out:
         output.answer(f"Not carried over: {len(imported.left_out)}")
         _print_mentions(imported.left_out)

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 _LINK: Final = "AGENTS.md"
 _NONE: Final = "none"
 _DEFAULT: Final = "minimal"
-# How much of a difference is shown of each file.
-_MAX_LINES: Final = 60
+# A page of its owner's, beside which the template's changes nothing about how a project works.
+_PAGE: Final = "README.md"
+# How much of a difference is shown unless all of it is asked for.
+_MAX_LINES: Final = 12
 
 Decision: TypeAlias = Literal["keep", "replace", "beside"]
 
@@ -50,6 +52,10 @@ class Chosen(NamedTuple):
     answers: Mapping[str, str]
     record: Record | None
     is_refresh: bool
+    # Whether nobody has named it: it is what the project was made from before.
+    is_implied: bool = False
+    # Whether its atlas is taken in, and its golden adopted, where the project has none.
+    takes_in: bool = True
 
     @property
     def values(self) -> dict[str, Any]:
@@ -71,6 +77,8 @@ class Moves(NamedTuple):
     beside: Sequence[str]
     # Files of directories that are replaced.
     removed: Sequence[str]
+    # Files that their owner has taken away, or lost.
+    gone: Sequence[str]
     # Whether a person has yet to look at what was written beside.
     is_undecided: bool
 
@@ -127,16 +135,26 @@ def moves_of(path: Path, chosen: Chosen, trace_directory: str, *, force: bool, a
     parts = parts_of(chosen.template, {**chosen.values, "trace_directory": trace_directory})
     places: dict[str, list[str]] = {name: [] for name in ("create", "replace", "keep", "beside")}
     removed: list[str] = []
+    gone: list[str] = []
     is_undecided = False
     for part in parts:
-        move: str = move_of(path, part, chosen.record, is_refresh=chosen.is_refresh)
+        brings_back = not chosen.is_refresh and not chosen.is_implied
+        move: str = move_of(
+            path, part, chosen.record, brings_back=brings_back, merges=chosen.is_refresh
+        )
         if move == "keep" and force:
             move = "replace"
+        elif move == "gone" and force:
+            move = "create"
         elif move == "clash":
             move = "replace" if force else _decide(path, part, asks=asks)
-            is_undecided |= move == "beside" and not asks
-        elif move == "keep":
-            continue  # its owner's change alone, which nobody has to be told of
+            is_page = part.place == _PAGE and chosen.record is None
+            is_undecided |= move == "beside" and not asks and not is_page
+        elif move in ("keep", "gone"):
+            # Its owner's change alone, which nobody has to be told of, unless it is no more there.
+            known = chosen.record.files.keys() if chosen.record is not None else set()
+            gone += sorted(part.files.keys() & known - files_at(path, part).keys())
+            continue
         if move == "beside":
             _refuse_other(path, part, chosen.record)
         if move == "replace":
@@ -150,6 +168,7 @@ def moves_of(path: Path, chosen: Chosen, trace_directory: str, *, force: bool, a
         places["keep"],
         [f"{place}.new" for place in places["beside"]],
         removed,
+        gone,
         is_undecided,
     )
 
@@ -184,7 +203,7 @@ def later(path: Path, chosen: Chosen, moves: Moves) -> Made:
     elif not _leads_to_agents(path):
         output.tell(f"note: {_LINK} is a file of its own, and says nothing of {AGENTS_FILE}")
     golden = f"{FOLDER}/{chosen.template.golden}"
-    if not chosen.is_refresh and not (path / golden).exists() and _is_shipped(path, chosen, moves):
+    if _adopts(chosen) and not (path / golden).exists() and _is_shipped(path, chosen, moves):
         if _would_pass(path):
             created.append(golden)
         else:
@@ -197,8 +216,10 @@ def later(path: Path, chosen: Chosen, moves: Moves) -> Made:
     return Made(created, updated, None)
 
 
-def next_steps(chosen: Chosen, moves: Moves) -> list[str]:
-    """The next three commands."""
+def next_steps(path: Path, chosen: Chosen, moves: Moves, *, dry_run: bool) -> list[str]:
+    """The next commands."""
+    if chosen.is_implied and not dry_run and not _is_taken_in(path, chosen):
+        return [f"cra atlas add {chosen.atlas_place}", "cra policy test", "cra replay"]
     if chosen.atlas_place in moves.replaced:
         return ["cra atlas lock", "cra policy test", "cra replay"]
     agent = f"--agent {chosen.answers['agent']}"
@@ -217,6 +238,7 @@ def template_facts(chosen: Chosen, moves: Moves, made: Made | None) -> FromTempl
         "kept": [*moves.kept, *(place.removesuffix(".new") for place in moves.beside)],
         "beside": list(moves.beside),
         "removed": list(moves.removed),
+        "gone": list(moves.gone),
         "accepted": None
         if pin is None
         else {
@@ -230,6 +252,11 @@ def template_facts(chosen: Chosen, moves: Moves, made: Made | None) -> FromTempl
 
 def print_moves(path: Path, moves: Moves, made: Made | None, *, dry_run: bool) -> None:
     """What is neither made nor updated, and what was accepted."""
+    for place in moves.gone:
+        words = "brings it back, and replaces what you changed: see --dry-run"
+        output.tell(
+            output.safe(f"note: {path / place} is gone; cra init --refresh --force {words}")
+        )
     for place in moves.removed:
         output.answer(
             f"{'Would remove' if dry_run else 'Removed'}: {output.safe(str(path / place))}"
@@ -285,11 +312,16 @@ def _split(given: Sequence[str]) -> dict[str, str]:
 
 
 def _ask_for_template() -> str:
-    output.tell(f"  {_NONE:<15} only what every project has")
-    for one in templates():
-        output.tell(output.wrapped(f"{one.name:<15} {one.about}", indent="  ", hang=" " * 16))
+    offered = [
+        (_NONE, "only what every project has"),
+        *((one.name, one.about) for one in templates()),
+    ]
+    for at, (name, words) in enumerate(offered):
+        output.tell(output.wrapped(f"{at} {name:<15} {words}", indent="  ", hang=" " * 18))
+    numbers = {str(at): name for at, (name, _) in enumerate(offered)}
     while True:
-        name = output.ask("Which template?", _DEFAULT)
+        answer = output.ask("Which template? Its name or number, and enter", _DEFAULT)
+        name = numbers.get(answer, answer)
         try:
             return name if name == _NONE else find_template(name).name
         except UsageError as error:
@@ -315,15 +347,26 @@ def _ask(template: Template, names: Sequence[str]) -> dict[str, str]:
 
 def _decide(path: Path, part: Part, *, asks: bool) -> Decision:
     """What becomes of a part that is neither as it was made nor as it would be now."""
-    for line in _difference(files_at(path, part), part.files):
-        output.tell(output.safe(line))
+    lines = list(_difference(files_at(path, part), part.files))
+    shown = len(lines) if output.is_verbose() else _MAX_LINES
+    _show(lines[:shown])
+    if len(lines) > shown:
+        how = "d shows them" if asks else "-v shows them"
+        output.tell(f"… and {counted(len(lines) - shown, 'line')} more; {how}")
     decisions: dict[str, Decision] = {"k": "keep", "r": "replace", "b": "beside"}
     while asks:
-        question = f"{part.place}: keep yours, replace it, or write beside it? (k/r/b)"
-        answer = output.ask(output.safe(question), "k").lower()[:1]
-        if answer in decisions:
+        question = f"{part.place}: keep yours, replace it, write beside it, or see all of it?"
+        answer = output.ask(output.safe(f"{question} (k/r/b/d, and enter)"), "k").lower()[:1]
+        if answer == "d":
+            _show(lines)
+        elif answer in decisions:
             return decisions[answer]
     return "beside"
+
+
+def _show(lines: Sequence[str]) -> None:
+    for line in lines:
+        output.tell(output.safe(line))
 
 
 def _difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[str]:
@@ -336,10 +379,7 @@ def _difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iter
             files[name].decode(errors="replace").removesuffix("\n").split("\n")
             for files in (before, after)
         )
-        lines = [*unified_diff(old, new, f"{name} (yours)", f"{name} (template)", lineterm="")]
-        yield from lines[:_MAX_LINES]
-        if len(lines) > _MAX_LINES:
-            yield f"… and {counted(len(lines) - _MAX_LINES, 'line')} more"
+        yield from unified_diff(old, new, f"{name} (yours)", f"{name} (template)", lineterm="")
 
 
 def _refuse_other(path: Path, part: Part, record: Record | None) -> None:
@@ -391,12 +431,14 @@ def _take_in(path: Path, chosen: Chosen, moves: Moves, undo: Undo) -> Pin | None
     from cra.atlas.lock import LOCK_NAME, pin_of, read_lock
     from cra.cli.atlas_change import accept, read_atlas_at
 
-    if chosen.is_refresh or not _is_shipped(path, chosen, moves):
+    if not _adopts(chosen) or not _is_shipped(path, chosen, moves):
         return None
     current = config.load(path, {}, None, {})
     place = path / chosen.atlas_place
     atlas = read_atlas_at(place)
-    if atlas.atlas_id in read_lock(path):
+    known = read_lock(path).get(atlas.atlas_id)
+    # A configuration that was lost lists it no more, and its pin is still what was accepted.
+    if known is not None and (known.digest != atlas.digest or _is_taken_in(path, chosen)):
         return None
     undo.keep(path / config.FILE_NAME)
     undo.keep(path / LOCK_NAME)
@@ -406,6 +448,21 @@ def _take_in(path: Path, chosen: Chosen, moves: Moves, undo: Undo) -> Pin | None
     pin = pin_of(atlas, source_of(path, place))
     accept(current, atlas, pin)
     return pin
+
+
+def _adopts(chosen: Chosen) -> bool:
+    return chosen.takes_in and not chosen.is_refresh
+
+
+def _is_taken_in(path: Path, chosen: Chosen) -> bool:
+    """Whether both the configuration and the lock have the template's atlas."""
+    from cra.atlas.lock import read_lock
+    from cra.atlas.snapshot import place_of
+
+    place = place_of(path, chosen.atlas_place)
+    sources = [one.path for one in config.load(path, {}, None, {}).atlases]
+    pinned = [pin.source for pin in read_lock(path).values()]
+    return all(place in {place_of(path, one) for one in some} for some in (sources, pinned))
 
 
 def _adopt(path: Path, chosen: Chosen, undo: Undo) -> None:

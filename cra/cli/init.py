@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from cra import __version__, config, scaffold
+from cra.atlas.lock import LOCK_NAME
 from cra.cli import output
 from cra.cli.options import DryRun, Json, Yes
 from cra.cli.project import user_dirs
@@ -23,6 +24,7 @@ from cra.replay.line_ends import (
     keep_line_ends,
     keeps_line_ends,
 )
+from cra.scaffold.merge import RECORD_NAME
 from cra.scaffold.undo import Undo, undoing
 
 if TYPE_CHECKING:
@@ -114,11 +116,17 @@ def init(
     asks = output.is_interactive() and not yes
     chosen = None
     is_new = not (path / config.FILE_NAME).is_file()
-    if template is not None or answers or refresh or (asks and is_new):
+    current = config.load(path, {}, None, {})
+    lost = {file.path.name for file in scaffold.missing_files(path, current.trace.directory)}
+    is_named = template is not None or bool(answers) or refresh
+    is_remade = bool(lost) and os.path.lexists(path / RECORD_NAME)
+    if is_named or is_remade or (asks and is_new):
         from cra.cli.from_template import choose, moves_of
 
         chosen = choose(path, template, answers or (), is_refresh=refresh, asks=asks)
-    current = config.load(path, {}, None, {})
+        if chosen is not None and is_remade and not is_named:
+            takes_in = not lost.isdisjoint({config.FILE_NAME, LOCK_NAME})
+            chosen = chosen._replace(is_implied=True, takes_in=takes_in)
     makes_git = _makes_git(path, git, asks=asks and is_new and not dry_run)
     moves = None
     if chosen is not None:
@@ -255,7 +263,7 @@ def _steps(run: Run, *, is_gone: bool) -> list[str]:
         steps.append("git init")
     from cra.cli.from_template import next_steps
 
-    return [*steps, *next_steps(run.chosen, run.moves)]
+    return [*steps, *next_steps(run.path, run.chosen, run.moves, dry_run=run.dry_run)]
 
 
 def _tell_of_project_above(path: Path) -> None:

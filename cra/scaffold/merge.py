@@ -54,19 +54,21 @@ def digests_of(parts: list[Part]) -> dict[str, str]:
     return {path: _digest(data) for part in parts for path, data in part.files.items()}
 
 
-def move_of(root: Path, part: Part, record: Record | None, *, is_refresh: bool) -> Move:
+def move_of(
+    root: Path, part: Part, record: Record | None, *, brings_back: bool, merges: bool
+) -> Move:
     """What becomes of a part of a project."""
     found = {path: _digest(data) for path, data in files_at(root, part).items()}
     new = digests_of([part])
     known = record.files if record is not None else {}
     before = {path: digest for path, digest in known.items() if _is_in(path, part.place)}
     if not found:
-        return "gone" if is_refresh and before else "create"
+        return "gone" if before and not brings_back else "create"
     if found == new:
         return "same"
     if not before:
         return "clash"
-    if not is_refresh or new == before:
+    if not merges or new == before:
         return "keep"
     return "replace" if found == before else "clash"
 

@@ -392,6 +392,12 @@ def _told(change: Change) -> Iterator[str]:
         "actions gone": change.actions_removed,
         "actions added": change.actions_added,
         "actions changed": change.actions_changed,
+        "context packs gone": change.context_packs_removed,
+        "context packs added": change.context_packs_added,
+        "context packs changed": change.context_packs_changed,
+        "capabilities gone": change.capabilities_removed,
+        "capabilities added": change.capabilities_added,
+        "capabilities changed": change.capabilities_changed,
     }
     for words, names in facts.items():
         listed = list(names)

@@ -35,6 +35,8 @@ class ImportFacts(TypedDict):
     context_packs: list[str]
     # The names of secrets that its actions take.
     secrets: list[str]
+    # What was carried over otherwise than it is, or without a part, and what was not.
+    reduced: list[MentionFacts]
     left_out: list[MentionFacts]
     # What reads as a secret in what was carried over.
     warnings: list[MentionFacts]
@@ -214,7 +216,14 @@ class ChangeFacts(TypedDict):
     actions_added: Mapping[str, Mapping[str, str]]
     actions_removed: Sequence[str]
     actions_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
-    # The lock does not say which rules and actions were accepted, so that none is told.
+    # The same of context packs and of capabilities, by their ids.
+    context_packs_added: Mapping[str, Mapping[str, str]]
+    context_packs_removed: Sequence[str]
+    context_packs_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    capabilities_added: Mapping[str, Mapping[str, str]]
+    capabilities_removed: Sequence[str]
+    capabilities_changed: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
+    # The lock does not say all of what was accepted, so that some of it is not told.
     is_partly_unknown: bool
 
 

@@ -45,6 +45,8 @@ class FromTemplateFacts(TypedDict):
     # The same files as the template has them, under names beside theirs.
     beside: list[str]
     removed: list[str]
+    # Files of the template that their owner has taken away, or lost.
+    gone: list[str]
     accepted: TakenInFacts | None
 
 

@@ -268,7 +268,7 @@ $ cra atlas lock
 error[CRA-2104]: context_packs[0].files[0]: expected a file of the atlas, \
 found "houserules.md"; nearest: house-rules.md
   where: atlases/support-desk/atlas.json:...
-  fix: mend it; cra schema atlas-manifest shows what a manifest may hold
+  fix: bring the file back, or let the manifest name one that is there
 """,
     ),
     "CRA-2105": ErrorPage(
@@ -371,7 +371,7 @@ found: atlases/support-desk is in the configuration alone
 $ echo '# changed' >> atlases/support-desk/desk.py
 $ cra resolve --goal "close a ticket"
 error[CRA-2131]: expected the bytes that cra.atlases.lock pins, \
-found others in com.example.support-desk (atlases/support-desk)
+found others in com.example.support-desk (atlases/support-desk): desk.py is changed
   fix: cra atlas lock shows what changed and accepts it
 """,
     ),
