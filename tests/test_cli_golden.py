@@ -527,7 +527,7 @@ def test_a_review_goes_through_what_waits_one_by_one(changed):
     code, screen = at_terminal(changed, "golden", "review", typed="x\nd\na\nr\ns\nq\n")
 
     assert code == 1
-    assert screen.count("accept [a], reject [r], skip [s], details [d], edit [e], quit [q]?") == 6
+    assert screen.count("skip [s], details [d], edit [e], quit [q], then enter?") == 6
     assert screen.count(FLIP.partition(", now")[0]) >= 4
     for words in ("Accepted: four", "Rejected: one", "Skipped: three"):
         assert words in screen
