@@ -310,6 +310,12 @@ def _print_changes(opened: Project, call: Call, explanation: Explanation) -> Non
     output.answer("\nTo allow it:")
     for change in explanation.changes:
         output.answer(output.wrapped(f"- {change.words}", indent="  ", hang="  "))
+    if explanation.waits_then:
+        told = f"- then it waits for an approval, by {' and '.join(explanation.waits_then)}"
+        output.answer(output.wrapped(told, indent="  ", hang="  "))
+    if any(one.goes is not None and one.goes.origin.atlas_id for one in explanation.changes):
+        # Whose that is, and where it is changed, is said already.
+        return
     found = _patch_or_why_not(opened, call, explanation)
     if isinstance(found, str):
         output.answer(output.wrapped(f"no patch: {found}", indent="  ", hang="  "))
@@ -444,6 +450,7 @@ def _facts(opened: Project, call: Call, explanation: Explanation) -> ExplainAnsw
         ],
         "alternatives": list(_alternatives(opened, call, explanation)),
         "changes": [change.words for change in explanation.changes],
+        "waits_then": list(explanation.waits_then),
         "patch": patch,
         "no_patch": no_patch,
     }
