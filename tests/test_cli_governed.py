@@ -17,6 +17,7 @@ from cra.cli.project import user_dirs
 from cra.ledger.keys import load_key
 from cra.ledger.memory import Memory
 from cra.ledger.store import Ledger
+from tests.governed import ALLOW, write_project
 from tests.program import answer, cra
 
 CODE = """
@@ -141,6 +142,40 @@ def test_the_parts_of_a_resolution_stand_one_line_apart(project):
     for shown in (with_denial, without):
         assert "\n\ncontext" in shown
         assert "\n\n\n" not in shown
+
+
+@pytest.mark.parametrize(
+    ("goal", "share", "leads_on"),
+    [
+        ("read a ticket", "100 % of the goal's words are in allowed actions or the context", True),
+        (
+            "promises",
+            "100 % of the goal's words are in the context, none in an allowed action",
+            False,
+        ),
+        ("zzz", "0 % of the goal's words are in allowed actions or the context", False),
+    ],
+)
+def test_a_resolution_says_of_what_its_confidence_is_a_share(tmp_path, goal, share, leads_on):
+    manifest = json.loads((write_project(tmp_path, ALLOW) / "atlases/desk/atlas.json").read_text())
+    pack = {"pack_id": "house", "name": "House", "files": ["house.md"], "purpose": "Promises"}
+    (tmp_path / "atlases/desk/house.md").write_text("# What may be promised\n")
+    manifest["context_packs"] = [pack]
+    (tmp_path / "atlases/desk/atlas.json").write_text(json.dumps(manifest))
+    assert cra(tmp_path, "atlas", "lock", "--yes").returncode == 0
+    done = cra(tmp_path, "resolve", "--goal", goal)
+
+    assert f"\nconfidence {share}\n" in done.stdout
+    assert ("\nnext: cra execute ticket.read" in done.stderr) is leads_on
+    assert ("cra help resolve" in done.stderr) is not leads_on
+
+
+def test_the_help_of_resolve_says_what_relevance_and_confidence_are(tmp_path):
+    told = cra(tmp_path, "help", "resolve").stdout
+
+    assert {"relevance", "confidence", "resolve"} <= set(told.replace(",", " ").split())
+    assert "environment, errors, " in cra(tmp_path, "--help").stdout
+    assert ", resolve\n" in cra(tmp_path, "--help").stdout
 
 
 def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project):
