@@ -330,6 +330,34 @@ def test_without_a_resolution_nothing_runs(project):
     assert closed(project) == []
 
 
+def test_the_environment_says_who_acts_unless_an_option_does(project):
+    def said(*arguments: str, agent: str) -> Any:
+        return json.loads(answer(project, *arguments, "--json", CRA_AGENT=agent))
+
+    resolved = said("resolve", "--goal", "read a ticket", agent="desk")
+    ran = said("execute", "ticket.read", "-p", "id=1", agent="desk")
+    shown = said("explain", "ticket.read", agent="desk")
+    other = said("explain", "ticket.read", "--agent", "other", agent="desk")
+    begun = said("session", "start", agent="other")
+    ended = said("session", "end", agent="other")
+    listed = answer(project, "trace", "list", CRA_AGENT="other")
+
+    assert ran["resolution_id"] == resolved["resolution_id"]
+    assert (shown["agent"], other["agent"], begun["agent_id"]) == ("desk", "other", "other")
+    assert ended["session_id"] == begun["session_id"]
+    # What chooses among sessions does not go by it.
+    assert " desk " in listed
+    assert " other " in listed
+
+
+@pytest.mark.parametrize("path", ["resolve", "execute", "explain", "session start", "session end"])
+def test_the_help_of_an_agents_option_names_the_variable(project, path):
+    told = " ".join(cra(project, *path.split(), "--help").stdout.split())
+
+    assert "[env var: CRA_AGENT" in told
+    assert "CRA_AGENT" in cra(project, "help", "environment").stdout
+
+
 def test_without_a_session_execute_says_how_to_begin_one(project):
     said = cra(project, "execute", "ticket.close", "-p", "id=4")
 

@@ -11,7 +11,7 @@ import typer
 from cra.cli import output
 from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
-from cra.cli.options import Json, ProjectDir
+from cra.cli.options import Json, ProjectDir, agent_option
 from cra.errors import ExitCode, UsageError
 from cra.runtime.places import place_of
 
@@ -78,7 +78,7 @@ def explain(
         str | None,
         typer.Option("--params", metavar="FILE|-", help="The arguments as a JSON object."),
     ] = None,
-    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Who asks.")] = "cli",
+    agent: Annotated[str, agent_option("Who asks.")] = "cli",
     roles: Annotated[
         list[str] | None,
         typer.Option("--role", metavar="ROLE", help="A role, instead of the agent's configured."),

@@ -169,6 +169,7 @@ show` prints where each value comes from. What runs without an approval is for
 the project's file alone to widen: a variable and your own configuration only
 make require_approval_for and default_risk_tier stricter.
 
+  CRA_AGENT             who acts (--agent of resolve, execute, explain and session)
   CRA_PROJECT           the project's directory (--project)
   CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
   CRA_VERIFY_KEY        a verifier key that confirms signatures
