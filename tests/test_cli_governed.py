@@ -358,6 +358,20 @@ def test_the_help_of_an_agents_option_names_the_variable(project, path):
     assert "CRA_AGENT" in cra(project, "help", "environment").stdout
 
 
+def test_last_is_the_session_begun_last_by_whatever_agent_and_help_says_so(project):
+    first = answer(project, "session", "start", "--agent", "desk")
+    last = answer(project, "session", "start", "--agent", "other")
+    answer(project, "resolve", "--goal", "read a ticket", "--agent", "desk")
+    shown = json.loads(answer(project, "session", "show", "last", "--json"))
+
+    assert first != last
+    assert shown["session_id"] == last
+    for path in ("trace show", "session show", "session end", "execute", "explain"):
+        told = " ".join(cra(project, *path.split(), "--help").stdout.split())
+        assert "`last` (begun last, by any agent)" in told
+    assert "the session that was begun last" in cra(project, "help", "formats").stdout
+
+
 def test_without_a_session_execute_says_how_to_begin_one(project):
     said = cra(project, "execute", "ticket.close", "-p", "id=4")
 

@@ -68,7 +68,11 @@ def explain(
     ] = None,
     session: Annotated[
         str | None,
-        typer.Option("--session", metavar="ID", help="An id or how one begins, or `last`."),
+        typer.Option(
+            "--session",
+            metavar="ID",
+            help="An id or how one begins, or `last` (begun last, by any agent).",
+        ),
     ] = None,
     params: Annotated[
         list[str] | None,

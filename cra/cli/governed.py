@@ -28,7 +28,8 @@ SessionOption: TypeAlias = Annotated[
     typer.Option(
         "--session",
         metavar="SESSION",
-        help="An id or how one begins, or `last`. None: the agent's only open one.",
+        help="An id or how one begins, or `last` (begun last, by any agent). None: the agent's "
+        "only open one.",
     ),
 ]
 

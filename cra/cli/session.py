@@ -102,7 +102,8 @@ def end(
         str | None,
         typer.Argument(
             metavar="SESSION",
-            help="An id or how one begins, or `last`. None: the agent's only open one.",
+            help="An id or how one begins, or `last` (begun last, by any agent). None: the agent's "
+            "only open one.",
             show_default=False,
         ),
     ] = None,

@@ -48,6 +48,9 @@ nothing but JSON.
   errors      error[CRA-1234]: what was expected and found, where, and the
               command that mends it; with --json on stderr
               {"error": {"code", "message", "where", "fix"}}.
+  sessions    an id, how one begins, or last: the session that was begun last,
+              by whatever agent, also while work goes on in one begun before it.
+              cra session list names the others with their agents.
   colour      only on a terminal, never if NO_COLOR is set or TERM is dumb.
   recorded    control characters, bidi overrides and characters without width
               are shown as escapes.
@@ -169,7 +172,7 @@ show` prints where each value comes from. What runs without an approval is for
 the project's file alone to widen: a variable and your own configuration only
 make require_approval_for and default_risk_tier stricter.
 
-  CRA_AGENT             who acts (--agent of resolve, execute, explain and session)
+  CRA_AGENT             who acts (--agent), not whose sessions are listed
   CRA_PROJECT           the project's directory (--project)
   CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
   CRA_VERIFY_KEY        a verifier key that confirms signatures
