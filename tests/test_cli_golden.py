@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -183,6 +184,22 @@ def test_goldens_are_replayed_once_each_in_the_order_of_their_names(desk):
     assert names("goldens/[ab]/manifest.json", "-m", "goldens/b") == ["b", "a"]
     assert names("goldens/*") == ["a", "b", "c", "one"]
     assert names("goldens/c", "goldens/a/manifest.json", "goldens") == ["c", "a", "b", "one"]
+
+
+def test_a_golden_is_replayed_by_its_name_and_a_path_goes_before_a_name(desk):
+    more_goldens(desk, "two", "three")
+    below = desk / "one"
+    shutil.copytree(golden_of(desk, "two"), below / "two")
+
+    def named(place: Path, *arguments: str) -> list[str]:
+        found = facts(place, "replay", *arguments, code=0)["goldens"]
+        return [os.path.relpath(place / one["manifest"], desk) for one in found]
+
+    assert named(desk, "two") == ["goldens/two/manifest.json"]
+    assert named(desk, "three", "-m", "two") == [
+        "goldens/two/manifest.json", "goldens/three/manifest.json"]  # fmt: skip
+    assert named(below, "three") == ["goldens/three/manifest.json"]
+    assert named(desk, "one") == ["one/two/manifest.json"]
 
 
 def test_many_goldens_are_replayed_at_once_in_a_stable_order(desk):
@@ -527,7 +544,7 @@ def test_a_review_goes_through_what_waits_one_by_one(changed):
     code, screen = at_terminal(changed, "golden", "review", typed="x\nd\na\nr\ns\nq\n")
 
     assert code == 1
-    assert screen.count("accept [a], reject [r], skip [s], details [d], edit [e], quit [q]?") == 6
+    assert screen.count("skip [s], details [d], edit [e], quit [q], then enter?") == 6
     assert screen.count(FLIP.partition(", now")[0]) >= 4
     for words in ("Accepted: four", "Rejected: one", "Skipped: three"):
         assert words in screen

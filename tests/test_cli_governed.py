@@ -17,6 +17,7 @@ from cra.cli.project import user_dirs
 from cra.ledger.keys import load_key
 from cra.ledger.memory import Memory
 from cra.ledger.store import Ledger
+from tests.governed import ALLOW, write_project
 from tests.program import answer, cra
 
 CODE = """
@@ -141,6 +142,40 @@ def test_the_parts_of_a_resolution_stand_one_line_apart(project):
     for shown in (with_denial, without):
         assert "\n\ncontext" in shown
         assert "\n\n\n" not in shown
+
+
+@pytest.mark.parametrize(
+    ("goal", "share", "leads_on"),
+    [
+        ("read a ticket", "100 % of the goal's words are in allowed actions or the context", True),
+        (
+            "promises",
+            "100 % of the goal's words are in the context, none in an allowed action",
+            False,
+        ),
+        ("zzz", "0 % of the goal's words are in allowed actions or the context", False),
+    ],
+)
+def test_a_resolution_says_of_what_its_confidence_is_a_share(tmp_path, goal, share, leads_on):
+    manifest = json.loads((write_project(tmp_path, ALLOW) / "atlases/desk/atlas.json").read_text())
+    pack = {"pack_id": "house", "name": "House", "files": ["house.md"], "purpose": "Promises"}
+    (tmp_path / "atlases/desk/house.md").write_text("# What may be promised\n")
+    manifest["context_packs"] = [pack]
+    (tmp_path / "atlases/desk/atlas.json").write_text(json.dumps(manifest))
+    assert cra(tmp_path, "atlas", "lock", "--yes").returncode == 0
+    done = cra(tmp_path, "resolve", "--goal", goal)
+
+    assert f"\nconfidence {share}\n" in done.stdout
+    assert ("\nnext: cra execute ticket.read" in done.stderr) is leads_on
+    assert ("cra help resolve" in done.stderr) is not leads_on
+
+
+def test_the_help_of_resolve_says_what_relevance_and_confidence_are(tmp_path):
+    told = cra(tmp_path, "help", "resolve").stdout
+
+    assert {"relevance", "confidence", "resolve"} <= set(told.replace(",", " ").split())
+    assert "environment, errors, " in cra(tmp_path, "--help").stdout
+    assert ", resolve\n" in cra(tmp_path, "--help").stdout
 
 
 def test_an_allowed_action_runs_and_its_intent_and_outcome_are_recorded(project):
@@ -293,6 +328,48 @@ def test_without_a_resolution_nothing_runs(project):
     assert said.returncode == 1
     assert "resolve a goal first" in said.stdout
     assert closed(project) == []
+
+
+def test_the_environment_says_who_acts_unless_an_option_does(project):
+    def said(*arguments: str, agent: str) -> Any:
+        return json.loads(answer(project, *arguments, "--json", CRA_AGENT=agent))
+
+    resolved = said("resolve", "--goal", "read a ticket", agent="desk")
+    ran = said("execute", "ticket.read", "-p", "id=1", agent="desk")
+    shown = said("explain", "ticket.read", agent="desk")
+    other = said("explain", "ticket.read", "--agent", "other", agent="desk")
+    begun = said("session", "start", agent="other")
+    ended = said("session", "end", agent="other")
+    listed = answer(project, "trace", "list", CRA_AGENT="other")
+
+    assert ran["resolution_id"] == resolved["resolution_id"]
+    assert (shown["agent"], other["agent"], begun["agent_id"]) == ("desk", "other", "other")
+    assert ended["session_id"] == begun["session_id"]
+    # What chooses among sessions does not go by it.
+    assert " desk " in listed
+    assert " other " in listed
+
+
+@pytest.mark.parametrize("path", ["resolve", "execute", "explain", "session start", "session end"])
+def test_the_help_of_an_agents_option_names_the_variable(project, path):
+    told = " ".join(cra(project, *path.split(), "--help").stdout.split())
+
+    assert "[env var: CRA_AGENT" in told
+    assert "CRA_AGENT" in cra(project, "help", "environment").stdout
+
+
+def test_last_is_the_session_begun_last_by_whatever_agent_and_help_says_so(project):
+    first = answer(project, "session", "start", "--agent", "desk")
+    last = answer(project, "session", "start", "--agent", "other")
+    answer(project, "resolve", "--goal", "read a ticket", "--agent", "desk")
+    shown = json.loads(answer(project, "session", "show", "last", "--json"))
+
+    assert first != last
+    assert shown["session_id"] == last
+    for path in ("trace show", "session show", "session end", "execute", "explain"):
+        told = " ".join(cra(project, *path.split(), "--help").stdout.split())
+        assert "`last` (begun last, by any agent)" in told
+    assert "the session that was begun last" in cra(project, "help", "formats").stdout
 
 
 def test_without_a_session_execute_says_how_to_begin_one(project):

@@ -494,6 +494,19 @@ def test_tests_that_cannot_be_read_are_an_error_with_their_place(project, text, 
     assert "bad.json:1:" in done.stderr
 
 
+def test_rules_with_a_missing_brace_are_mended_by_what_the_error_says(project):
+    path = project / "policies" / "broken.json"
+    path.write_text('[\n  {"policy_id": "a", "type": "deny"\n]\n')
+    done = cra(project, "policy", "check")
+
+    assert done.returncode == 2
+    assert "expected JSON, here a comma or the } of the { at 2:3, found ];" in done.stderr
+    assert "where: policies/broken.json:3:1\n" in done.stderr
+    assert "fix: mend it; cra policy check" in done.stderr
+    path.write_text('[\n  {"policy_id": "a", "type": "denial"}\n]\n')
+    assert "fix: cra schema policy" in cra(project, "policy", "check").stderr
+
+
 def test_a_project_without_tests_is_told_where_they_go(project):
     done = cra(project, "policy", "test")
 

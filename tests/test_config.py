@@ -151,8 +151,7 @@ def test_a_server_that_nothing_talks_to_is_warned_about(project):
         ('{"cra_version": "one"}', "cra_version", "a version like 0.1.0", '"one"', None),
         ('{"trace": {}, "trace": {}}', "trace", "each key once", "it again", None),
         ('{"agents": {"a": {}, "a": {}}}', "agents.a", "each key once", "it again", None),
-        ('{"keys": [],}', "the file", "JSON", None, None),
-        ("", "the file", "JSON", None, None),
+        ("", "the file", "JSON, here a value", "the end of the file", None),
         ("[]", "the file", "an object", "a list", None),
         ('{"runtime": {"timeout_ms": NaN}}', "the file", None, "NaN, which is no JSON", None),
         ("[" * 100_000, "the file", None, None, None),
@@ -170,6 +169,43 @@ def test_a_mistake_is_named_with_what_was_expected_and_found(
     assert nearest is None or problem.nearest == nearest
     with pytest.raises(ConfigError, match="expected "):
         load(project, {}, None, {})
+
+
+NEAR = "; the mistake may be just before it"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "expected", "found"),
+    [
+        ('[\n{"a": {"b": 1}\n]', (3, 1), "a comma or the } of the { at 2:1", "]" + NEAR),
+        ('{"a": [1 "s"]}', (1, 10), "a comma or the ] of the [ at 1:7", "a text" + NEAR),
+        ('{"a, [": [1', (1, 12), "a comma or the ] of the [ at 1:10", f"the end of the file{NEAR}"),
+        ('{"a": 1, {"b": 2}}', (1, 10), "a key in double quotes", "{" + NEAR),
+        ("{a: 1}", (1, 2), "a key in double quotes", "a word" + NEAR),
+        ('{"a" -1}', (1, 6), "a colon after the key", "a number" + NEAR),
+        ('{"a": }', (1, 7), "a value", "}" + NEAR),
+        ("{} 2", (1, 4), "the end of the file", "a number" + NEAR),
+        ('{"a": "b}', (1, 7), "a text that ends", "no closing quote"),
+        ('{"a": "b\n"}', (1, 9), "a text in one line", "a line break or the like"),
+        (r'{"a": "\q"}', (1, 8), r"an escape like \n, \\ or \u00e9", "another one"),
+    ],
+)
+def test_broken_json_is_told_in_words_with_the_bracket_that_is_open(
+    project, text, place, expected, found
+):
+    (problem,) = problems_of(project, text)
+
+    assert (problem.line, problem.column) == place
+    assert (problem.expected, problem.found) == (f"JSON, here {expected}", found)
+
+
+@pytest.mark.parametrize("text", ['{"keys": [],}', '{"keys": [1,]}'])
+def test_a_comma_too_many_is_told_in_words(project, text):
+    """Newer versions of Python notice it at the comma."""
+    (problem,) = problems_of(project, text)
+
+    assert problem.expected.startswith("JSON, here ")
+    assert "a mistake" not in problem.found
 
 
 WRONG_FOUR_TIMES = """\

@@ -138,6 +138,13 @@ def looped(place: Path, *options: str, script: list[dict[str, Any]] | None = Non
     return ran.done.stdout.splitlines()
 
 
+def test_the_agents_loop_says_which_file_the_model_speaks_from(copy):
+    [ran] = follow(copy, "$ python examples/agents/loop.py --help\n")
+
+    assert "a file of the model's lines" in ran.done.stdout
+    assert "script.json" in ran.done.stdout
+
+
 def said(lines: list[str], who: str) -> list[str]:
     return [line.removeprefix(who).lstrip() for line in lines if line.startswith(f"{who} ")]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.governed import ALLOW, rule, write_project
+from tests.governed import ALLOW, configure, rule, write_project
 from tests.program import ROOT, cra
 
 NO = rule("no-notes", "deny", "ticket.note", reason="not today")
@@ -201,6 +201,30 @@ def test_a_rule_of_an_atlas_is_not_patched(tmp_path):
     assert cra(place, "atlas", "lock", "--yes").returncode == 0
 
     assert "no-notes, which the atlas com.example.desk states" in refused(place, NOTE)
+    page = " ".join(cra(place, "explain", NOTE).stdout.split())
+    assert page.endswith(
+        "To allow it: - have the deny rule no-notes (atlases/desk/atlas.json:1:2553) changed by "
+        "whoever owns the atlas com.example.desk, where it is made, and accept that with cra atlas "
+        "lock"
+    )
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_asks_for_an_approval_after_a_change_is_told_beside_it(place, asks):
+    no = rule("no-closing", "deny", "ticket.close")
+    ask = rule("ask-first", "require_approval", "ticket.close")
+    wrote(place, shaped([no, ask] if asks else [no], 2))
+    configure(place, policies={"require_approval_for": ["medium", "high", "critical"]})
+    waits = ["config:require_approval_for, which has the risk tier medium"]
+    if asks:
+        waits.insert(0, "ask-first (policies/more.json:9:3)")
+    page = " ".join(cra(place, "explain", "ticket.close").stdout.split())
+
+    assert explained(place, "ticket.close")["waits_then"] == waits
+    assert f" - then it waits for an approval, by {' and '.join(waits)} as a patch" in page
+    apply(place, patch_of(place, "ticket.close"))
+    assert explained(place, "ticket.close")["decision"]["type"] == "requires_approval"
+    assert explained(place, "ticket.close")["waits_then"] == []
 
 
 def test_a_caller_that_no_rule_can_name_gets_no_patch(tmp_path):

@@ -30,7 +30,7 @@ def desk(tmp_path_factory):
         ("trace show jurnal", "journal"),
         ("session show LATS", "last"),
         ("approvals show lats", "last"),
-        ("replay tiket-asks", "goldens/ticket-asks"),
+        ("replay tiket-asks", "ticket-asks"),
         ("replay goldens/ticket-ask", "goldens/ticket-asks"),
     ],
 )

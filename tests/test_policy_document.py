@@ -131,6 +131,14 @@ def test_each_type_has_its_own_settings(document, member, expected):
     assert SCHEMA.is_valid({"policy_id": "a", **document})
 
 
+@pytest.mark.parametrize("wrong", ["requires_aproval", "require_aproval", ["deny"], 1])
+def test_of_a_type_that_has_two_spellings_a_mistake_tells_one(wrong):
+    _, [(*_, expected, _, nearest)] = read(json.dumps({"policy_id": "a", "type": wrong}))
+
+    assert expected == "one of deny, require_approval, rate_limit, budget, allow, redact, scope"
+    assert nearest == ("require_approval" if isinstance(wrong, str) else None)
+
+
 @pytest.mark.parametrize("form", ["one", "list", "policies"])
 def test_a_document_is_one_rule_or_a_list_or_an_object_with_policies(form):
     one = {"policy_id": "a", "type": "allow"}

@@ -49,6 +49,10 @@ def words(policy: Any, asked: Any) -> tuple[str, ...]:
     return tuple(change.words for change in explain(policy, asked).changes)
 
 
+# Who changes a rule of an atlas.
+OWNER = f"whoever owns the atlas {ATLAS}, where it is made, and accept that with cra atlas lock"
+
+
 def test_an_explanation_shows_the_whole_ladder_in_its_order():
     policy = policy_of(
         ALLOW,
@@ -173,6 +177,17 @@ def test_the_changes_name_everything_that_stands_against_a_call():
     ]
 
 
+def test_a_rule_of_an_atlas_is_changed_by_its_owner_and_accepted():
+    policy = policy_of(ALLOW, more=rules_of(DENY, RATE, atlas_id=ATLAS))
+    asked = call("ticket.read", **at(used={f"session:{ATLAS}/rate": 3}))
+
+    assert words(policy, asked) == (
+        f"have the deny rule no (policies/p.json:1:2) changed by {OWNER}",
+        f"wait, or have the rate_limit rule rate (policies/p.json:1:39) changed by {OWNER}: "
+        "3 of 3 calls per session are used within 60 s",
+    )
+
+
 def test_an_unknown_action_is_told_with_the_one_most_like_it():
     found = explain(policy_of(ALLOW), call("ticket.raed"))
 
@@ -196,7 +211,8 @@ def test_what_waits_for_an_approval_names_all_that_ask_for_one():
     policy = policy_of(ALLOW, ASK, elsewhere, more=[declared])
 
     assert words(policy, call("ticket.delete")) == (
-        "have it approved, or remove the require_approval rule action:ticket.delete:confirmation",
+        "have it approved, or have the require_approval rule action:ticket.delete:confirmation "
+        f"changed by {OWNER}",
         "have it approved, or remove the require_approval rule ask (policies/p.json:1:41)",
         "have it approved, or raise policies.require_approval_for above high",
     )

@@ -205,6 +205,17 @@ def test_the_next_steps_begin_with_what_needs_no_approval_and_then_with_what_is_
     ]
 
 
+def test_what_has_nothing_to_do_with_the_goal_is_offered_and_no_next_step():
+    actions = [action("ticket.read", "Read a ticket"), action("tower.ring", "Ring the bell")]
+
+    found = resolve(world(atlas(actions=actions)), CLI, task_of("ring"))
+    lost = resolve(world(atlas(actions=actions)), CLI, task_of("play chess"))
+
+    assert offered(found) == ["tower.ring", "ticket.read"]
+    assert found["next_steps"] == ["cra execute tower.ring"]
+    assert (len(offered(lost)), lost["next_steps"]) == (2, [])
+
+
 def test_the_task_can_raise_the_tier_and_never_lower_it():
     risky, calm = (
         resolve(world(atlas(actions=TICKETS)), CLI, task_of("close", risk_tier=tier))

@@ -14,7 +14,7 @@ from cra.ledger.shown import Shown
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
 from cra.tui.inspector import command_of
-from tests.governed import ALLOW, GOAL, rule, write_project
+from tests.governed import ALLOW, GOAL, limit, rule, write_project
 from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
 from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
 
@@ -629,6 +629,41 @@ def test_the_inspector_names_the_file_of_the_rule_that_decided(place):
 
     assert "closing-needs-a-person" in shown
     assert "policies/rules.json" in shown
+
+
+def test_the_inspector_shows_what_the_rule_says_that_decided(tmp_path):
+    fits = {"properties": {"file": {"const": "closed"}}, "required": ["file"]}
+    window = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "start": "00:00"}
+    asking = rule(
+        "closing-needs-a-person",
+        "require_approval",
+        "ticket.close",
+        reason="a person sees it",
+        priority=7,
+        conditions={"agents": ["agent", "bot"], "time_window": window, "parameters": fits},
+    )
+    place = write_project(tmp_path / "project", ALLOW, asking)
+    ask_to_close(place)
+    shown = after(governing(place), "enter", "end")
+
+    assert "require_approval, priority 7" in shown
+    assert "a person sees it" in shown
+    assert "if agents: agent, bot" in shown
+    assert "00:00 to 24:00" in " ".join(shown.split())
+    assert '"const": "closed"' in shown
+
+
+def test_the_inspector_shows_the_limit_of_a_rule_that_decided(tmp_path):
+    place = write_project(tmp_path / "project", ALLOW, limit("few", "session", 1))
+    with Project.open(place) as project:
+        session = project.session()
+        session.resolve(GOAL)
+        notes = [session.execute("ticket.note", {"file": str(tmp_path / "x")}) for _ in range(2)]
+    assert notes[1].policy_id == "few"
+    shown = after(governing(place), "enter", "end")
+
+    assert "rate_limit" in shown
+    assert "at most 1 within" in shown
 
 
 @pytest.mark.usefixtures("desk")

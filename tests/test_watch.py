@@ -296,7 +296,7 @@ def test_only_goldens_that_depend_on_a_change_are_replayed(desk):
             save(path, path.read_text() + "\n")
             found = watch.verdict()
             assert found["passed"], found
-            assert found["goldens"] == 3
+            assert (found["goldens"], found["goldens_of_atlases"]) == (3, 1)
             kept.append(found["goldens_as_before"])
 
     assert kept == [0, 1, 3, 2]
@@ -588,6 +588,18 @@ def test_a_look_that_nobody_waits_for_any_more_is_given_up(desk):
     assert Follower(around).look(lambda: True) is None
 
 
+def test_goldens_of_atlases_are_told_from_those_that_replay_counts(desk):
+    assert cra(desk, "replay").stdout.startswith("1 golden: ")
+    with at_keys(desk) as (watch, _):
+        watch.type("\n")
+        both = " ".join(watch.screen_to(" s\r\n").split())
+        shutil.rmtree(desk / "goldens")
+        left = " ".join(watch.screen_to(" s\r\n").split())
+
+    assert ", 1 golden and 1 of atlases " in both
+    assert ", 1 golden of atlases (1 as before) " in left
+
+
 def test_a_line_says_when_what_and_how(desk):
     with at_keys(desk) as (watch, _):
         rules(desk, CLOSES)
@@ -598,7 +610,7 @@ def test_a_line_says_when_what_and_how(desk):
     clock, what, word, *_ = screen.split("  ")
     told = " ".join(screen.split())
     assert (len(clock), what, word) == (8, "policies/rules.json", "FAILED")
-    assert "2 policy tests, 4 scenarios, 2 goldens (1 as before) " in told
+    assert "2 policy tests, 4 scenarios, 1 golden and 1 of atlases (1 as before) " in told
     assert "tests/policies/refunds.json:3:5: 90 asks: expected requires_approval by" in told
     assert screen.endswith("  fix: cra policy test tests/policies/refunds.json\r\n")
     assert max(map(len, screen.split("\r\n"))) <= 80

@@ -32,6 +32,8 @@ _DOMAIN: Final = b"cra snapshot 2\n"
 _LOCK: Final = "cra atlas lock"
 _MAX_TOLD: Final = 3
 _MEND: Final = "cra schema policy has what a rule may hold"
+# Of a syntax no schema has the words.
+_MEND_SYNTAX: Final = "mend it; cra policy check says whether all is read then"
 
 
 def open_snapshot(project: Path, config: Config) -> Snapshot:
@@ -107,7 +109,7 @@ def rules_of(file: str, data: bytes) -> tuple[Rule, ...]:
     problems = Problems()
     rules = _rules_of(file, data, problems)
     if problems.errors:
-        raise refusal("policies", problems.errors, _MEND)
+        raise _refusal(problems)
     return rules
 
 
@@ -167,6 +169,11 @@ def _pinned(atlas: Atlas, pin: Pin) -> Atlas:
     return atlas
 
 
+def _refusal(problems: Problems) -> AtlasError:
+    is_syntax = all(one.fault == Fault.UNREADABLE for one in problems.errors)
+    return refusal("policies", problems.errors, _MEND_SYNTAX if is_syntax else _MEND)
+
+
 def _rules_in(folder: Path, label: str) -> tuple[tuple[Rule, ...], dict[str, str]]:
     """The rules in a directory, and the digest of each file, by its path below a label."""
     if not os.path.lexists(folder):
@@ -179,7 +186,7 @@ def _rules_in(folder: Path, label: str) -> tuple[tuple[Rule, ...], dict[str, str
         digests[file] = hashlib.sha256(data).hexdigest()
         rules += _rules_of(file, data, problems)
     if problems.errors:
-        raise refusal("policies", problems.errors, _MEND)
+        raise _refusal(problems)
     return tuple(rules), digests
 
 

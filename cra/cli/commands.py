@@ -139,7 +139,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "config": ("cra config show", "cra config validate --json"),
 }
 
-TOPICS: Final = ("environment", "errors", "exit-codes", "filters", "formats", "replay")
+TOPICS: Final = ("environment", "errors", "exit-codes", "filters", "formats", "replay", "resolve")
 HELP: Final = ("-h", "--help")
 
 # What other programs call it.
@@ -201,7 +201,7 @@ def group_help(group: str) -> str:
         parts.append(f"{heading}:\n{_columns(rows)}")
     if group == "":
         parts.append(f"Options:\n{_columns(_ROOT_OPTIONS)}")
-        parts.append(f"More: cra help {' | '.join(TOPICS)}")
+        parts.append(f"More: cra help TOPIC\n  {', '.join(TOPICS)}")
     else:
         parts.append(f"Help for one command: cra help {group} COMMAND")
     return "\n\n".join(parts)

@@ -188,6 +188,7 @@ _OPTIONS: Final[dict[str, Finder]] = {
     "agent": _agents,
     "approval": _approvals,
     "atlas": _atlases,
+    "manifest": _goldens,
     "parent": _sessions,
     "session": _sessions,
     "trace": _sessions,

@@ -11,7 +11,7 @@ import typer
 from cra.cli import output
 from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
-from cra.cli.options import Json, ProjectDir
+from cra.cli.options import Json, ProjectDir, agent_option
 from cra.errors import ExitCode, UsageError
 from cra.runtime.places import place_of
 
@@ -68,7 +68,11 @@ def explain(
     ] = None,
     session: Annotated[
         str | None,
-        typer.Option("--session", metavar="ID", help="An id or how one begins, or `last`."),
+        typer.Option(
+            "--session",
+            metavar="ID",
+            help="An id or how one begins, or `last` (begun last, by any agent).",
+        ),
     ] = None,
     params: Annotated[
         list[str] | None,
@@ -78,7 +82,7 @@ def explain(
         str | None,
         typer.Option("--params", metavar="FILE|-", help="The arguments as a JSON object."),
     ] = None,
-    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Who asks.")] = "cli",
+    agent: Annotated[str, agent_option("Who asks.")] = "cli",
     roles: Annotated[
         list[str] | None,
         typer.Option("--role", metavar="ROLE", help="A role, instead of the agent's configured."),
@@ -310,6 +314,12 @@ def _print_changes(opened: Project, call: Call, explanation: Explanation) -> Non
     output.answer("\nTo allow it:")
     for change in explanation.changes:
         output.answer(output.wrapped(f"- {change.words}", indent="  ", hang="  "))
+    if explanation.waits_then:
+        told = f"- then it waits for an approval, by {' and '.join(explanation.waits_then)}"
+        output.answer(output.wrapped(told, indent="  ", hang="  "))
+    if any(one.goes is not None and one.goes.origin.atlas_id for one in explanation.changes):
+        # Whose that is, and where it is changed, is said already.
+        return
     found = _patch_or_why_not(opened, call, explanation)
     if isinstance(found, str):
         output.answer(output.wrapped(f"no patch: {found}", indent="  ", hang="  "))
@@ -444,6 +454,7 @@ def _facts(opened: Project, call: Call, explanation: Explanation) -> ExplainAnsw
         ],
         "alternatives": list(_alternatives(opened, call, explanation)),
         "changes": [change.words for change in explanation.changes],
+        "waits_then": list(explanation.waits_then),
         "patch": patch,
         "no_patch": no_patch,
     }

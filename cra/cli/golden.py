@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Of a manifest's digest in a table; --json has all of it.
 _SHOWN_DIGITS: Final = 12
-_QUESTION: Final = "accept [a], reject [r], skip [s], details [d], edit [e], quit [q]? "
+_QUESTION: Final = "accept [a], reject [r], skip [s], details [d], edit [e], quit [q], then enter? "
 
 
 def record(

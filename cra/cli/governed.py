@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
+from cra.cli.options import agent_option
 from cra.cli.project import open_config, user_dirs
 from cra.cli.select import find_session, sessions_of
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
@@ -21,15 +22,14 @@ from cra.ledger.source import Source
 if TYPE_CHECKING:
     from cra.runtime.project import Project
 
-Agent: TypeAlias = Annotated[
-    str, typer.Option("--agent", metavar="NAME", help="Who asks, if --session does not say.")
-]
+Agent: TypeAlias = Annotated[str, agent_option("Who asks, if --session does not say.")]
 SessionOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--session",
         metavar="SESSION",
-        help="An id or how one begins, or `last`. None: the agent's only open one.",
+        help="An id or how one begins, or `last` (begun last, by any agent). None: the agent's "
+        "only open one.",
     ),
 ]
 

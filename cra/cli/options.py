@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -26,6 +26,12 @@ def at_least(least: int) -> Callable[[str | int], int]:
         return int(digits)
 
     return read
+
+
+def agent_option(told: str) -> Any:
+    """The option that says who acts. Whoever is one agent for a while says so once, in the
+    environment; an option that only chooses what is shown does not go by that."""
+    return typer.Option("--agent", metavar="NAME", envvar="CRA_AGENT", help=told)
 
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the same facts as JSON.")]

@@ -46,15 +46,21 @@ def replay(
     places: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="MANIFEST",
-            help="More of them; a directory stands for all below it. None: goldens.",
+            metavar="GOLDEN",
+            help="A golden's name, its manifest, or a directory for all below it. None: all of "
+            "goldens.",
             show_default=False,
         ),
     ] = None,
     *,
     manifest: Annotated[
         list[str] | None,
-        typer.Option("--manifest", "-m", metavar="FILE", help="A golden's manifest."),
+        typer.Option(
+            "--manifest",
+            "-m",
+            metavar="GOLDEN",
+            help="Another way to write GOLDEN; can be repeated.",
+        ),
     ] = None,
     mode: Annotated[
         str | None,
@@ -117,9 +123,10 @@ def replay(
     The exit code is 0 if nothing differs that counts, 1 if something does, 2 for a golden that
     cannot be replayed, 3 for one that is not what was recorded.
 
+      cra replay refund-denied
       cra replay --manifest goldens/refund-denied/manifest.json
       cra replay --fail-on minor --junit report.xml
-      cra replay --mode compare --trace last -m goldens/refund-denied/manifest.json
+      cra replay --mode compare --trace last refund-denied
     """
     from cra.replay.check import FailOn, check_all, is_ci, usual_settings
     from cra.replay.compare import Order
@@ -178,7 +185,8 @@ def one_of(text: str | None, words: Sequence[_Word], option: str) -> _Word | Non
 def _manifests(config: Config, places: Sequence[str]) -> Iterator[Path]:
     """The manifests that are named, each once, in the order of the names.
 
-    Raises NotFound, or UsageError for one outside of the project.
+    What is there as a path is one, also where a golden has it for its name. Raises NotFound, or
+    UsageError for one outside of the project.
     """
     from cra.replay.golden import find_manifests
 
@@ -192,13 +200,17 @@ def _manifests(config: Config, places: Sequence[str]) -> Iterator[Path]:
             if not found:
                 raise NotFound("expected a golden's manifest, found none", where=place)
         elif places and not found[0].exists():
-            named = {one.parent.name: os.path.relpath(one.parent) for one in _recorded(config)}
-            asked = question(found[0].name, named, named)
-            raise NotFound(
-                f"expected a golden's manifest, found none{asked}",
-                where=place,
-                fix="cra golden list",
-            )
+            recorded = _recorded(config)
+            found = [one for one in recorded if one.parent.name == place]
+            if not found:
+                # A path is answered with a path.
+                named = {one.parent.name: os.path.relpath(one.parent) for one in recorded}
+                asked = question(Path(place).name, named, named if "/" in place else {})
+                raise NotFound(
+                    f"expected a golden by its name or its path, found none{asked}",
+                    where=place,
+                    fix="cra golden list",
+                )
         for path in (one for each in found for one in find_manifests(each)):
             real = path.resolve()
             if not real.is_relative_to(root):

@@ -54,7 +54,8 @@ def resolve(
 ) -> ExitCode:
     """Ask what an agent may know and do for a goal, and record the answer.
 
-    Without an open session one is started. The exit code is 1 if nothing is allowed.
+    Without an open session one is started. The exit code is 1 if nothing is allowed. What relevance
+    and confidence are says cra help resolve.
 
       cra resolve --goal "close the ticket about the printer"
       cra resolve --goal "deploy" --risk-tier high --atlas com.example.devops --json
@@ -108,11 +109,25 @@ def _show(found: Resolution) -> None:
     _show_constraints(document["constraints"])
     _show_context(document["context_blocks"])
     output.answer()
-    confidence = round(document["confidence"] * 100)
     output.answer(f"resolution {found.resolution_id}")
-    output.answer(f"valid until {decision['expires_at']}, confidence {confidence} %")
+    output.answer(f"valid until {decision['expires_at']}")
+    output.answer(f"confidence {_confidence(document)}")
     for step in document["next_steps"][:1]:
         output.tell(f"next: {output.safe(step)}")
+    if document["allowed_actions"] and not document["next_steps"]:
+        output.tell("no action has to do with the goal: cra help resolve says how it is told")
+
+
+def _confidence(document: dict[str, Any] | Any) -> str:
+    """The share, and of what it is one."""
+    share = f"{round(document['confidence'] * 100)} %"
+    if document["confidence"] and not any(map(_is_relevant, document["allowed_actions"])):
+        return f"{share} of the goal's words are in the context, none in an allowed action"
+    return f"{share} of the goal's words are in allowed actions or the context"
+
+
+def _is_relevant(action: dict[str, Any]) -> bool:
+    return bool(action["relevance"])
 
 
 def _show_actions(document: dict[str, Any] | Any) -> None:

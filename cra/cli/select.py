@@ -19,14 +19,16 @@ from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
 SessionName: TypeAlias = Annotated[
     str,
     typer.Argument(
-        metavar="SESSION", help="An id or how one begins, `last`, or a file.", show_default=False
+        metavar="SESSION",
+        help="An id or how one begins, `last` (begun last, by any agent), or a file.",
+        show_default=False,
     ),
 ]
 LogName: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="SESSION",
-        help="An id or how one begins, `last`, `journal`, or a file.",
+        help="An id or how one begins, `last` (begun last, by any agent), `journal`, or a file.",
         show_default=False,
     ),
 ]
@@ -34,7 +36,8 @@ LogOrAll: TypeAlias = Annotated[
     str | None,
     typer.Argument(
         metavar="SESSION",
-        help="An id or how one begins, `last`, `journal`, or a file. None: all sessions.",
+        help="An id or how one begins, `last` (begun last, by any agent), `journal`, or a file. "
+        "None: all sessions.",
         show_default=False,
     ),
 ]
@@ -64,7 +67,8 @@ def the_one(argument: str | None, option: str | None) -> str:
     name = stated(argument, option)
     if name is None:
         raise UsageError(
-            "expected a session, found none", fix="name one of cra trace list; `last` is the newest"
+            "expected a session, found none",
+            fix="name one of cra trace list; `last` is the one begun last",
         )
     return name
 

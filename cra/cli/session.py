@@ -12,7 +12,7 @@ from cra.cli.arguments import principal as principal_of
 from cra.cli.arguments import seconds
 from cra.cli.governed import no_session, session_id_for
 from cra.cli.ledger import open_ledger, said
-from cra.cli.options import Json, ProjectDir, TraceDir
+from cra.cli.options import Json, ProjectDir, TraceDir, agent_option
 from cra.cli.project import open_config
 from cra.cli.select import find_session
 from cra.errors import UsageError
@@ -29,7 +29,7 @@ _REASON: Final = "completed"
 
 def start(
     *,
-    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Who acts in it.")] = "cli",
+    agent: Annotated[str, agent_option("Who acts in it.")] = "cli",
     principal: Annotated[
         str | None,
         typer.Option(
@@ -102,14 +102,13 @@ def end(
         str | None,
         typer.Argument(
             metavar="SESSION",
-            help="An id or how one begins, or `last`. None: the agent's only open one.",
+            help="An id or how one begins, or `last` (begun last, by any agent). None: the agent's "
+            "only open one.",
             show_default=False,
         ),
     ] = None,
     *,
-    agent: Annotated[
-        str, typer.Option("--agent", metavar="NAME", help="Whose, if SESSION does not say.")
-    ] = "cli",
+    agent: Annotated[str, agent_option("Whose, if SESSION does not say.")] = "cli",
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the session.")
     ] = _REASON,

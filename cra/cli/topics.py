@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cra.config import VARIABLES
 
 _EXIT_CODES = """\
@@ -46,6 +48,9 @@ nothing but JSON.
   errors      error[CRA-1234]: what was expected and found, where, and the
               command that mends it; with --json on stderr
               {"error": {"code", "message", "where", "fix"}}.
+  sessions    an id, how one begins, or last: the session that was begun last,
+              by whatever agent, also while work goes on in one begun before it.
+              cra session list names the others with their agents.
   colour      only on a terminal, never if NO_COLOR is set or TERM is dumb.
   recorded    control characters, bidi overrides and characters without width
               are shown as escapes.
@@ -133,6 +138,31 @@ What may differ is in the manifest's nondeterminism, by field and rule:
 [*] is any item, * any member, and at the beginning any depth. Ids, times,
 hashes and durations need no rule."""
 
+_RESOLVE = """\
+Resolve
+
+cra resolve answers what an agent may know and do for a goal; its options are in
+cra resolve --help. All actions that policy lets the agent call are offered, the
+most relevant first. Relevance decides on their order alone, never on what is
+allowed.
+
+  relevance    of an action, from 0 up to below 1: how far the words of the goal
+               and of the hints, which count half, are those of its id, name,
+               description, parameters and examples. A word that few actions
+               have weighs more, and a word is found in another form of it and
+               nearly spelled too. 0: it has none of them.
+  confidence   of the answer, from 0 to 100 %: the share of the goal's words,
+               weighed by how rare they are, that something has which is allowed
+               or is in the context. It does not say that the goal can be
+               reached, or that what is allowed is right for it.
+
+Words that every text has, like "the" and "can", are not counted, and numbers
+that nothing has are not. With 100 % and a relevance of 0 everywhere the context
+knows of the goal and no action that is allowed does. With 0 % nothing knows of
+it: say it in the words of cra atlas actions, or add some with --hint.
+
+What is offered and has a relevance of 0 is no next step."""
+
 _ENVIRONMENT = """\
 Environment
 
@@ -142,6 +172,7 @@ show` prints where each value comes from. What runs without an approval is for
 the project's file alone to widen: a variable and your own configuration only
 make require_approval_for and default_risk_tier stricter.
 
+  CRA_AGENT             who acts (--agent), not whose sessions are listed
   CRA_PROJECT           the project's directory (--project)
   CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
   CRA_VERIFY_KEY        a verifier key that confirms signatures
@@ -155,6 +186,14 @@ CRA_<SECTION>_<KEY>. A list is written with commas; a relative path counts from
 the project's directory.
 
 """
+
+
+_AS_THEY_ARE: Final = {
+    "filters": _FILTERS,
+    "formats": _FORMATS,
+    "replay": _REPLAY,
+    "resolve": _RESOLVE,
+}
 
 
 def topic(name: str) -> str:
@@ -175,10 +214,6 @@ def topic(name: str) -> str:
         from cra.cli.codes import pages
 
         return _ERRORS + "\n".join(f"  {code}  {page.title}" for code, page in pages().items())
-    if name == "formats":
-        return _FORMATS
-    if name == "filters":
-        return _FILTERS
-    if name == "replay":
-        return _REPLAY
+    if name in _AS_THEY_ARE:
+        return _AS_THEY_ARE[name]
     return _ENVIRONMENT + "\n".join(f"  {variable}" for variable in VARIABLES)

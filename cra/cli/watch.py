@@ -116,18 +116,27 @@ def _named(changed: tuple[str, ...], root: Path) -> list[str]:
 
 def _counts(tally: Tally, findings: tuple[ProjectFinding, ...]) -> Iterator[str]:
     """How much of each kind was tested, or was only read where there is no test."""
-    tested = (
-        (tally.policy_tests, "policy test", ""),
-        (tally.scenarios, "scenario", ""),
-        (tally.goldens, "golden", ""),
-    )
-    is_tested = any(count for count, *_ in tested)
+    tested = ((tally.policy_tests, "policy test", ""), (tally.scenarios, "scenario", ""))
+    is_tested = tally.goldens > 0 or any(count for count, *_ in tested)
     read = ((tally.atlases, "atlas", "atlases"), (tally.rules, "rule", ""))
-    warnings = sum(finding.is_warning for finding in findings)
-    for count, one, many in (*(tested if is_tested else read), (warnings, "warning", "")):
-        as_before = f" ({tally.kept} as before)" if one == "golden" and tally.kept else ""
+    for count, one, many in tested if is_tested else read:
         if count:
-            yield counted(count, one, many) + as_before
+            yield counted(count, one, many)
+    if tally.goldens:
+        yield _goldens(tally)
+    warnings = sum(finding.is_warning for finding in findings)
+    if warnings:
+        yield counted(warnings, "warning")
+
+
+def _goldens(tally: Tally) -> str:
+    """Those of the project, which cra replay counts, and those that atlases have for themselves."""
+    own = tally.goldens - tally.of_atlases
+    told = [counted(own, "golden")] if own else []
+    if tally.of_atlases:
+        others = str(tally.of_atlases) if own else counted(tally.of_atlases, "golden")
+        told.append(f"{others} of atlases")
+    return " and ".join(told) + (f" ({tally.kept} as before)" if tally.kept else "")
 
 
 def _print_json(found: FollowedLook, root: Path, *, shows_all: bool) -> None:  # noqa: ARG001
@@ -143,6 +152,7 @@ def _print_json(found: FollowedLook, root: Path, *, shows_all: bool) -> None:  #
         "policy_tests": look.tally.policy_tests,
         "scenarios": look.tally.scenarios,
         "goldens": look.tally.goldens,
+        "goldens_of_atlases": look.tally.of_atlases,
         "goldens_as_before": look.tally.kept,
         "findings": [_finding_facts(finding) for finding in look.findings],
     }

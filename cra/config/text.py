@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 # Takes a mistake: its offset, the key, what was expected and found, and the nearest valid word.
@@ -18,6 +18,20 @@ MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 64
 
 _TOKEN: Final = re.compile(r'[{}\[\],:]|"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+')
+
+# How the parser's messages begin, and what they mean: what it expected, {} being what closes the
+# object or list there, and what it found where that is not the next character.
+_MEANT: Final[Mapping[str, tuple[str, str | None]]] = {
+    "Expecting ',' delimiter": ("a comma or {}", None),
+    "Expecting property name": ("a key in double quotes", None),
+    "Expecting ':' delimiter": ("a colon after the key", None),
+    "Expecting value": ("a value", None),
+    "Extra data": ("the end of the file", None),
+    "Illegal trailing comma": ("no comma before {}", None),
+    "Unterminated string": ("a text that ends", "no closing quote"),
+    "Invalid control character": ("a text in one line", "a line break or the like"),
+    "Invalid \\": ("an escape like \\n, \\\\ or \\u00e9", "another one"),
+}
 
 
 class Node(NamedTuple):
@@ -81,8 +95,7 @@ def parse(text: str, note: Note, *, max_bytes: int = MAX_BYTES) -> Node | None:
         tokens = _TOKEN.finditer(text)
         return _node(next(tokens), tokens, (), note)
     except json.JSONDecodeError as error:
-        found = f"{error.msg[:1].lower()}{error.msg[1:]}"
-        note(error.pos, "the file", "JSON", f"a mistake: {found}", None)
+        note(error.pos, "the file", *_told(text, error), None)
     except TooDeep as error:
         note(error.offset, "the file", f"at most {MAX_DEPTH} levels of nesting", "more", None)
     except (ValueError, RecursionError) as error:
@@ -112,6 +125,46 @@ def _after(text: str, at: int) -> int:
     while text[at] in " \t\n\r,:":
         at += 1
     return at
+
+
+def _told(text: str, error: json.JSONDecodeError) -> tuple[str, str]:
+    """What the parser expected where it gave up, and what is there, in words."""
+    at = error.pos
+    meant = (one for begins, one in _MEANT.items() if error.msg.startswith(begins))
+    expected, found = next(meant, (None, None))
+    if expected is None:
+        return "JSON", f"a mistake: {error.msg[:1].lower()}{error.msg[1:]}"
+    if "{}" in expected:
+        opened = _opened_before(text, at)
+        line, column = line_and_column(text, opened)
+        closing = "}" if text[opened] == "{" else "]"
+        expected = expected.format(f"the {closing} of the {text[opened]} at {line}:{column}")
+    if found is None:
+        found = _kind_of(text[at : at + 1])
+        if text[:at].strip():
+            found += "; the mistake may be just before it"
+    return f"JSON, here {expected}", found
+
+
+def _kind_of(char: str) -> str:
+    """What begins with a character; not what is in it, which nobody may be meant to read."""
+    if char == '"':
+        return "a text"
+    if char.isalpha():
+        return "a word"
+    return "a number" if char.isdigit() or char == "-" else char or "the end of the file"
+
+
+def _opened_before(text: str, offset: int) -> int:
+    """Where the innermost object or list begins that is open at an offset of a text, which is JSON
+    up to there."""
+    opened: list[int] = []
+    for token in _TOKEN.finditer(text, 0, offset):
+        if token[0] in "{[":
+            opened.append(token.start())
+        elif token[0] in "}]":
+            opened.pop()
+    return opened[-1]
 
 
 def _refuse_constant(name: str) -> None:

@@ -21,7 +21,7 @@ from cra.policy.schema import compile_schema, shape_of
 # Whether a condition holds; None: not to be told while resolving. Raises ValueRefused.
 Test: TypeAlias = Callable[[Call], bool | None]
 
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Check(NamedTuple):
@@ -95,10 +95,10 @@ def words_of_rule(rule: Rule) -> str:
 
 
 def _words_of_window(window: TimeWindow) -> str:
-    days = " or ".join(_DAYS[day] for day in sorted(window.days))
+    days = " or ".join(DAYS[day] for day in sorted(window.days))
     sign, offset = "-" if window.utc_offset < 0 else "+", abs(window.utc_offset)
     hours = f"{_clock(window.start)} to {_clock(window.end)} UTC{sign}{_clock(offset)}"
-    return f"on {days} {hours}" if len(window.days) < len(_DAYS) else f"from {hours}"
+    return f"on {days} {hours}" if len(window.days) < len(DAYS) else f"from {hours}"
 
 
 def _clock(minutes: int) -> str:

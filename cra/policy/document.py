@@ -65,7 +65,7 @@ _Field: TypeAlias = Annotated[
 ]
 _Type: TypeAlias = Literal[RuleType, "requires_approval"]
 
-TYPES: Final[Mapping[str | None, RuleType]] = {
+TYPES: Final[Mapping[str, RuleType]] = {
     **{name: name for name in get_args(RuleType)},
     "requires_approval": "require_approval",
 }
@@ -167,8 +167,8 @@ def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned
     def value(key: str, default: Any) -> Any:
         return read_or(default, MEMBERS[key], members.get(key), below(name, key), note)
 
-    stated = value("type", None)
-    rule_type: RuleType = TYPES.get(stated, "deny")
+    stated = _read_type(members.get("type"), below(name, "type"), note)
+    rule_type: RuleType = stated or "deny"
     value("description", "")
     parameters: dict[str, Node] = {}
     if "parameters" in members:
@@ -190,6 +190,14 @@ def _rule_of(node: Node, name: str, note: Note, origin: RuleOrigin, *, is_pinned
             rule_type, Node(node.offset, parameters), below(name, "parameters"), note
         ),
     )
+
+
+def _read_type(node: Node | None, name: str, note: Note) -> RuleType | None:
+    """The type of a rule. A mistake lists and suggests one spelling of each type."""
+    if node is not None and isinstance(node.value, str) and node.value in TYPES:
+        return TYPES[node.value]
+    found: RuleType | None = read_or(None, RuleType, node, name, note)
+    return found
 
 
 def _read_reason(outer: Node | None, inner: Node | None, name: str, note: Note) -> str:

@@ -14,7 +14,7 @@ from cra.errors import ValueRefused
 from cra.policy.call import Call
 from cra.policy.condition import fixed_miss
 from cra.policy.engine import Policy, decide, foreign_to, key_of, matching, tiers_of
-from cra.policy.ladder import Ruling, Weighed, holds, overdrawn
+from cra.policy.ladder import APPROVAL_TIER, Ruling, Weighed, holds, overdrawn
 from cra.policy.rule import Rule, RuleOrigin
 
 State: TypeAlias = Literal["applies", "does not apply", "undecided", "failed"]
@@ -46,6 +46,8 @@ class Explanation(NamedTuple):
     decision: Ruling
     considered: tuple[Considered, ...]
     changes: tuple[Remedy, ...] = ()
+    # What asks for an approval of a denied call once all that is changed.
+    waits_then: tuple[str, ...] = ()
 
 
 def explain(policy: Policy, call: Call, place_of: Callable[[RuleOrigin], str] = str) -> Explanation:
@@ -60,12 +62,14 @@ def explain(policy: Policy, call: Call, place_of: Callable[[RuleOrigin], str] = 
         _considered(policy, weighed, call) for weighed in matching(policy, call.action_id)
     )
     changes: Iterator[Remedy] = iter(())
+    waits_then: Iterator[str] = iter(())
     named = partial(_named, place_of=place_of)
     if decision.outcome == "deny":
         changes = _changes(policy, call, considered, named)
+        waits_then = _asking(policy, decision, considered, named)
     elif decision.outcome == "requires_approval":
         changes = _without_asking(policy, decision, considered, named)
-    return Explanation(decision, considered, tuple(changes))
+    return Explanation(decision, considered, tuple(changes), tuple(waits_then))
 
 
 def alternatives(policy: Policy, call: Call, offered: Collection[str]) -> tuple[str, ...]:
@@ -148,9 +152,11 @@ def _changes(
             yield Remedy(f"mend what keeps {name} from being evaluated: {why}")
         elif state == "applies" and rule.type == "deny":
             words = f"remove the deny rule {name}, or narrow its actions or conditions"
-            yield Remedy(words, goes=rule)
+            yield Remedy(_by_owner(rule, name) or words, goes=rule)
         elif state == "applies" and rule.limit is not None:
-            yield Remedy(f"wait, or raise the maximum of {name}: {why}")
+            yield Remedy(
+                f"wait, or {_by_owner(rule, name) or f'raise the maximum of {name}'}: {why}"
+            )
     allows = [one for one in considered if one.rule.type == "allow"]
     if not any(one.state in ("applies", "undecided") for one in allows):
         yield _missing_allow(policy, call, allows, named)
@@ -165,11 +171,36 @@ def _without_asking(
     """What asks for an approval, each with what would let the call through without one."""
     for rule, state, _ in considered:
         if state == "applies" and rule.type == "require_approval":
-            words = f"have it approved, or remove the require_approval rule {named(rule)}"
-            yield Remedy(words, goes=rule)
+            name = named(rule)
+            words = _by_owner(rule, name) or f"remove the require_approval rule {name}"
+            yield Remedy(f"have it approved, or {words}", goes=rule)
     tier = decision.risk_tier
     if tier in policy.approval_tiers:
         yield Remedy(f"have it approved, or raise policies.require_approval_for above {tier}")
+
+
+def _asking(
+    policy: Policy,
+    decision: Ruling,
+    considered: tuple[Considered, ...],
+    named: Callable[[Rule], str],
+) -> Iterator[str]:
+    for rule, state, _ in considered:
+        if state == "applies" and rule.type == "require_approval":
+            yield named(rule)
+    if decision.risk_tier in policy.approval_tiers:
+        yield f"{APPROVAL_TIER}, which has the risk tier {decision.risk_tier}"
+
+
+def _by_owner(rule: Rule, name: str) -> str | None:
+    """What is done about a rule that an atlas states, which no project changes."""
+    atlas_id = rule.origin.atlas_id
+    if atlas_id is None:
+        return None
+    return (
+        f"have the {rule.type} rule {name} changed by whoever owns the atlas {atlas_id}, where it "
+        "is made, and accept that with cra atlas lock"
+    )
 
 
 def _named(rule: Rule, place_of: Callable[[RuleOrigin], str]) -> str:

@@ -74,9 +74,13 @@ def _lines(text: str | None) -> list[str]:
 def _rules_in(text: str) -> Node:
     """The list of the rules, or the one rule."""
     mistakes: list[str] = []
-    root = parse(text, lambda _at, _key, _expected, found, _nearest: mistakes.append(found))
+
+    def note(_at: int, _key: str, expected: str, found: str, _nearest: str | None) -> None:
+        mistakes.append(f"expected {expected}, found {found}")
+
+    root = parse(text, note)
     if root is None:
-        raise ValueRefused(f"expected JSON, found {mistakes[0]}")
+        raise ValueRefused(mistakes[0])
     if isinstance(root.value, dict) and "policies" in root.value:
         policies: Node = root.value["policies"][1]
         return policies

@@ -93,7 +93,7 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
         "constraints": _constraints([*shown, *refused]),
         "omitted": {"allowed": len(allowed) - len(shown), "denied": len(denied) - len(refused)},
         "merge_rules": _MERGE_RULES,
-        "next_steps": _next_steps(shown),
+        "next_steps": _next_steps(shown, scores),
         "confidence": _share(confidence),
         "ttl_seconds": world.ttl_seconds,
     }
@@ -281,9 +281,15 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
     return stated
 
 
-def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]]) -> list[str]:
-    """The calls to begin with: the most relevant ones, and first what needs no approval."""
-    in_order = sorted(allowed, key=lambda one: one[2].outcome == "requires_approval")
+def _next_steps(
+    allowed: Sequence[tuple[Action, Atlas, Ruling]], scores: Mapping[str, float]
+) -> list[str]:
+    """The calls to begin with: the most relevant ones, and first what needs no approval.
+
+    What has nothing to do with the goal is offered, and is no step towards it.
+    """
+    fitting = [one for one in allowed if scores.get(one[0].action_id, 0.0) > 0]
+    in_order = sorted(fitting, key=lambda one: one[2].outcome == "requires_approval")
     return [
         " ".join(
             [

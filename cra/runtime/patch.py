@@ -68,7 +68,8 @@ def _check_patchable(rule: Rule) -> None:
     if origin.atlas_id is not None:
         raise UsageError(
             f"expected a rule of the project, found {rule.policy_id}, which the atlas "
-            f"{origin.atlas_id} states: an atlas is changed where it is made"
+            f"{origin.atlas_id} states",
+            fix="have whoever owns the atlas change it there, and accept that with cra atlas lock",
         )
     if origin.file.endswith(YAML_SUFFIXES):
         raise UsageError(

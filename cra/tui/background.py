@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from textual.message import Message
@@ -99,12 +100,18 @@ class Linked(Message):
 
 
 class Placed(Message):
-    """Where the rules are written, and which actions there are."""
+    """Where the rules are written, which actions there are, and what the rules say."""
 
-    def __init__(self, places: dict[str, str], actions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        places: dict[str, str],
+        actions: Sequence[str],
+        rules: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.places = places
         self.actions = actions
+        self.rules = rules
 
 
 class Ordered(Message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -62,6 +63,8 @@ class Beside(NamedTuple):
     coverage: Coverage | None = None
     places: Mapping[str, str] | None = None
     links: Sequence[Link] | None = None
+    # What each rule says now, by its id.
+    rules: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def lines_of(
@@ -85,6 +88,8 @@ def lines_of(
     lines += _fact("actor", f"{header['actor']['type']} {header['actor']['id']}", columns)
     if policy:
         lines += _fact("rule", policy, columns, "accent")
+        for text in known.rules.get(policy, ()):
+            lines += _fact("", text, columns, "dim")
         # Without rules to look it up in, nothing is known of where it is written.
         if known.places is None or known.places:
             lines += _fact("written in", _place(policy, known.places), columns)

@@ -633,7 +633,7 @@ class ReaderScreen(PromptedScreen):
 
     def on_placed(self, message: Placed) -> None:
         self._actions = message.actions
-        self._known = self._known._replace(places=message.places)
+        self._known = self._known._replace(places=message.places, rules=message.rules)
         self._show_known()
 
     def _show_known(self) -> None:

@@ -481,15 +481,17 @@ def covered_by(log: OpenLog) -> Coverage:
         return Coverage(0, ())
 
 
-def known_of(setting: Setting) -> tuple[dict[str, str], list[str]]:
-    """Where every rule is written now, by its id, and which actions there are; nothing where there
-    is no project to be read."""
+def known_of(
+    setting: Setting,
+) -> tuple[dict[str, str], list[str], dict[str, tuple[str, ...]]]:
+    """Where every rule is written now, by its id, which actions there are, and what each rule says;
+    nothing where there is no project to be read."""
     if setting.open_project is None:
-        return {}, []
-    from cra.runtime.places import places_by_id
+        return {}, [], {}
+    from cra.runtime.places import places_by_id, rules_by_id
 
     with setting.open_project() as project:
-        return places_by_id(project), sorted(project.snapshot.actions)
+        return places_by_id(project), sorted(project.snapshot.actions), rules_by_id(project)
 
 
 # Where somebody wants to go.

@@ -74,6 +74,8 @@ class Tally(NamedTuple):
     policy_tests: int = 0
     scenarios: int = 0
     goldens: int = 0
+    # Of the goldens those that atlases have for themselves, which cra replay leaves to them.
+    of_atlases: int = 0
     kept: int = 0
 
 
@@ -246,6 +248,7 @@ class _Looking:
             atlases=tally.atlases + 1,
             scenarios=tally.scenarios + looked.scenarios,
             goldens=tally.goldens + looked.goldens,
+            of_atlases=tally.of_atlases + looked.goldens,
         )
         return looked
 

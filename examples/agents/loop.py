@@ -192,7 +192,12 @@ def set_up(root: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run an agent at a support desk, governed by cra.")
     parser.add_argument("--project", type=Path, help="where; made a project if it is none")
-    parser.add_argument("--script", type=Path, default=HERE / "script.json", help="what it says")
+    parser.add_argument(
+        "--script",
+        type=Path,
+        default=HERE / "script.json",
+        help="a file of the model's lines (default: script.json beside this program)",
+    )
     parser.add_argument("--wait", type=float, help="seconds for a person to decide on an approval")
     options = parser.parse_args()
     model = ScriptedModel(options.script)

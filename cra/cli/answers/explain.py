@@ -54,6 +54,8 @@ class ExplainAnswer(TypedDict):
     rules: list[ConsideredRule]
     alternatives: list[str]
     changes: list[str]
+    # What asks for an approval of a denied call once all that is changed.
+    waits_then: list[str]
     patch: PatchFacts | None
     # Why there is no patch, where one was looked for.
     no_patch: str | None

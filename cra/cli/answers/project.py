@@ -129,6 +129,8 @@ class WatchedVerdict(TypedDict):
     policy_tests: int
     scenarios: int
     goldens: int
+    # Those that atlases have for themselves, which `cra replay` does not count.
+    goldens_of_atlases: int
     # Those that do not depend on what has changed.
     goldens_as_before: int
     findings: list[ProjectFindingFacts]

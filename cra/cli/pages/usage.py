@@ -207,14 +207,14 @@ nearest: version
         "has a key twice, or uses what YAML has and JSON has not.",
         "Nothing of the file is used, and so nothing of the project is: its rules would be "
         "missing.",
-        (Step("Mend the syntax at the line and column that the error names."),),
+        (Step("Mend the syntax at the place that the error names, or just before it."),),
         """\
 $ echo '[{' > policies/mine.json
 $ cra explain ticket.close
-error[CRA-2101]: the file: expected JSON, found a mistake: expecting property name enclosed in \
-double quotes
+error[CRA-2101]: the file: expected JSON, here a key in double quotes, found the end of the file; \
+the mistake may be just before it
   where: policies/mine.json:2:1
-  fix: cra schema policy has what a rule may hold
+  fix: mend it; cra policy check says whether all is read then
 """,
     ),
     "CRA-2102": ErrorPage(
