@@ -18,6 +18,7 @@ from cra.policy.engine import Policy, decide
 from cra.policy.ladder import Constraint, Ruling
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
+from cra.printable import naming
 from cra.protocol.carp import AllowedAction, ContextBlock, DeniedAction, DenyPattern, PendingRule
 from cra.resolver.documents import documents, pack_key
 from cra.resolver.relevance import Relevance
@@ -93,7 +94,7 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
         "constraints": _constraints([*shown, *refused]),
         "omitted": {"allowed": len(allowed) - len(shown), "denied": len(denied) - len(refused)},
         "merge_rules": _MERGE_RULES,
-        "next_steps": _next_steps(shown),
+        "next_steps": _next_steps(shown, caller.agent),
         "confidence": _share(confidence),
         "ttl_seconds": world.ttl_seconds,
     }
@@ -281,7 +282,7 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
     return stated
 
 
-def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]]) -> list[str]:
+def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]], agent: str) -> list[str]:
     """The calls to begin with: the most relevant ones, and first what needs no approval."""
     in_order = sorted(allowed, key=lambda one: one[2].outcome == "requires_approval")
     return [
@@ -292,6 +293,7 @@ def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]]) -> list[str]:
                 *(f"--param {name}=…" for name in action.parameters_schema.get("required", ())),
             ]
         )
+        + naming(agent)
         for action, _, _ in in_order[:3]
     ]
 

@@ -1,0 +1,43 @@
+"""What does not work, or is only begun, is answered with the command that leads on from there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import governed
+from tests.program import answer, cra
+
+
+@pytest.fixture
+def desk(tmp_path):
+    asks = governed.rule("desk-asks", "require_approval", "ticket.close")
+    denies = governed.rule("no-pay", "deny", "ticket.pay")
+    return governed.write_project(tmp_path, governed.ALLOW, asks, denies)
+
+
+def test_the_next_step_of_a_resolution_is_a_command_of_its_agent(desk):
+    done = cra(desk, "resolve", "--agent", "the desk", "--goal", "read a ticket")
+    found = answer(desk, "resolve", "--agent", "the desk", "--goal", "read a ticket", "--json")
+
+    step = "cra execute ticket.read --param id=… --agent 'the desk'"
+    assert f"next: {step}\n" in done.stderr
+    assert json.loads(found)["next_steps"][0] == step
+    assert cra(desk, "execute", "ticket.read", "-p", "id=4", "--agent", "the desk").returncode == 0
+
+
+def test_an_agent_without_a_session_is_told_whose_are_open_and_how_to_use_one(desk):
+    for agent in ("gone", "clerk", "desk"):
+        answer(desk, "session", "start", "--agent", agent)
+    answer(desk, "session", "end", "--agent", "gone")
+
+    done = cra(desk, "execute", "ticket.read", "-p", "id=4")
+    assert done.returncode == 2
+    assert "of the agent cli, found none but of desk, clerk\n" in done.stderr
+    assert "fix: to go on with that of desk, add --agent desk here; else cra res" in done.stderr
+    done = cra(desk, "session", "end")
+    assert "add --agent desk here; else cra session list\n" in done.stderr
+    answer(desk, "session", "end", "--agent", "desk")
+    answer(desk, "session", "start")
+    assert "add --agent cli here; else" in cra(desk, "session", "end", "--agent", "desk").stderr
