@@ -41,3 +41,12 @@ def test_an_agent_without_a_session_is_told_whose_are_open_and_how_to_use_one(de
     answer(desk, "session", "end", "--agent", "desk")
     answer(desk, "session", "start")
     assert "add --agent cli here; else" in cra(desk, "session", "end", "--agent", "desk").stderr
+
+
+def test_what_is_no_project_is_not_refreshed(tmp_path):
+    done = cra(tmp_path, "init", "--refresh")
+
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "expected a project to refresh, found no cra.config.json" in done.stderr
+    assert "fix: cra init\n" in done.stderr
+    assert "fix: cra init 'a b'\n" in cra(tmp_path, "init", "a b", "--refresh").stderr
