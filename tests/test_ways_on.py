@@ -50,3 +50,11 @@ def test_what_is_no_project_is_not_refreshed(tmp_path):
     assert "expected a project to refresh, found no cra.config.json" in done.stderr
     assert "fix: cra init\n" in done.stderr
     assert "fix: cra init 'a b'\n" in cra(tmp_path, "init", "a b", "--refresh").stderr
+
+
+def test_a_goal_without_quotes_is_proposed_whole(desk):
+    done = cra(desk, *["resolve", "refund", "the", "printer", "--agent", "desk"])
+
+    assert done.returncode == 2
+    assert "did you mean --goal 'refund the printer'?\n" in done.stderr
+    assert "fix: cra resolve --goal 'refund the printer' --agent desk\n" in done.stderr

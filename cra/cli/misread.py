@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from typer._click.exceptions import MissingParameter, NoSuchOption
@@ -75,11 +76,14 @@ def _missing(
     if not name:
         return f"expected {error.param.metavar or error.param.name}, found none", fix
     is_bare = not any(isinstance(one, TyperArgument) for one in context.command.params)
-    word = next(iter(arguments[len(path.split()) :]), "-")
-    if not is_bare or word.startswith("-"):
+    given = arguments[len(path.split()) :]
+    words = list(takewhile(lambda word: not word.startswith("-"), given))
+    if not is_bare or not words:
         return f"expected {name}, found none", fix
-    meant = f"{name} {shlex.quote(word)}"
-    return f"expected {name}, found none; did you mean {meant}?", f"cra {path} {meant}"
+    # What a shell without quotes has taken apart.
+    meant = f"{name} {shlex.quote(' '.join(words))}"
+    fix = " ".join([f"cra {path} {meant}", *map(shlex.quote, given[len(words) :])])
+    return f"expected {name}, found none; did you mean {meant}?", fix
 
 
 def _as_parameter(extra: str, arguments: Sequence[str]) -> str:
