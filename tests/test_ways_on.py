@@ -58,3 +58,39 @@ def test_a_goal_without_quotes_is_proposed_whole(desk):
     assert done.returncode == 2
     assert "did you mean --goal 'refund the printer'?\n" in done.stderr
     assert "fix: cra resolve --goal 'refund the printer' --agent desk\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        ("atlas show", "cra atlas list"),
+        ("atlas remove", "cra atlas list"),
+        ("atlas add", "cra atlas create PATH makes one"),
+        ("approvals grant", "cra approvals list"),
+        ("trace diff last", "cra trace list"),
+        ("trace redact", "cra trace show last"),
+        # A fix that is an example would take away another event.
+        ("trace redact last:2", "cra trace redact last:2 --reason TEXT"),
+        ("golden record last", "cra golden record last --name NAME"),
+    ],
+)
+def test_what_is_missing_is_answered_with_what_there_is_and_no_example(desk, arguments, fix):
+    done = cra(desk, *arguments.split())
+
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"fix: {fix}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        ("-C a/b doctor --fix", "cra doctor -C a/b --fix"),
+        ("trace -C a/b show last", "cra trace show -C a/b last"),
+        ("-C a/b", "cra --help"),
+    ],
+)
+def test_options_before_their_command_are_put_behind_it(tmp_path, arguments, fix):
+    done = cra(tmp_path, *arguments.split())
+
+    assert "a command stands before its options" in done.stderr
+    assert done.stderr.endswith(f"fix: {fix}\n")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from typer._click.exceptions import MissingParameter, NoSuchOption
 from typer.core import TyperArgument
 
-from cra.cli.commands import joined, nearest_path, question
-from cra.cli.group import LazyGroup, split_help
+from cra.cli.commands import COMMANDS, joined, nearest_path, question
+from cra.cli.group import LazyGroup, load, split_help
 from cra.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 _EXTRA: Final = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)
 _PARAM: Final = "--param"
+# What tells which there are to name: an example of the help has those of another project.
+_LISTED: Final = {
+    "approvals deny": "cra approvals list",
+    "approvals grant": "cra approvals list",
+    "atlas add": "cra atlas create PATH makes one",
+    "atlas remove": "cra atlas list",
+    "atlas show": "cra atlas list",
+    "atlas validate": "cra atlas list has those of the project",
+    "trace diff": "cra trace list",
+    "trace redact": "cra trace show last",
+    "trace verify-proof": "cra trace prove EVENT makes one",
+}
 
 
 def usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
@@ -30,6 +42,8 @@ def usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     extra = _EXTRA.fullmatch(message)
     if isinstance(error, NoSuchOption):
         message = f"{error.message}{_other_option(error, context, arguments)}"
+        if context is not None and isinstance(context.command, LazyGroup):
+            fix = _in_order(error.option_name, path, arguments) or fix
     elif isinstance(error, MissingParameter) and context is not None:
         message, fix = _missing(error, context, path, arguments)
     elif extra:
@@ -65,6 +79,18 @@ def _other_option(error: NoSuchOption, context: Any, arguments: Sequence[str]) -
     return f"; did you mean {_PARAM} {shlex.quote(pair) if pair.isascii() else pair}?"
 
 
+def _in_order(option: str, group: str, arguments: Sequence[str]) -> str | None:
+    """The line with the options behind the command; None if no command in it has the option."""
+    rest = arguments[len(group.split()) :]
+    for at in range(len(rest)):
+        words = [*group.split(), *rest[at:]]
+        path = nearest_path(words)
+        if path in COMMANDS and any(option in known.opts for known in load(path).params):
+            behind = [*rest[:at], *words[len(path.split()) :]]
+            return " ".join([f"cra {path}", *map(shlex.quote, behind)])
+    return None
+
+
 def _missing(
     error: MissingParameter, context: Any, path: str, arguments: Sequence[str]
 ) -> tuple[str, str]:
@@ -74,11 +100,14 @@ def _missing(
     fix = examples[0]
     name = next((one for one in error.param.opts if one.startswith("--")), "")
     if not name:
-        return f"expected {error.param.metavar or error.param.name}, found none", fix
+        found = f"expected {error.param.metavar or error.param.name}, found none"
+        return found, _LISTED.get(path, fix)
     is_bare = not any(isinstance(one, TyperArgument) for one in context.command.params)
     given = arguments[len(path.split()) :]
     words = list(takewhile(lambda word: not word.startswith("-"), given))
     if not is_bare or not words:
+        if words:
+            fix = f"{shlex.join(['cra', *arguments])} {name} {error.param.metavar}"
         return f"expected {name}, found none", fix
     # What a shell without quotes has taken apart.
     meant = f"{name} {shlex.quote(' '.join(words))}"
