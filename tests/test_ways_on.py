@@ -94,3 +94,12 @@ def test_options_before_their_command_are_put_behind_it(tmp_path, arguments, fix
 
     assert "a command stands before its options" in done.stderr
     assert done.stderr.endswith(f"fix: {fix}\n")
+
+
+@pytest.mark.parametrize("command", ["doctor", "trace list"])
+def test_a_directory_that_is_not_there_is_said_to_be_none(tmp_path, command):
+    done = cra(tmp_path, *command.split(), "-C", "not here")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "found no such directory" in done.stderr
+    assert "fix: cra init 'not here'\n" in done.stderr

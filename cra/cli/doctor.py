@@ -15,7 +15,7 @@ from cra.amount import counted
 from cra.cli import output
 from cra.cli.ledger import trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
-from cra.cli.project import open_signer, user_dirs
+from cra.cli.project import open_signer, refuse_nowhere, user_dirs
 from cra.config import FILE_NAME, Config, find_project
 from cra.errors import ExitCode, SignerRefused
 from cra.ledger.checkpoint import parse_key
@@ -73,6 +73,8 @@ def _surroundings(stated: Path | None, trace_dir: Path | None) -> Surroundings:
     """What there is to look at, also where it is not as any other command wants it."""
     from cra.runtime.health import Surroundings
 
+    if stated is not None:
+        refuse_nowhere(stated)
     place = find_project(Path()) if stated is None else stated.absolute()
     if place is not None and not (place / FILE_NAME).is_file():
         place = None
