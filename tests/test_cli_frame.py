@@ -328,7 +328,7 @@ def test_the_completion_script_is_shown():
         ("diff", "did you mean cra trace diff?", None),
         ("show", "did you mean cra approvals show, cra session show, cra trace show", "cra --help"),
         ("trace execute", "no such command: trace execute; did you mean cra execute?", None),
-        ("golden show", "no such command: golden show\n", "cra golden --help"),
+        ("golden grow", "no such command: golden grow\n", "cra golden --help"),
         ("schema trace-evnt", "found 'trace-evnt'; did you mean trace-event?", "cra schema"),
     ],
 )

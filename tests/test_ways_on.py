@@ -103,3 +103,20 @@ def test_a_directory_that_is_not_there_is_said_to_be_none(tmp_path, command):
     assert (done.returncode, done.stdout) == (2, "")
     assert "found no such directory" in done.stderr
     assert "fix: cra init 'not here'\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ("policy list", "cra policy check"),
+        ("policy show", "cra explain RULE"),
+        ("golden show", "cra golden list"),
+        ("template show", "cra template list"),
+        ("help policy show", "cra explain RULE"),
+    ],
+)
+def test_a_command_that_other_groups_have_is_answered_with_what_tells_it(desk, arguments, meant):
+    done = cra(desk, *arguments.split())
+
+    assert done.returncode == 2
+    assert f"did you mean {meant}?\n  fix: {meant}\n" in done.stderr
