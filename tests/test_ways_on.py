@@ -120,3 +120,30 @@ def test_a_command_that_other_groups_have_is_answered_with_what_tells_it(desk, a
 
     assert done.returncode == 2
     assert f"did you mean {meant}?\n  fix: {meant}\n" in done.stderr
+
+
+def test_an_event_beyond_the_end_is_answered_with_those_that_there_are(desk):
+    session = answer(desk, "session", "start")
+    done = cra(desk, "trace", "show", "last", "--seq", "5")
+
+    assert "expected an event from 0 to 0, found 5" in done.stderr
+    assert f"fix: cra trace show {session}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("atlases/desk", "fix: name another, or cra atlas validate atlases/desk for what is there"),
+        ("x --from-openapi nofile", "found no such file\n  where: nofile\n  fix: name the file"),
+        ("x --from-openapi old.json", "found swagger 2.0\n  where: old.json\n  fix: convert it"),
+        ("x --from-docs atlases/desk/desk.py", "found a file\n  where: atlases/desk/desk.py\n"),
+        ("x --from-docs atlases/desk/desk.py", "fix: --from-docs atlases/desk\n"),
+        ("x --from-docs none", "found no such directory\n  where: none\n  fix: name another"),
+    ],
+)
+def test_what_no_atlas_can_be_made_of_is_answered_with_what_can(desk, arguments, said):
+    (desk / "old.json").write_text('{"swagger": "2.0"}')
+    done = cra(desk, "atlas", "create", *arguments.split())
+
+    assert done.returncode == 2
+    assert said in done.stderr
