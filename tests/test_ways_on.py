@@ -147,3 +147,66 @@ def test_what_no_atlas_can_be_made_of_is_answered_with_what_can(desk, arguments,
 
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_rule_is_explained_by_the_id_that_a_denial_names(desk):
+    told = answer(desk, "explain", "no-pay")
+
+    assert told.split("\n")[0] == "no-pay"
+    assert "where:  policies/rules.json:1:" in told
+    assert "says:   deny ticket.pay" in told
+    assert "about:  ticket.pay" in told
+    assert "no-pay" in cra(desk, "explain", "no-pay", "-p", "a=1").stderr
+
+
+def test_a_rule_of_an_atlas_and_one_on_no_rung_are_explained_as_well(desk):
+    limits = {"rate_limit": {"max_calls": 3, "window_seconds": 60}}
+    manifest = json.loads((desk / "atlases/desk/atlas.json").read_text())
+    manifest["actions"][0] |= limits
+    manifest["policies"] = [governed.rule("ours", "deny")]
+    (desk / "atlases/desk/atlas.json").write_text(json.dumps(manifest))
+    hides = {"policy_id": "hides", "type": "redact", "parameters": {"patterns": ["secret"]}}
+    (desk / "policies/more.json").write_text(json.dumps([hides]))
+    answer(desk, "atlas", "lock", "--yes")
+
+    [ours] = json.loads(answer(desk, "explain", "ours", "--json"))["rules"]
+    assert (ours["atlas_id"], len(ours["about"])) == ("com.example.desk", 8)
+    assert "rate_limit ticket.read to 3 in 60 s" in answer(
+        desk, "explain", "action:ticket.read:rate"
+    )
+    assert "says:   redact everything" in answer(desk, "explain", "hides")
+
+
+def test_an_execution_is_explained_and_shown_by_the_id_that_execute_prints(desk):
+    answer(desk, "resolve", "--goal", governed.GOAL)
+    made = cra(desk, "execute", "ticket.read", "-p", "id=4")
+    denied = cra(desk, "execute", "ticket.pay", "-p", "file=x")
+    answer(desk, "session", "end")
+    answer(desk, "session", "start")
+    first, second = (one.stderr.split("execution ")[1].strip() for one in (made, denied))
+
+    [call] = json.loads(answer(desk, "explain", first, "--json"))["calls"]
+    assert (call["action_id"], call["status"]) == ("ticket.read", "success")
+    told = answer(desk, "explain", second.upper())
+    assert "DENIED  ticket.pay" in told
+    assert "ticket.read" not in told
+    events = json.loads(answer(desk, "trace", "show", first, "--json"))["events"]
+    assert [one["event_type"] for one in events] == ["action.approved", "action.executed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("last", "fix: cra explain --session last\n"),
+        ("3010", "fix: cra explain CRA-3010\n"),
+        ("9999", "fix: cra atlas actions"),
+        ("SESSION", "fix: cra explain --session SESSION\n"),
+        ("--last", "no such option: --last; did you mean --session last?\n"),
+    ],
+)
+def test_what_explain_takes_as_an_option_is_answered_with_that(desk, arguments, said):
+    session = answer(desk, "session", "start")
+    done = cra(desk, "explain", arguments.replace("SESSION", session))
+
+    assert done.returncode == 2
+    assert said.replace("SESSION", session) in done.stderr

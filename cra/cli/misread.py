@@ -66,7 +66,10 @@ def _other_option(error: NoSuchOption, context: Any, arguments: Sequence[str]) -
     # Two dashes alone make short names alike.
     known = {name.lstrip("-"): name for name in _options(context)}
     stated = error.option_name.lstrip("-")
-    if asked := question(stated, [name for name in known if len(name) > 1], known):
+    asked = question(stated, [name for name in known if len(name) > 1], known)
+    if stated == "last" and "session" in known:
+        asked = f"; did you mean {known['session']} last?"
+    if asked:
         return asked
     if _PARAM not in known.values():
         return ""
