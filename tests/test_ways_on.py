@@ -210,3 +210,30 @@ def test_what_explain_takes_as_an_option_is_answered_with_that(desk, arguments, 
 
     assert done.returncode == 2
     assert said.replace("SESSION", session) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("ticket.read 1042", "found 1042; did you mean --param id=1042?\n"),
+        ("ticket.die 1042", "found 1042; did you mean --param NAME=1042?\n"),
+        ("no.action 1042", "found 1042; did you mean --param NAME=1042?\n"),
+        ("ticket.read -p id", "found 'id'\n  fix: id=VALUE\n"),
+        ("ticket.read -p id=1 -p id=2", "found 'id=2'\n  fix: leave one of them out\n"),
+        ("ticket.read --params {}", "expected a FILE or - for stdin behind --params, found the "),
+        ("ticket.read", "fix: cra execute ticket.read --param id=… --agent desk, by what cra atl"),
+        ("ticket.read -p id=x", "by what cra atlas show com.example.desk says\n"),
+    ],
+)
+def test_arguments_that_are_not_stated_rightly_are_answered_with_how(desk, arguments, said):
+    answer(desk, "session", "start", "--agent", "desk")
+    done = cra(desk, "execute", "--agent", "desk", *arguments.split())
+
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_explain_says_how_a_call_is_explained_with_its_arguments(desk):
+    done = cra(desk, "explain", "ticket.read", "-p", "more=1", "--agent", "desk")
+
+    assert "fix: cra explain ticket.read --param id=… --agent desk, by what" in done.stderr

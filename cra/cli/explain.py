@@ -293,7 +293,8 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
         from cra.runtime.redactors import misfits
 
         redactor = _redactor(opened, call, atlas.atlas_id, call.action_id)
-        raise opened.misfit(call.action_id, misfits(redactor, arguments, flaws))
+        words = misfits(redactor, arguments, flaws)
+        raise opened.misfit(call.action_id, words, agent=call.agent, command="cra explain")
     moment = _moment(arguments)
     rules = [one.rule for one in matching(opened.policy, call.action_id)]
     # Also of limits that a deny rule before them leaves unasked: they are shown as well.

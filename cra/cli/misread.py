@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from typer.core import TyperArgument
 
 from cra.cli.commands import COMMANDS, joined, nearest_path, question
 from cra.cli.group import LazyGroup, load, split_help
-from cra.errors import UsageError
+from cra.errors import CraError, UsageError
 
 if TYPE_CHECKING:
     from typer import TyperException
@@ -49,7 +50,7 @@ def usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     elif extra:
         message = f"expected no more words, found {extra[1]}"
         if context is not None and _PARAM in _options(context):
-            message += _as_parameter(extra[1], arguments)
+            message += _as_parameter(extra[1], arguments) or _named(extra[1], context.params)
     return UsageError(message[:1].lower() + message[1:], fix=fix)
 
 
@@ -128,3 +129,18 @@ def _as_parameter(extra: str, arguments: Sequence[str]) -> str:
     is_value = arguments[max(at - 2, 0)] in (_PARAM, "-p") and "=" not in arguments[at - 1]
     pair = f"{arguments[at - 1]}={word}" if is_value else word
     return f"; did you mean {_PARAM} {shlex.quote(pair)}?" if "=" in pair else ""
+
+
+def _named(extra: str, stated: Mapping[str, Any]) -> str:
+    """The question whether a value without a name was to be the action's only argument."""
+    from cra.cli.governed import open_project
+
+    if " " in extra or stated.get("approval"):
+        return ""
+    needed: list[str] = []
+    # Whoever writes the line rightly is told what is wrong with the project.
+    with suppress(CraError, OSError), open_project(stated.get("project")) as opened:
+        found = opened.snapshot.actions.get(str(stated.get("action")))
+        needed = list(found[1].parameters_schema.get("required", ())) if found else []
+    name = needed[0] if len(needed) == 1 else "NAME"
+    return f"; did you mean {_PARAM} {shlex.quote(f'{name}={extra}')}?"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cra.atlas.model import Action, Atlas, ContextPack, Snapshot
+from cra.atlas.model import Action, Atlas, ContextPack, Snapshot, to_be_stated
 from cra.errors import NotFound
 from cra.policy.call import Call
 from cra.policy.condition import caller_miss
@@ -285,17 +285,7 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
 def _next_steps(allowed: Sequence[tuple[Action, Atlas, Ruling]], agent: str) -> list[str]:
     """The calls to begin with: the most relevant ones, and first what needs no approval."""
     in_order = sorted(allowed, key=lambda one: one[2].outcome == "requires_approval")
-    return [
-        " ".join(
-            [
-                "cra execute",
-                action.action_id,
-                *(f"--param {name}=…" for name in action.parameters_schema.get("required", ())),
-            ]
-        )
-        + naming(agent)
-        for action, _, _ in in_order[:3]
-    ]
+    return [f"cra execute {to_be_stated(action)}{naming(agent)}" for action, _, _ in in_order[:3]]
 
 
 # Context.
