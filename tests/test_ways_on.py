@@ -237,3 +237,14 @@ def test_explain_says_how_a_call_is_explained_with_its_arguments(desk):
     done = cra(desk, "explain", "ticket.read", "-p", "more=1", "--agent", "desk")
 
     assert "fix: cra explain ticket.read --param id=… --agent desk, by what" in done.stderr
+
+
+def test_a_quiet_doctor_says_what_is_not_in_order_alone(desk):
+    loud = answer(desk, "doctor").split("\n")
+    quiet = answer(desk, "doctor", "-q").split("\n")
+
+    assert any(line.startswith("OK ") for line in loud)
+    assert quiet[0].startswith("WARN")
+    assert not any(line.startswith("OK ") for line in quiet)
+    checks = json.loads(answer(desk, "doctor", "-q", "--json"))["checks"]
+    assert {"OK", "WARN"} <= {check["state"] for check in checks}

@@ -41,9 +41,9 @@ def doctor(
 ) -> ExitCode:
     """Check that everything here is in order: cra, the key, the project, and what is recorded.
 
-    Each line is OK, WARN or FAIL, with the command that mends it. Nothing is changed without --fix.
-    The exit code is 1 if anything fails. The lines can be pasted into a report: your home directory
-    is written ~.
+    Each line is OK, WARN or FAIL, with the command that mends it; -q leaves out what is OK. Nothing
+    is changed without --fix. The exit code is 1 if anything fails. The lines can be pasted into a
+    report: your home directory is written ~.
 
       cra doctor
       cra doctor --fix
@@ -119,6 +119,8 @@ def _print(checks: Sequence[HealthCheck], mended: Sequence[str]) -> None:
     for line in mended:
         output.answer(f"{'mended':<8}{output.safe(line)}")
     for check in checks:
+        if check.state == "OK" and output.is_quiet():
+            continue
         state = output.style(f"{check.state:<6}", _STYLES[check.state])
         text = _shown(f"{check.name + ':':<11}{check.message}")
         output.answer(state + output.wrapped(text, indent=" " * 6, hang=" " * 11)[6:])
