@@ -239,6 +239,15 @@ def test_explain_says_how_a_call_is_explained_with_its_arguments(desk):
     assert "fix: cra explain ticket.read --param id=… --agent desk, by what" in done.stderr
 
 
+def test_a_summary_names_the_action_of_wrong_arguments_once(desk):
+    answer(desk, "session", "start")
+    assert cra(desk, "execute", "ticket.read").returncode == 2
+
+    assert "  ticket.read: id: expected a value, found none" in answer(
+        desk, "trace", "show", "last"
+    )
+
+
 def test_a_quiet_doctor_says_what_is_not_in_order_alone(desk):
     loud = answer(desk, "doctor").split("\n")
     quiet = answer(desk, "doctor", "-q").split("\n")
