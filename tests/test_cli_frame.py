@@ -302,7 +302,7 @@ def test_the_completion_script_is_shown():
             "cra execute --help",
         ),
         ("explain a.b name=$x", "did you mean --param 'name=$x'?", None),
-        ("execute a.b World", "expected no more words, found World\n", None),
+        ("execute a.b World", "found World; did you mean --param NAME=World?\n", None),
         ("--josn", "no such option: --josn; a command stands before its options", "cra --help"),
         ("trace --jsn list", "a command stands before its options", "cra trace --help"),
         ("resolve --gaol x", "no such option: --gaol; did you mean --goal?", None),
