@@ -1,4 +1,4 @@
-"""Recorded text as a terminal may show it, and how many columns it takes there."""
+"""Recorded text as a terminal or a command line may have it, and how many columns it takes."""
 
 from __future__ import annotations
 
@@ -54,3 +54,10 @@ def _escaped(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def naming(agent: str | None) -> str:
+    """What a command line has to say for an agent, if anything."""
+    from shlex import quote  # a list of sessions does without it
+
+    return "" if agent in (None, "cli") else f" --agent {quote(str(agent))}"

@@ -181,6 +181,7 @@ def ask_about_calls(desk: Printed) -> None:
     desk.ask("explain", "explain ticket.close")
     desk.ask("explain", "explain ticket.close -p id=1042 --role clerk", 1)
     desk.ask("explain", "explain ticket.reply", 4)
+    desk.ask("explain-rule", f"explain {RULES[0]['policy_id']}")
     desk.ask("explain-resolution", "explain --resolution last")
     desk.ask("explain-session", "explain --session last")
     desk.ask("session-show", "session show last")

@@ -302,7 +302,7 @@ def test_the_completion_script_is_shown():
             "cra execute --help",
         ),
         ("explain a.b name=$x", "did you mean --param 'name=$x'?", None),
-        ("execute a.b World", "expected no more words, found World\n", None),
+        ("execute a.b World", "found World; did you mean --param NAME=World?\n", None),
         ("--josn", "no such option: --josn; a command stands before its options", "cra --help"),
         ("trace --jsn list", "a command stands before its options", "cra trace --help"),
         ("resolve --gaol x", "no such option: --gaol; did you mean --goal?", None),
@@ -328,7 +328,7 @@ def test_the_completion_script_is_shown():
         ("diff", "did you mean cra trace diff?", None),
         ("show", "did you mean cra approvals show, cra session show, cra trace show", "cra --help"),
         ("trace execute", "no such command: trace execute; did you mean cra execute?", None),
-        ("golden show", "no such command: golden show\n", "cra golden --help"),
+        ("golden grow", "no such command: golden grow\n", "cra golden --help"),
         ("schema trace-evnt", "found 'trace-evnt'; did you mean trace-event?", "cra schema"),
     ],
 )

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final, NamedTuple
 
 from cra.adapters.imported import ROOM, Imported, Mention, line_of
@@ -40,7 +41,12 @@ def read_folder(folder: Path) -> tuple[list[FolderText], list[Mention]]:
     No link is followed. Raises UsageError.
     """
     if not folder.is_dir():
-        raise UsageError("expected a directory of documents, found none", where=str(folder))
+        found = "a file" if folder.exists() else "no such directory"
+        raise UsageError(
+            f"expected a directory of documents, found {found}",
+            where=str(folder),
+            fix=f"--from-docs {quote(str(folder.parent))}" if folder.exists() else "name another",
+        )
     documents: list[FolderText] = []
     left_out: list[Mention] = []
     total = 0

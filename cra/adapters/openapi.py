@@ -61,7 +61,9 @@ def read_document(name: str, data: bytes) -> Mapping[str, Any]:
         swagger = f"swagger {line_of(document.get('swagger'))}" if "swagger" in document else "none"
         found = line_of(version) or swagger
         raise UsageError(
-            f"expected an OpenAPI document of version 3.0 or 3.1, found {found}", where=name
+            f"expected an OpenAPI document of version 3.0 or 3.1, found {found}",
+            where=name,
+            fix="convert it to OpenAPI 3 first" if "swagger" in document else None,
         )
     return document
 

@@ -171,6 +171,12 @@ class Action:
     executor: Executor | HostExecutor | None = None
 
 
+def to_be_stated(action: Action) -> str:
+    """An action and each argument that it needs, as a command line has them, to be filled in."""
+    needed = action.parameters_schema.get("required", ())
+    return " ".join([action.action_id, *(f"--param {name}=…" for name in needed)])
+
+
 @dataclass(frozen=True)
 class ContextPack:
     """Files that an agent is given for a goal."""

@@ -151,13 +151,23 @@ def _split_pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or not name or name in seen:
-            raise UsageError(f"expected NAME=VALUE, each name once, found {word!r:.80}")
+            raise UsageError(
+                f"expected NAME=VALUE, each name once, found {word!r:.80}",
+                fix="leave one of them out"
+                if name in seen and equals
+                else f"{name or 'NAME'}=VALUE",
+            )
         seen.add(name)
         yield name, text
 
 
 def _object_of(file: str) -> dict[str, Any]:
     where = "stdin" if file == "-" else file
+    if file.lstrip().startswith("{") and not os.path.exists(file):
+        raise UsageError(
+            "expected a FILE or - for stdin behind --params, found the arguments themselves",
+            fix="--param NAME=VALUE for each, or --params - with them on stdin",
+        )
     if file == "-":
         data = sys.stdin.buffer.read(_MAX_PARAMETERS + 1)
     else:

@@ -12,7 +12,7 @@ import typer
 
 from cra.cli import output
 from cra.cli.options import DryRun, Json
-from cra.errors import AtlasError, Fault, UsageError
+from cra.errors import AtlasError, Fault, NotFound, UsageError
 
 if TYPE_CHECKING:
     from cra.adapters.imported import Imported, Mention
@@ -94,7 +94,9 @@ def create(
     source = _source_of(from_module, from_openapi, from_docs, base_url)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(
-            "expected an empty or a new directory, found something in it", where=str(path)
+            "expected an empty or a new directory, found something in it",
+            where=str(path),
+            fix=f"name another, or cra atlas validate {shlex.quote(str(path))} for what is there",
         )
     made = None
     if source is None:
@@ -225,6 +227,12 @@ def _imported(source: _Source, prefix: str) -> Imported:
 def _read_file(path: Path) -> bytes:
     from cra.adapters.openapi import MAX_BYTES
 
+    if not path.exists():
+        raise NotFound(
+            "expected an OpenAPI document, found no such file",
+            where=str(path),
+            fix="name the file of one behind --from-openapi",
+        )
     with path.open("rb") as stream:
         data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

@@ -294,7 +294,7 @@ def atlas_facts(atlas: Atlas, pin: Pin) -> AtlasAnswer:
         "capabilities": [_capability_facts(capability) for capability in atlas.capabilities],
         "dependencies": dict(atlas.dependencies),
         "actions": [_action_facts(atlas, action) for action in atlas.actions],
-        "policies": [_rule_facts(rule) for rule in atlas.policies],
+        "policies": [rule_facts(rule) for rule in atlas.policies],
         "context_packs": [_pack_facts(atlas, pack) for pack in atlas.context_packs],
         "tests": list(atlas.tests),
         "grants": [pattern.text for pattern in pin.grants],
@@ -325,7 +325,7 @@ def _capability_facts(capability: Capability) -> CapabilityFacts:
     }
 
 
-def _rule_facts(rule: Rule) -> RuleFacts:
+def rule_facts(rule: Rule) -> RuleFacts:
     from cra.policy.condition import words_of_conditions
 
     return {

@@ -142,18 +142,22 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 TOPICS: Final = ("environment", "errors", "exit-codes", "filters", "formats", "replay", "resolve")
 HELP: Final = ("-h", "--help")
 
-# What other programs call it.
+# What other programs call it, and where what other groups have is found here.
 _ELSEWHERE: Final = {
     "approve": "approvals grant",
     "ask": "resolve",
     "call": "execute",
     "completion": "--install-completion",
+    "golden show": "golden list",
     "log": "trace list",
     "logs": "trace list",
     "ls": "trace list",
     "new": "init",
+    "policy list": "policy check",
+    "policy show": "explain RULE",
     "run": "execute",
     "status": "doctor",
+    "template show": "template list",
     "version": "--version",
 }
 _ROOT_OPTIONS: Final = (
@@ -234,9 +238,9 @@ def _meant(group: str, name: str, topics: Sequence[str]) -> list[str]:
     elsewhere = [path for path in (*GROUPS, *COMMANDS) if path.rpartition(" ")[2] == name != ""]
     names = {child: joined(group, child) for child in children(group)}
     names |= {topic: f"help {topic}" for topic in topics}
+    if joined(group, name) in _ELSEWHERE:
+        return [_ELSEWHERE[joined(group, name)]]
     if group == "":
-        if name in _ELSEWHERE:
-            return [_ELSEWHERE[name]]
         if elsewhere:
             return elsewhere
         names = {path.rpartition(" ")[2]: path for path in COMMANDS} | names

@@ -15,7 +15,7 @@ from cra.amount import counted
 from cra.cli import output
 from cra.cli.ledger import trust_of
 from cra.cli.options import Json, ProjectDir, TraceDir
-from cra.cli.project import open_signer, user_dirs
+from cra.cli.project import open_signer, refuse_nowhere, user_dirs
 from cra.config import FILE_NAME, Config, find_project
 from cra.errors import ExitCode, SignerRefused
 from cra.ledger.checkpoint import parse_key
@@ -41,9 +41,9 @@ def doctor(
 ) -> ExitCode:
     """Check that everything here is in order: cra, the key, the project, and what is recorded.
 
-    Each line is OK, WARN or FAIL, with the command that mends it. Nothing is changed without --fix.
-    The exit code is 1 if anything fails. The lines can be pasted into a report: your home directory
-    is written ~.
+    Each line is OK, WARN or FAIL, with the command that mends it; -q leaves out what is OK. Nothing
+    is changed without --fix. The exit code is 1 if anything fails. The lines can be pasted into a
+    report: your home directory is written ~.
 
       cra doctor
       cra doctor --fix
@@ -73,6 +73,8 @@ def _surroundings(stated: Path | None, trace_dir: Path | None) -> Surroundings:
     """What there is to look at, also where it is not as any other command wants it."""
     from cra.runtime.health import Surroundings
 
+    if stated is not None:
+        refuse_nowhere(stated)
     place = find_project(Path()) if stated is None else stated.absolute()
     if place is not None and not (place / FILE_NAME).is_file():
         place = None
@@ -117,6 +119,8 @@ def _print(checks: Sequence[HealthCheck], mended: Sequence[str]) -> None:
     for line in mended:
         output.answer(f"{'mended':<8}{output.safe(line)}")
     for check in checks:
+        if check.state == "OK" and output.is_quiet():
+            continue
         state = output.style(f"{check.state:<6}", _STYLES[check.state])
         text = _shown(f"{check.name + ':':<11}{check.message}")
         output.answer(state + output.wrapped(text, indent=" " * 6, hang=" " * 11)[6:])

@@ -106,7 +106,7 @@ def execute(
             given = found.approval
         session_id = session_id_for(opened.config.trace_directory, session, agent)
         if session_id is None:
-            raise no_session(agent)
+            raise no_session(opened.config.trace_directory, agent)
         if resolution is not None:
             from cra.cli.explain_resolution import find_resolution
 

@@ -12,7 +12,9 @@ from cra.cli import output
 from cra.cli.arguments import pairs, parameters_of
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir, agent_option
-from cra.errors import ExitCode, UsageError
+from cra.cli.select import find_execution
+from cra.errors import ExitCode, UnknownAction, UsageError
+from cra.ledger.index import SUFFIX
 from cra.runtime.places import place_of
 
 if TYPE_CHECKING:
@@ -56,8 +58,9 @@ def explain(
     action: Annotated[
         str | None,
         typer.Argument(
-            metavar="ACTION|CODE",
-            help="An action's id, or a code like CRA-3010; cra help errors lists all.",
+            metavar="ACTION|RULE|EXECUTION|CODE",
+            help="The id of an action, a rule or an execution, or a code like CRA-3010; cra help "
+            "errors lists all.",
             show_default=False,
         ),
     ] = None,
@@ -105,7 +108,7 @@ def explain(
     project: ProjectDir = None,
     as_json: Json = False,
 ) -> ExitCode:
-    """Say why an action is allowed or denied, what was decided, or what an error code means.
+    """Say why an action is allowed or denied, what was decided, or what a rule or a code means.
 
     Every rule about the action is shown, rung by rung: whether it applies, why not, and which one
     decides; for a denial, or where an approval is needed, also what would allow the call, and what
@@ -117,7 +120,8 @@ def explain(
     `patch -p1` in the project's directory.
 
     --resolution and --session tell what the ledger has instead: each action of a resolution, or
-    each call of a session, with the rule that decided and where that is written now.
+    each call of a session, with the rule that decided and where that is written now; the id that
+    cra execute prints stands for its one call.
 
     The exit code is 0 if the call is allowed, 1 if it is denied, 4 if it needs an approval.
 
@@ -127,6 +131,7 @@ def explain(
       cra explain ticket.close --patch | git apply
       cra explain --resolution last
       cra explain --session last --json
+      cra explain no-large-refunds
       cra explain CRA-3010
     """
     if [action, resolution, session].count(None) != 2:
@@ -134,8 +139,9 @@ def explain(
             "expected one of an action, --resolution and --session",
             fix="cra explain ACTION, or cra explain --session last",
         )
+    is_of_a_call = patch or any([params, file, roles, scopes, risk_tier, context])
     if action is None:
-        if patch or any([params, file, roles, scopes, risk_tier, context]):
+        if is_of_a_call:
             raise UsageError("expected options of a call with an action alone, found them without")
         return _explain_recorded(resolution, session, project, as_json=as_json)
     # No action's id has a capital.
@@ -145,13 +151,46 @@ def explain(
     if is_code:
         return _explain_code(action.upper(), as_json=as_json)
     with open_project(project) as opened:
+        is_other = action not in opened.snapshot.actions and not is_of_a_call
+        if is_other and _is_told(opened, action, as_json=as_json):
+            return ExitCode.OK
         call = _call(opened, action, agent, roles, scopes, risk_tier)
         call = call._replace(context=pairs(context or []))
         if action not in opened.snapshot.actions:
-            raise opened.unknown_action(_reworded(opened, call, action))
+            raise _unknown(opened, call, action)
         if params is not None or file is not None:
             call = _at_the_call(opened, call, params or [], file)
         return _explain_call(opened, call, patch=patch, as_json=as_json)
+
+
+def _is_told(opened: Project, name: str, *, as_json: bool) -> bool:
+    """Whether a name that is no action's is a rule's or an execution's, which is then printed."""
+    from cra.cli.explain_rule import explain_rule
+
+    if explain_rule(opened, name, as_json=as_json):
+        return True
+    path = find_execution(opened.config.trace_directory, name)
+    if path is not None:
+        from cra.cli.explain_session import explain_calls
+
+        explain_calls(opened, path, name.lower(), as_json=as_json)
+    return path is not None
+
+
+def _unknown(opened: Project, call: Call, name: str) -> UnknownAction:
+    """The error for what is none of all that can be explained by its name alone."""
+    from cra.cli.codes import pages
+
+    error = opened.unknown_action(_reworded(opened, call, name))
+    if f"{_CODE}{name}" in pages():
+        error.fix = f"cra explain {_CODE}{name}"
+    elif name == "last" or _is_session(opened, name):
+        error.fix = f"cra explain --session {name}"
+    return error
+
+
+def _is_session(opened: Project, name: str) -> bool:
+    return (opened.config.trace_directory / f"{name}{SUFFIX}").is_file() and "/" not in name
 
 
 def _explain_call(opened: Project, call: Call, *, patch: bool, as_json: bool) -> ExitCode:
@@ -258,7 +297,8 @@ def _at_the_call(opened: Project, call: Call, words: list[str], file: str | None
         from cra.runtime.redactors import misfits
 
         redactor = _redactor(opened, call, atlas.atlas_id, call.action_id)
-        raise opened.misfit(call.action_id, misfits(redactor, arguments, flaws))
+        words = misfits(redactor, arguments, flaws)
+        raise opened.misfit(call.action_id, words, agent=call.agent, command="cra explain")
     moment = _moment(arguments)
     rules = [one.rule for one in matching(opened.policy, call.action_id)]
     # Also of limits that a deny rule before them leaves unasked: they are shown as well.

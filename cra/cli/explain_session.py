@@ -39,20 +39,29 @@ _LIST: Final = "cra atlas actions lists what there is"
 def explain_session(name: str, project: Path | None, *, as_json: bool) -> None:
     """Print the calls of a session, as the ledger and the present policy tell them."""
     with open_project(project) as opened:
-        facts = _facts(opened, find_session(opened.config.trace_directory, name))
+        explain_calls(opened, find_session(opened.config.trace_directory, name), as_json=as_json)
+
+
+def explain_calls(
+    opened: Project, path: Path, execution_id: str | None = None, *, as_json: bool
+) -> None:
+    """Print the calls of a session, or the one that an execution was."""
+    facts = _facts(opened, path, execution_id)
     if as_json:
         output.answer_json(facts)
     else:
         _print(facts)
 
 
-def _facts(opened: Project, path: Path) -> SessionCallsAnswer:
+def _facts(opened: Project, path: Path, execution_id: str | None) -> SessionCallsAnswer:
     now, known = Source().now(), outline(path)
     places = places_by_id(opened)
     calls: list[CallFacts] = []
     by_span: dict[str, CallFacts] = {}
     state = SessionState()
     for event, state in events_of(path):
+        if execution_id not in (None, event["span_id"]):
+            continue
         if event["event_type"] in OUTCOMES:
             call = _decided(opened, path, event, state, places)
             calls.append(call)

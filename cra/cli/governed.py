@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
@@ -16,8 +17,9 @@ from cra.cli.select import find_session, sessions_of
 from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import decode
 from cra.ledger.index import LedgerFile, session_id_of
-from cra.ledger.outline import Outline, naming, outline, way_on
+from cra.ledger.outline import Outline, outline, way_on
 from cra.ledger.source import Source
+from cra.printable import naming
 
 if TYPE_CHECKING:
     from cra.runtime.project import Project
@@ -94,12 +96,22 @@ def session_id_for(
     return found[0].id if found else None
 
 
-def no_session(agent: str, *, fix: str | None = None) -> NotFound:
+def no_session(directory: Path, agent: str, *, fix: str | None = None) -> NotFound:
+    """The error for an agent without an open session, with the agents that have one."""
     named = naming(agent)
-    return NotFound(
-        f"expected an open session of the agent {agent}, found none",
-        fix=fix or f'cra resolve --goal "…"{named}, which starts one, or cra session start{named}',
-    )
+    fix = fix or f'cra resolve --goal "…"{named}, which starts one, or cra session start{named}'
+    now = Source().now()
+    known = map(outline, sessions_of(directory))
+    # Of the newest first, and each once.
+    agents = (one.agent for one in known if one.state(now) == "open")
+    others = list(dict.fromkeys(filter(None, agents)))
+    found = ""
+    if others:
+        listed = ", ".join(others[:_MAX_LISTED])
+        found = f" but of {listed}" + (" and others" if others[_MAX_LISTED:] else "")
+        # Also of cli, which a command line leaves out.
+        fix = f"to go on with that of {others[0]}, add --agent {quote(others[0])} here; else {fix}"
+    return NotFound(f"expected an open session of the agent {agent}, found none{found}", fix=fix)
 
 
 def _may_go_on(session: Outline, now: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -112,10 +113,16 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
+    is_new = not (path / config.FILE_NAME).is_file()
+    if refresh and is_new:
+        raise UsageError(
+            f"expected a project to refresh, found no {config.FILE_NAME}",
+            where=str(path),
+            fix="cra init" if path == Path() else f"cra init {shlex.quote(str(path))}",
+        )
     _tell_of_project_above(path)
     asks = output.is_interactive() and not yes
     chosen = None
-    is_new = not (path / config.FILE_NAME).is_file()
     current = config.load(path, {}, None, {})
     lost = {file.path.name for file in scaffold.missing_files(path, current.trace.directory)}
     is_named = template is not None or bool(answers) or refresh

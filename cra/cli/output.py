@@ -78,6 +78,10 @@ def set_verbose(value: bool) -> None:
     _volume.verbose = value
 
 
+def is_quiet() -> bool:
+    return _volume.quiet
+
+
 def is_verbose() -> bool:
     return _volume.verbose
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from cra import config
@@ -41,6 +42,8 @@ def open_config(
 
 def project_dir(stated: Path | None, *, required: bool) -> Path | None:
     """The project's directory: the one stated, or the nearest upwards from here."""
+    if stated is not None:
+        refuse_nowhere(stated)
     place = find_project(Path()) if stated is None else stated.absolute()
     if place is not None and (place / FILE_NAME).is_file():
         return place
@@ -50,8 +53,18 @@ def project_dir(stated: Path | None, *, required: bool) -> Path | None:
         f"expected a cra project, found no {FILE_NAME}"
         + (" here or in a directory above" if stated is None else ""),
         where=str(place or Path.cwd()),
-        fix="cra init" if stated is None else f"cra init {stated}",
+        fix="cra init" if stated is None else f"cra init {quote(str(stated))}",
     )
+
+
+def refuse_nowhere(stated: Path) -> None:
+    """Raises ConfigError for a project's directory that is none."""
+    if not stated.is_dir():
+        raise ConfigError(
+            "expected a project's directory, found no such directory",
+            where=str(stated.absolute()),
+            fix=f"cra init {quote(str(stated))}",
+        )
 
 
 def open_signer() -> Signer | None:

@@ -99,11 +99,12 @@ SCHEMAS: Final[dict[str, Row]] = {
         "What an agent was told that it may know and do, and why",
         asked="explain --resolution ID",
     ),
+    **_answer("explain rule", "RuleAnswer", "What a rule says", asked="explain RULE"),
     **_answer(
         "explain session",
         "SessionCallsAnswer",
         "The calls of a session, and what decided them",
-        asked="explain --session ID",
+        asked="explain --session ID or explain EXECUTION",
     ),
     **_answer("golden list", "GoldenListAnswer", "The goldens of a project", home="replay"),
     "golden-manifest": ("a golden's manifest.json or manifest.yaml", _golden_manifest),

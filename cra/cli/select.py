@@ -3,6 +3,7 @@ names."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,7 +15,7 @@ import typer
 from cra.cli.commands import question
 from cra.cli.project import open_config
 from cra.errors import NotFound, UsageError
-from cra.ledger.index import JOURNAL_FILE, SUFFIX, session_files, session_id_of
+from cra.ledger.index import JOURNAL_FILE, SUFFIX, LedgerFile, session_files, session_id_of
 
 SessionName: TypeAlias = Annotated[
     str,
@@ -53,6 +54,7 @@ JOURNAL: Final = "journal"
 _MAX_CANDIDATES: Final = 10
 _MAX_GUESSED: Final = 200
 _SHORTEST: Final = 8
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def stated(argument: str | None, option: str | None) -> str | None:
@@ -148,6 +150,29 @@ def find_session(directory: Path, text: str) -> Path:
         where=str(directory),
         fix="cra trace list" if found else "cra session start",
     )
+
+
+def find_execution(directory: Path, text: str) -> Path | None:
+    """The file of the session with the execution that an id names, as `cra execute` says it."""
+    if not _ID.fullmatch(text):
+        return None
+    from cra.ledger.filter import containing  # most names are of sessions
+    from cra.ledger.outline import readable
+
+    span = text.lower()
+    begins = containing(f'"span_id":"{span}"'.encode())
+    for path in sessions_of(directory):
+        with LedgerFile(path) as session:
+            events = filter(None, (readable(line) for _, line in session.search(begins)))
+            # A session and a resolution are spans as well.
+            spans = {
+                event.header["span_id"]
+                for event in events
+                if event.event_type.startswith(("action.", "approval."))
+            }
+            if span in spans:
+                return path
+    return None
 
 
 def short_length(paths: Iterable[Path]) -> int:

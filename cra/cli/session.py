@@ -139,7 +139,7 @@ def end(
     directory = config.trace_directory
     session_id = session_id_for(directory, session, agent, choice="name the one to end")
     if session_id is None:
-        raise no_session(agent, fix="cra session list")
+        raise no_session(directory, agent, fix="cra session list")
     with open_ledger(config) as ledger:
         words = reason if reason == _REASON else said(reason, ledger.id)
         ledger.session(session_id).end(words, force=force)

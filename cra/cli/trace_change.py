@@ -291,7 +291,8 @@ def _show_repair(
 
 def _way_on(part: ChainReport, directory: Path) -> str:
     """What there is to do about a chain that is beyond repair."""
-    from cra.ledger.outline import naming, outline
+    from cra.ledger.outline import outline
+    from cra.printable import naming
 
     if part.name == JOURNAL:
         return _BEYOND_JOURNAL

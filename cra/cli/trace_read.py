@@ -22,6 +22,7 @@ from cra.cli.select import (
     LogName,
     LogOrAll,
     NamedSession,
+    find_execution,
     find_session,
     open_log,
     sessions_of,
@@ -29,7 +30,7 @@ from cra.cli.select import (
     stated,
     the_one,
 )
-from cra.errors import ExitCode, IntegrityError, UsageError
+from cra.errors import ExitCode, IntegrityError, NotFound, UsageError
 from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import Coverage, Outline, coverage, outline
 from cra.ledger.source import Source
@@ -149,6 +150,8 @@ def show(
 ) -> ExitCode:
     """Show the events of a session, or all of one event.
 
+    In place of a session, the id that cra execute prints names the events of that execution.
+
     A filter has terms, and all must hold, such as type:GLOB, severity:LEVEL, seq:A..B, time:-15m..,
     payload.PATH=VALUE and words of the payload: cra help filters has all of them.
 
@@ -160,14 +163,16 @@ def show(
     from cra.cli.events import coverage_facts, judged, list_events, list_plainly, shown_facts
     from cra.ledger.shown import shown
 
-    wanted = filter_of(filter_text, type=event_type, severity=severity, actor=actor, span=span)
     name, at = _place(the_one(session, named))
+    path, execution = _log_of(name, project, trace_dir)
+    wanted = filter_of(
+        filter_text, type=event_type, severity=severity, actor=actor, span=span or execution
+    )
     if seq is not None and at is not None:
         raise UsageError(f"expected one number of an event, found {at} and --seq {seq}")
     seq = at if seq is None else seq
     if seq is not None and wanted.terms:
         raise UsageError("expected --seq alone, found a filter beside it", fix="leave one out")
-    path = open_log(name, project, trace_dir)
     with LedgerFile(path) as ledger:
         covered = _coverage(ledger)
         if seq is not None:
@@ -432,6 +437,17 @@ def _show_one(ledger: LedgerFile, seq: int, covered: Coverage, *, as_json: bool)
         show_event(row, covered, in_journal=session_id_of(ledger.path) == JOURNAL)
         _tell_unverified(ledger.path)
     return judged([row])
+
+
+def _log_of(name: str, project: Path | None, trace_dir: Path | None) -> tuple[Path, str | None]:
+    """The log that a name is of, and the execution in it, if it names one. Raises as `open_log`."""
+    try:
+        return open_log(name, project, trace_dir), None
+    except NotFound:
+        found = find_execution(open_config(project, trace_dir).trace_directory, name)
+        if found is None:
+            raise
+        return found, name.lower()
 
 
 def _place(text: str) -> tuple[str, int | None]:

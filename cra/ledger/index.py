@@ -91,6 +91,7 @@ class LedgerFile:
                 if self.count
                 else f"expected events, found none, so no event {sequence}",
                 where=str(self.path),
+                fix=f"cra trace show {session_id_of(self.path)}",
             )
         for line in self.lines(sequence, sequence + 1):
             return line

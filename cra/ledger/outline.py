@@ -20,6 +20,7 @@ from cra.ledger.index import (
     session_id_of,
     whole_lines,
 )
+from cra.printable import naming
 
 if TYPE_CHECKING:
     from cra.ledger.facts import OutlineFacts
@@ -106,13 +107,6 @@ def outline(path: Path) -> Outline:
         return Outline(path, first, last, count and lines, is_ended, is_whole=lines == count)
     finally:
         os.close(fd)
-
-
-def naming(agent: str | None) -> str:
-    """What a command line has to say for an agent, if anything."""
-    from shlex import quote  # a list of sessions does without it
-
-    return "" if agent in (None, "cli") else f" --agent {quote(str(agent))}"
 
 
 def way_on(session_id: str, agent: str | None) -> str:

@@ -60,6 +60,10 @@ def summarize(event_type: str, payload: Mapping[str, Any] | None) -> str:
     words = _WORDS.get(event_type)
     if words is None:
         return _shown("payload", payload)
+    action_id, reason = payload.get("action_id"), payload.get("reason")
+    if isinstance(reason, str):
+        # What is said of arguments that do not fit begins with the action as well.
+        payload = {**payload, "reason": reason.removeprefix(f"{action_id}: ")}
     simulated = "simulated: " if payload.get("simulated") is True else ""
 
     def fill(part: re.Match[str]) -> str:

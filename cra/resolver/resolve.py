@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cra.atlas.model import Action, Atlas, ContextPack, Snapshot
+from cra.atlas.model import Action, Atlas, ContextPack, Snapshot, to_be_stated
 from cra.errors import NotFound
 from cra.policy.call import Call
 from cra.policy.condition import caller_miss
@@ -18,6 +18,7 @@ from cra.policy.engine import Policy, decide
 from cra.policy.ladder import Constraint, Ruling
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
+from cra.printable import naming
 from cra.protocol.carp import AllowedAction, ContextBlock, DeniedAction, DenyPattern, PendingRule
 from cra.resolver.documents import documents, pack_key
 from cra.resolver.relevance import Relevance
@@ -93,7 +94,7 @@ def resolve(world: World, caller: Caller, task: Task) -> dict[str, Any]:
         "constraints": _constraints([*shown, *refused]),
         "omitted": {"allowed": len(allowed) - len(shown), "denied": len(denied) - len(refused)},
         "merge_rules": _MERGE_RULES,
-        "next_steps": _next_steps(shown, scores),
+        "next_steps": _next_steps(shown, scores, caller.agent),
         "confidence": _share(confidence),
         "ttl_seconds": world.ttl_seconds,
     }
@@ -282,7 +283,7 @@ def _constraint(constraint: Constraint, actions: list[str]) -> PendingRule:
 
 
 def _next_steps(
-    allowed: Sequence[tuple[Action, Atlas, Ruling]], scores: Mapping[str, float]
+    allowed: Sequence[tuple[Action, Atlas, Ruling]], scores: Mapping[str, float], agent: str
 ) -> list[str]:
     """The calls to begin with: the most relevant ones, and first what needs no approval.
 
@@ -290,16 +291,7 @@ def _next_steps(
     """
     fitting = [one for one in allowed if scores.get(one[0].action_id, 0.0) > 0]
     in_order = sorted(fitting, key=lambda one: one[2].outcome == "requires_approval")
-    return [
-        " ".join(
-            [
-                "cra execute",
-                action.action_id,
-                *(f"--param {name}=…" for name in action.parameters_schema.get("required", ())),
-            ]
-        )
-        for action, _, _ in in_order[:3]
-    ]
+    return [f"cra execute {to_be_stated(action)}{naming(agent)}" for action, _, _ in in_order[:3]]
 
 
 # Context.

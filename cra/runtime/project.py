@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
-from cra.atlas.model import Action, Atlas, Snapshot
+from cra.atlas.model import Action, Atlas, Snapshot, to_be_stated
 from cra.atlas.snapshot import (
     POLICIES,
     files_without_rules,
@@ -34,6 +34,7 @@ from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
 from cra.policy.schema import Schema, compile_schema
+from cra.printable import naming
 
 if TYPE_CHECKING:
     from cra.ledger.store import Ledger
@@ -358,15 +359,25 @@ class Project:
             fix="cra atlas actions; a function that a program governs is known to it alone",
         )
 
-    def misfit(self, action_id: str, flaws: Sequence[str]) -> ArgumentsRefused:
+    def misfit(
+        self,
+        action_id: str,
+        flaws: Sequence[str],
+        *,
+        agent: str | None = None,
+        command: str = "cra execute",
+    ) -> ArgumentsRefused:
         """The error for arguments that do not fit a known action's schema."""
         from cra.runtime.host import HOST
 
-        atlas, _ = self.snapshot.actions[action_id]
+        atlas, action = self.snapshot.actions[action_id]
+        call = f"{command} {to_be_stated(action)}{naming(agent)}"
         return ArgumentsRefused(
             f"{action_id}: {'; '.join(flaws[:_MAX_FLAWS])}",
             # No command knows the functions of a program.
-            fix=None if atlas.atlas_id == HOST else f"cra atlas show {atlas.atlas_id}",
+            fix=None
+            if atlas.atlas_id == HOST
+            else f"{call}, by what cra atlas show {atlas.atlas_id} says",
         )
 
     def secret(self, name: str) -> str:

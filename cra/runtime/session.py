@@ -480,7 +480,8 @@ class GovernedSession:
         except (ValueRefused, TypeError, ValueError) as refused:
             words = [reworded(redactor, str(refused)).value]
         if words:
-            raise self._refused(action_id, self.project.misfit(action_id, words), request_id)
+            misfit = self.project.misfit(action_id, words, agent=self.caller.agent)
+            raise self._refused(action_id, misfit, request_id)
         recorded, digest = _as_recorded(redactor, frozen, text)
         return FrozenCall(atlas, action, frozen, recorded, digest, redactor)
 

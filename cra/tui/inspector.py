@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from cra.ledger.outline import Coverage, naming
+from cra.ledger.outline import Coverage
 from cra.ledger.shown import Shown
-from cra.printable import safe
+from cra.printable import naming, safe
 from cra.tui.listing import Listing, Part, wrapped
 from cra.tui.source import Link
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from cra.cli.answers.atlas import RuleFacts
 from cra.cli.answers.policy import NewDecision
 from cra.config import RiskTier
 from cra.ledger.outline import State as SessionState
@@ -59,6 +60,22 @@ class ExplainAnswer(TypedDict):
     patch: PatchFacts | None
     # Why there is no patch, where one was looked for.
     no_patch: str | None
+
+
+class WrittenRule(RuleFacts):
+    # None: the project's own.
+    atlas_id: str | None
+    # All that it says, in words.
+    words: str
+    # Those of the project's actions that it is about.
+    about: list[str]
+
+
+class RuleAnswer(TypedDict):
+    """What `cra explain RULE` says: of a name that an atlas has as well, each rule."""
+
+    policy_id: str
+    rules: list[WrittenRule]
 
 
 class MendingStep(TypedDict):

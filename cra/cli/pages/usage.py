@@ -133,7 +133,7 @@ did you mean ticket.read?
         """\
 $ cra execute ticket.read -p id=first
 error[CRA-1007]: ticket.read: id: expected integer, found "first"
-  fix: cra atlas show com.example.support-desk
+  fix: cra execute ticket.read --param id=…, by what cra atlas show com.example.support-desk says
 """,
     ),
     "CRA-1008": ErrorPage(
