@@ -18,11 +18,11 @@ from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import coverage, outline
 from cra.ledger.source import Source
 from cra.policy.rule import Rule
-from cra.runtime.decision import NO_RESOLUTION
+from cra.runtime.decision import BESIDE_POLICY, NO_RESOLUTION
 from cra.runtime.history import OUTCOMES, call_of, events_of
 from cra.runtime.places import place_now, places_by_id
 from cra.runtime.project import Project
-from cra.runtime.remedy import explaining, refused_by, resolving
+from cra.runtime.remedy import CALL_AGAIN, explaining, refused_by, resolving
 from cra.runtime.state import SessionState
 
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ def _after_denial(
     words = [] if agent == "cli" else ["--agent", shlex.quote(agent)]
     if policy_id is None:
         return f"cra explain {action_id}" if action_id in opened.snapshot.actions else _LIST
-    if policy_id == NO_RESOLUTION:
-        known = opened.snapshot.actions.get(action_id)
-        return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
+    if policy_id in BESIDE_POLICY:
+        return _beside_policy(opened, policy_id, action_id, agent)
     if "approval_id" in payload:
         return refused_by(str(payload["approval_id"]))
     rules = (one.rule for one in opened.policy.rules if one.rule.policy_id == policy_id)
@@ -153,6 +152,15 @@ def _after_denial(
         return None  # a function of a program, or of an atlas that is gone: no command knows it
     command = _explaining(opened, path, event, state, rule)
     return command or " ".join(["cra explain", action_id, *words])
+
+
+def _beside_policy(opened: Project, policy_id: str, action_id: str, agent: str) -> str:
+    """What to do where policy would have let a call through."""
+    known = opened.snapshot.actions.get(action_id)
+    if policy_id == NO_RESOLUTION:
+        return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
+    lack = known and opened.lack_of(known[1])
+    return (lack and lack.fix) or CALL_AGAIN
 
 
 def _explaining(

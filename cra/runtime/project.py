@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
+from cra.atlas.executor import secrets_of
 from cra.atlas.model import Action, Atlas, Snapshot
 from cra.atlas.snapshot import (
     POLICIES,
@@ -377,9 +378,22 @@ class Project:
                 fix=f'add "{name}" to secrets in {configuration.FILE_NAME}',
             )
         value = self._environ.get(name)
-        if value is None:
-            raise ConfigError(f"expected the secret {name} in the environment, found none")
+        if not value:
+            found = "none" if value is None else "an empty one"
+            raise ConfigError(
+                f"expected a value of the secret {name} in the environment, found {found}",
+                fix=f"set {name} in the environment that cra runs in",
+            )
         return value
+
+    def lack_of(self, action: Action) -> ConfigError | None:
+        """Which secret an action names and would not get, so that it cannot be carried out."""
+        for name in secrets_of(action.executor) if action.executor is not None else ():
+            try:
+                self.secret(name)
+            except ConfigError as error:
+                return error
+        return None
 
     def verify(self) -> LedgerReport:
         """The verdict on the ledger, by the keys of the configuration and the user's own; `cra
