@@ -320,3 +320,75 @@ def test_an_action_or_an_approval_is_needed(place):
 
     assert missing.returncode == 2
     assert "expected an action" in missing.stderr
+
+
+# What changed since a call was asked for.
+
+
+def other_rules(place: Path) -> None:
+    write_rules(place, ALLOW, {**ASK, "reason": "notes are read by many"})
+
+
+def test_an_approval_that_was_asked_for_under_other_rules_is_listed_as_stale(place):
+    asked(place)
+    other_rules(place)
+    shown = cra(place, "approvals", "list")
+
+    assert "stale" in shown.stdout
+    assert "pending" not in shown.stdout
+    assert "stale: what it was asked under has changed; have the call made again" in shown.stderr
+    assert listed(place)[0]["state"] == "stale"
+    assert json.loads(answer(place, "approvals", "show", "last", "--json"))["state"] == "stale"
+    assert "have the call made again" in answer(place, "explain", "--session", "last")
+
+
+def test_a_stale_approval_is_in_the_list_until_the_call_is_made_again(place):
+    stale = asked(place)
+    other_rules(place)
+    answer(place, "resolve", "--goal", GOAL)
+    again = asked(place)
+
+    assert [(one["approval_id"], one["state"]) for one in listed(place)] == [(again, "pending")]
+    states = {one["approval_id"]: one["state"] for one in listed(place, "--all")}
+    assert states == {stale: "stale", again: "pending"}
+
+
+def test_approvals_are_listed_where_the_project_cannot_be_read(place):
+    asked(place)
+    (place / "policies" / "rules.json").write_text("{")
+
+    assert listed(place)[0]["state"] == "pending"
+
+
+def test_a_stale_approval_is_refused_before_anybody_is_asked(place):
+    asked(place)
+    other_rules(place)
+    code, screen = at_terminal(place, "approvals", "grant", "last", typed="y\n")
+
+    assert (code, "[y/N]" in screen) == (2, False), screen
+    assert "they have changed: a grant would not count" in " ".join(screen.split())
+    code, screen = at_terminal(place, "approvals", "deny", "last", typed="y\n")
+    assert code == 0, screen
+
+
+@pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_what_is_decided_is_refused_before_anybody_is_asked(place, decision):
+    approval_id = asked(place)
+    at_terminal(place, "approvals", "deny", approval_id, typed="y\n")
+    code, screen = at_terminal(place, "approvals", decision, approval_id, typed="y\n")
+
+    assert (code, "[y/N]" in screen) == (2, False), screen
+    assert "denied" in screen
+
+
+def test_a_wait_ends_when_no_grant_would_count_any_more(place):
+    with subprocess.Popen(
+        [sys.executable, "-m", "cra", "execute", *note(place), "--wait"],
+        cwd=place, env={"PYTHONPATH": str(ROOT), "HOME": str(place)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    ) as waiting:  # fmt: skip
+        assert waiting.stderr is not None
+        assert "waiting for the approval" in waiting.stderr.readline()
+        other_rules(place)
+        assert waiting.wait(60) == 2
+        assert "a grant would not count" in waiting.stderr.read()

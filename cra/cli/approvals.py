@@ -16,7 +16,7 @@ from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
-from cra.errors import ExitCode, NotFound, UsageError
+from cra.errors import CraError, ExitCode, NotFound, UsageError
 from cra.ledger.source import Source
 from cra.runtime.waiting import FoundApproval, approvals_in
 
@@ -58,7 +58,7 @@ KeyFile: TypeAlias = Annotated[
 ]
 
 _HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
-_STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
+_STYLES: Final = {"pending": "warn", "stale": "dim", "granted": "good", "denied": "bad"}
 
 
 def list_approvals(
@@ -71,11 +71,14 @@ def list_approvals(
 ) -> None:
     """List the calls that wait for an approval, in the sessions that are open.
 
+    A stale one was asked for under other atlases, rules or settings: no grant would count.
+
     cra approvals list
     cra approvals list --all --json
     """
     config = open_config(project)
-    found = [one for one in _newest_first(config) if everything or one.standing == "pending"]
+    approvals = _newest_first(config, _read_digest(config))
+    found = [one for one in approvals if everything or one.is_waiting]
     if as_json:
         facts: ApprovalsAnswer = [_facts(one) for one in found]
         output.answer_json(facts)
@@ -96,6 +99,10 @@ def list_approvals(
     ]
     headers = ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS")
     output.table(rows, headers, cut=("ACTION", "AGENT", "ARGUMENTS"))
+    if any(one.standing == "stale" for one in found):
+        from cra.runtime.remedy import CALL_AGAIN
+
+        output.tell(f"stale: what it was asked under has changed; {CALL_AGAIN}")
 
 
 def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = False) -> None:
@@ -104,7 +111,7 @@ def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = Fals
     cra approvals show last
     """
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
         if as_json:
             output.answer_json(_answer(found))
         else:
@@ -147,7 +154,7 @@ def grant(  # its flags
     if once + for_session + (times is not None) > 1:
         raise UsageError("expected one of --once, --session and --times, found several")
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
         now = Source().now()
         scope = scope_of(
             found,
@@ -156,10 +163,11 @@ def grant(  # its flags
             for_session=for_session,
             any_arguments=any_arguments,
         )
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.check_waits(found.approval.approval_id, is_grant=True)
         by = _approver(opened, found, key, f"Let it be done {words_of(scope, now)}?")
         if by is None:
             return ExitCode.NO
-        approvals = opened.session(session_id=found.session_id).approvals
         approvals.grant(
             found.approval.approval_id,
             by[0],
@@ -185,11 +193,12 @@ def deny(
     cra approvals deny last --reason "not before the release"
     """
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.check_waits(found.approval.approval_id, is_grant=False)
         by = _approver(opened, found, key, "Deny it?")
         if by is None:
             return ExitCode.NO
-        approvals = opened.session(session_id=found.session_id).approvals
         approvals.deny(
             found.approval.approval_id, by[0], reason=reason, signer=by[1], on_terminal=True
         )
@@ -224,23 +233,37 @@ def make_key(
 # Which approval is meant.
 
 
-def _newest_first(config: Config) -> list[FoundApproval]:
+def _read_digest(config: Config) -> str | None:
+    """The digest of what the project says; None where that cannot be read."""
+    from cra.atlas.snapshot import open_snapshot
+
+    assert config.project is not None  # open_config has refused all else
+    try:
+        return open_snapshot(config.project, config).digest
+    except CraError:
+        return None  # whoever acts under it is told
+
+
+def _newest_first(config: Config, snapshot: str | None) -> list[FoundApproval]:
     """The approvals of all sessions that are open. Ids are in the order of their times."""
     return sorted(
-        approvals_in(sessions_of(config.trace_directory), Source().now()),
+        approvals_in(sessions_of(config.trace_directory), Source().now(), snapshot),
         key=lambda one: one.approval.approval_id,
         reverse=True,
     )
 
 
-def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
-    """The approval that a name stands for; `last` is the newest of a standing.
+def find_approval(opened: Project, name: str, *, standing: Standing = "pending") -> FoundApproval:
+    """The approval that a name stands for; `last` is the newest of a standing, or that waits.
 
     Raises NotFound, or UsageError for several.
     """
-    found = _newest_first(config)
+    found = _newest_first(opened.config, opened.read_digest)
     if name == "last":
-        fitting = [one for one in found if one.standing == standing][:1]
+        is_asked = standing == "pending"
+        fitting = [
+            one for one in found if one.standing == standing or (is_asked and one.is_waiting)
+        ][:1]
     else:
         fitting = [one for one in found if name and one.approval.approval_id.startswith(name)]
     if len(fitting) == 1:
@@ -284,7 +307,7 @@ def ask_for(opened: Project, working: GovernedSession, approval_id: str) -> bool
     """Whether a call that waits is granted once, by whoever sits at the terminal."""
     if not output.is_interactive() or working.approvals.find(approval_id).asked["approvers"]:
         return False
-    by = _approver(opened, find_approval(opened.config, approval_id), None, "Let it be done once?")
+    by = _approver(opened, find_approval(opened, approval_id), None, "Let it be done once?")
     if by is not None:
         working.approvals.grant(approval_id, by[0], on_terminal=True)
     return by is not None

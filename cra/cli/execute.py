@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import redirect_stdout
 from functools import partial
 from math import inf
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from cra.runtime.session import GovernedSession
     from cra.runtime.state import Approval
 
+# How often a call that waits looks whether its rules are still those that it was asked under.
+_LOOK_SECONDS: Final = 2
 _MAX_LINES: Final = 3
 _MAX_LINE: Final = 200
 
@@ -101,7 +104,7 @@ def execute(
     with open_project(project) as opened:
         given = None
         if approval is not None:
-            found = find_approval(opened.config, approval, standing="granted")
+            found = find_approval(opened, approval, standing="granted")
             session, approval = session or found.session_id, found.approval.approval_id
             given = found.approval
         session_id = session_id_for(opened.config.trace_directory, session, agent)
@@ -191,14 +194,23 @@ def _is_decided(
     if done.status != "pending_approval" or done.approval_id is None:
         return False
     if patience:
-        return _awaited(working, done.approval_id, patience)
+        return _awaited(opened, working, done.approval_id, patience)
     return asks and ask_for(opened, working, done.approval_id)
 
 
-def _awaited(working: GovernedSession, approval_id: str, patience: float) -> bool:
-    """Whether an approval is decided within some seconds."""
+def _awaited(opened: Project, working: GovernedSession, approval_id: str, patience: float) -> bool:
+    """Whether an approval is decided within some seconds. Raises UsageError once it cannot be
+    granted any more."""
     output.tell(f"waiting for the approval {approval_id}")
-    standing = working.approvals.wait(approval_id, patience)
+    end = time.monotonic() + patience
+    standing, left = "pending", patience
+    while standing == "pending" and left > 0:
+        standing = working.approvals.wait(approval_id, min(left, _LOOK_SECONDS))
+        if standing == "pending" and not opened.is_current():
+            from cra.runtime.approval import no_longer_grantable
+
+            raise no_longer_grantable()
+        left = end - time.monotonic()
     if standing == "expired":
         output.tell("nobody decided before it expired: the same call asks anew")
     return standing not in ("pending", "expired")

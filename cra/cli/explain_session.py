@@ -62,7 +62,7 @@ def _facts(opened: Project, path: Path) -> SessionCallsAnswer:
             if begun is not None:
                 _conclude(begun, path, event)
     is_open = known.state(now) == "open"
-    approvals = _approvals(path, state, now)
+    approvals = _approvals(path, state, now, opened.read_digest)
     for call in calls:
         call["approval"] = approvals.get(call["approval_id"])
         if call["outcome"] == "requires_approval":
@@ -176,13 +176,15 @@ def _explaining(
     return explaining(rule, action, asked, known.scopes if known else ())
 
 
-def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, AskedFacts]:
+def _approvals(
+    path: Path, state: SessionState, now: str, snapshot: str
+) -> dict[str | None, AskedFacts]:
     """Each approval that was asked for: how it stands, and who decided on it."""
     with LedgerFile(path) as session:
         attests = coverage(session).covers
     return {
         approval.approval_id: {
-            "standing": approval.standing(now, attests),
+            "standing": approval.standing(now, attests, snapshot),
             "expires_at": approval.asked["expires_at"],
             "uses": approval.uses,
             "decisions": [
@@ -205,6 +207,8 @@ def _after_question(call: CallFacts, *, is_open: bool) -> str | None:
         return None  # a dry run asks nobody
     if is_open and call["approval"]["standing"] == "pending":
         return f"cra approvals grant {call['approval_id']}"
+    if is_open and call["approval"]["standing"] == "stale":
+        return CALL_AGAIN
     if is_open and call["approval"]["standing"] == "granted":
         return f"cra execute {call['action_id']} --approval {call['approval_id']}"
     return None

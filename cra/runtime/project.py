@@ -29,7 +29,7 @@ from cra.atlas.snapshot import (
     snapshot_of,
 )
 from cra.config import AgentConfig, Config, UserDirs, find_project
-from cra.errors import ArgumentsRefused, ConfigError, LedgerError, UnknownAction
+from cra.errors import ArgumentsRefused, ConfigError, CraError, LedgerError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
@@ -161,6 +161,15 @@ class Project:
     def read_digest(self) -> str:
         """The digest of what was read, whatever the host program declares."""
         return self._read.digest
+
+    def is_current(self) -> bool:
+        """Whether what was read is what there is to read now. What cannot be read is about to be
+        changed, and may be as it was afterwards."""
+        try:
+            config = configuration.load(self.root, self._environ, self._dirs.config_file, {})
+            return open_snapshot(self.root, config).digest == self.read_digest
+        except CraError:
+            return True
 
     @property
     def policy(self) -> Policy:
