@@ -392,3 +392,36 @@ def test_a_wait_ends_when_no_grant_would_count_any_more(place):
         other_rules(place)
         assert waiting.wait(60) == 2
         assert "a grant would not count" in waiting.stderr.read()
+
+
+# What is asked.
+
+
+def test_the_question_has_room_on_a_terminal_with_the_arguments_right_above_it(place):
+    for _ in range(5):
+        answer(place, "execute", "ticket.read", "--param", "id=4")
+    _, screen = at_terminal(
+        place, "execute", *note(place), "--param", "text=hello", typed="n\n", COLUMNS="80",
+        LINES="24")  # fmt: skip
+    lines = screen.partition("[y/N]")[0].splitlines()
+
+    assert len(lines) <= 24, screen
+    shown = " ".join(" ".join(lines).split())
+    for words in ("action: ticket.note", "agent: cli", GOAL, "a-person-looks",
+                  "policies/rules.json:", "notes are public", "ticket.read: success",
+                  "expires at: "):  # fmt: skip
+        assert words in shown
+    assert [line.split(":")[0].strip() for line in lines if ":" in line][-3:] == [
+        "arguments", "file", "text"]  # fmt: skip
+    assert "digest" not in shown
+
+
+@pytest.mark.parametrize("command", ["grant", "deny"])
+def test_what_a_grant_binds_to_is_shown_on_request(place, command):
+    approval_id = asked(place)
+    _, short = at_terminal(place, "approvals", command, "last", typed="n\n")
+    _, whole = at_terminal(place, "approvals", command, "last", "-v", typed="n\n")
+
+    assert ("a grant binds to" in short, approval_id in short) == (False, False)
+    assert ("a grant binds to" in whole, approval_id in whole) == (True, True)
+    assert "a grant binds to" in answer(place, "approvals", "show", "last")

@@ -57,6 +57,7 @@ KeyFile: TypeAlias = Annotated[
     ),
 ]
 
+_ANYBODY: Final = "anybody on a terminal"
 _HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
 _STYLES: Final = {"pending": "warn", "stale": "dim", "granted": "good", "denied": "bad"}
 
@@ -115,7 +116,7 @@ def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = Fals
         if as_json:
             output.answer_json(_answer(found))
         else:
-            _show(opened, found)
+            _show(opened, found, is_whole=True)
 
 
 def grant(  # its flags
@@ -335,7 +336,7 @@ def _approver(
             "expected a person on a terminal, found none: nobody grants or denies by a flag",
             fix="run it on a terminal, or name an approver's key with --key",
         )
-    _show(opened, found)
+    _show(opened, found, is_whole=output.is_verbose())
     if output.confirm(question, yes=False):
         return by, None
     output.tell("nothing was decided")
@@ -345,54 +346,50 @@ def _approver(
 # What is shown.
 
 
-def _show(opened: Project, found: FoundApproval) -> None:
+def _show(opened: Project, found: FoundApproval, *, is_whole: bool) -> None:
+    """What there is to know of a call: all of it, or what a person decides on, which has room on a
+    terminal of 24 lines with the arguments above the question."""
     from cra.ledger.blobs import read_member
-    from cra.runtime.places import place_of
+    from cra.runtime.places import place_now, places_by_id
 
     approval, asked = found.approval, found.approval.asked
-    rule = next(
-        (
-            one.rule
-            for one in opened.policy.rules
-            if one.rule.policy_id == asked["policy_id"] and one.rule.type == "require_approval"
-        ),
-        None,
-    )
     held = found.state.resolutions.get(asked["resolution_id"] or "")
     arguments = read_member(
         asked["arguments"], approval.salt, opened.config.trace_directory / "blobs"
     )
     rows = [
-        ("state", found.standing),
+        ("state", found.standing if is_whole else ""),
         *(_decision_row(given, found) for given in approval.decisions),
         ("action", approval.action_id),
         ("risk tier", asked["risk_tier"]),
         ("agent", _agent(found)),
-        ("session", found.session_id),
+        ("session", found.session_id if is_whole else ""),
         ("goal", held.goal if held else ""),
         ("rule", asked["policy_id"]),
-        ("where", place_of(opened, rule.origin) if rule else ""),
+        ("where", place_now(places_by_id(opened), asked["policy_id"]) or ""),
         ("reason", asked["reason"]),
         ("expires at", asked["expires_at"]),
-        ("approvers", ", ".join(asked["approvers"]) or "anybody on a terminal"),
+        ("approvers", (", ".join(asked["approvers"]) or _ANYBODY) if is_whole else ""),
     ]
-    output.answer(f"{output.style('approval', 'accent')}  {approval.approval_id}")
+    if is_whole:
+        output.answer(f"{output.style('approval', 'accent')}  {approval.approval_id}")
     for name, text in rows:
         if text:
             output.answer(output.wrapped(f"{name + ':':<12}{text}", indent="  ", hang=" " * 12))
-    output.answer("  arguments:")
-    for name, value in arguments.items():
-        text = json.dumps(value, ensure_ascii=False)
-        output.answer(output.wrapped(f"{name}: {text}", indent="    ", hang="  "))
-    output.answer("  a grant binds to:")
-    for name, value in asked["binding"].items():
-        output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
+    if is_whole:
+        output.answer("  a grant binds to:")
+        for name, value in asked["binding"].items():
+            output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
     before = found.before()
     if before:
         output.answer("  before, in this session:")
         for one in before:
             words = f"{one.timestamp[:19]}  {one.action_id}: {one.status}"
             output.answer(f"    {output.safe(words)}")
+    output.answer("  arguments:")
+    for name, value in arguments.items():
+        text = json.dumps(value, ensure_ascii=False)
+        output.answer(output.wrapped(f"{name}: {text}", indent="    ", hang="  "))
 
 
 def _decision_row(given: Given, found: FoundApproval) -> tuple[str, str]:
