@@ -227,6 +227,29 @@ def test_a_listed_key_grants_without_a_terminal(place, tmp_path):
 
 
 @pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_where_nobody_is_listed_the_key_of_the_environment_is_not_read_and_a_word_counts(
+    place, tmp_path, decision
+):
+    asked(place)
+    missing = str(tmp_path / "missing.pem")
+    code, screen = at_terminal(
+        place, "approvals", decision, "last", typed="y\n", CRA_APPROVER_KEY_FILE=missing)  # fmt: skip
+
+    assert (code, "[y/N]" in screen) == (0, True), screen
+    [given] = listed(place, "--all")[0]["decisions"]
+    assert given["approver"]["how"] == "terminal"
+
+
+def test_where_nobody_is_listed_a_key_that_is_stated_is_refused(place, tmp_path):
+    key = tmp_path / "approver.pem"
+    answer(place, "approvals", "key", key)
+    asked(place)
+    refused = cra(place, "approvals", "grant", "last", "--key", key)
+
+    assert (refused.returncode, "listed approver" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("decision", ["grant", "deny"])
 def test_where_keys_are_listed_a_person_is_not_asked_but_told_that_a_key_counts(
     place, tmp_path, decision
 ):
