@@ -231,9 +231,8 @@ def test_where_nobody_is_listed_the_key_of_the_environment_is_not_read_and_a_wor
     place, tmp_path, decision
 ):
     asked(place)
-    missing = str(tmp_path / "missing.pem")
-    code, screen = at_terminal(
-        place, "approvals", decision, "last", typed="y\n", CRA_APPROVER_KEY_FILE=missing)  # fmt: skip
+    named = {"CRA_APPROVER_KEY_FILE": str(tmp_path / "missing.pem")}
+    code, screen = at_terminal(place, "approvals", decision, "last", typed="y\n", **named)
 
     assert (code, "[y/N]" in screen) == (0, True), screen
     [given] = listed(place, "--all")[0]["decisions"]
