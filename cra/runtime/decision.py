@@ -193,11 +193,13 @@ class Grounds:
         return islice(reversed(self.state.newest.values()), 1)
 
     def _objection(self, held: Held, action_id: str, now: str) -> str | None:
-        if action_id not in held.allowed:
+        is_current = held.snapshot == self.project.snapshot.digest
+        # What it does not contain may be what the change is about.
+        if action_id not in held.allowed and is_current:
             return f"the resolution {held.resolution_id} does not contain it"
         if held.expires_at <= now:
             return f"the resolution {held.resolution_id} expired at {held.expires_at}"
-        if held.snapshot != self.project.snapshot.digest:
+        if not is_current:
             return (
                 "the atlases, policies or settings have changed since "
                 f"{held.resolution_id}: resolve again"
