@@ -138,6 +138,7 @@ def execute(
                 working.approvals.find(done.approval_id).asked["approvers"]
             )
             _show(done, asks_key=asks_key)
+            _tell_more(working, done)
         _secure(working, done)
     return done.exit_code
 
@@ -243,6 +244,15 @@ def _show(done: ExecutionResult, *, asks_key: bool) -> None:
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]
     output.tell(f"execution {done.execution_id}" + (f" ({', '.join(said)})" if said else ""))
+
+
+def _tell_more(working: GovernedSession, done: ExecutionResult) -> None:
+    """Which event has the whole of a failure: the traceback, or what a server answered."""
+    if done.status != "error" or done.fix is not None:
+        return
+    at = working.outcome_at(done.execution_id)
+    if at is not None:
+        output.tell(f"next: cra trace show {working.id} --seq {at} has all that is known of it")
 
 
 def _tell_stderr(said: object) -> None:

@@ -453,6 +453,13 @@ class GovernedSession:
                 for one in self._state.executions.values()
             )
 
+    def outcome_at(self, execution_id: str) -> int | None:
+        """The number of the event that says what came of an execution of this session; None if
+        there is none."""
+        with self._record.batch():
+            found = self._state.executions.get(execution_id)
+        return found.concluded_at if found is not None and found.status != "open" else None
+
     def end(self, reason: str = "completed", *, force: bool = False) -> None:
         """End the session: nothing can be added to it.
 

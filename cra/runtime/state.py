@@ -357,10 +357,10 @@ def _conclude(state: SessionState, event: _Payload) -> None:
     if execution is None or execution.status != "open":
         return
     execution.status = "success" if event["event_type"] == "action.executed" else "error"
+    execution.concluded_at = event["sequence"]
     payload = event.get("payload")
     if payload is not None and execution.idempotency_key is not None:
         execution.outcome = payload, event["salt"]
-        execution.concluded_at = event["sequence"]
 
 
 _TAKERS: Final[Mapping[str, Callable[[SessionState, _Payload], None]]] = {
