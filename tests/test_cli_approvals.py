@@ -227,6 +227,28 @@ def test_a_listed_key_grants_without_a_terminal(place, tmp_path):
 
 
 @pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_where_nobody_is_listed_the_key_of_the_environment_is_not_read_and_a_word_counts(
+    place, tmp_path, decision
+):
+    asked(place)
+    named = {"CRA_APPROVER_KEY_FILE": str(tmp_path / "missing.pem")}
+    code, screen = at_terminal(place, "approvals", decision, "last", typed="y\n", **named)
+
+    assert (code, "[y/N]" in screen) == (0, True), screen
+    [given] = listed(place, "--all")[0]["decisions"]
+    assert given["approver"]["how"] == "terminal"
+
+
+def test_where_nobody_is_listed_a_key_that_is_stated_is_refused(place, tmp_path):
+    key = tmp_path / "approver.pem"
+    answer(place, "approvals", "key", key)
+    asked(place)
+    refused = cra(place, "approvals", "grant", "last", "--key", key)
+
+    assert (refused.returncode, "listed approver" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("decision", ["grant", "deny"])
 def test_where_keys_are_listed_a_person_is_not_asked_but_told_that_a_key_counts(
     place, tmp_path, decision
 ):
@@ -320,3 +342,108 @@ def test_an_action_or_an_approval_is_needed(place):
 
     assert missing.returncode == 2
     assert "expected an action" in missing.stderr
+
+
+# What changed since a call was asked for.
+
+
+def other_rules(place: Path) -> None:
+    write_rules(place, ALLOW, {**ASK, "reason": "notes are read by many"})
+
+
+def test_an_approval_that_was_asked_for_under_other_rules_is_listed_as_stale(place):
+    asked(place)
+    other_rules(place)
+    shown = cra(place, "approvals", "list")
+
+    assert "stale" in shown.stdout
+    assert "pending" not in shown.stdout
+    assert "stale: what it was asked under has changed; have the call made again" in shown.stderr
+    assert listed(place)[0]["state"] == "stale"
+    assert json.loads(answer(place, "approvals", "show", "last", "--json"))["state"] == "stale"
+    assert "have the call made again" in answer(place, "explain", "--session", "last")
+
+
+def test_a_stale_approval_is_in_the_list_until_the_call_is_made_again(place):
+    stale = asked(place)
+    other_rules(place)
+    answer(place, "resolve", "--goal", GOAL)
+    again = asked(place)
+
+    assert [(one["approval_id"], one["state"]) for one in listed(place)] == [(again, "pending")]
+    states = {one["approval_id"]: one["state"] for one in listed(place, "--all")}
+    assert states == {stale: "stale", again: "pending"}
+
+
+def test_approvals_are_listed_where_the_project_cannot_be_read(place):
+    asked(place)
+    (place / "policies" / "rules.json").write_text("{")
+
+    assert listed(place)[0]["state"] == "pending"
+
+
+def test_a_stale_approval_is_refused_before_anybody_is_asked(place):
+    asked(place)
+    other_rules(place)
+    code, screen = at_terminal(place, "approvals", "grant", "last", typed="y\n")
+
+    assert (code, "[y/N]" in screen) == (2, False), screen
+    assert "they have changed: a grant would not count" in " ".join(screen.split())
+    code, screen = at_terminal(place, "approvals", "deny", "last", typed="y\n")
+    assert code == 0, screen
+
+
+@pytest.mark.parametrize("decision", ["grant", "deny"])
+def test_what_is_decided_is_refused_before_anybody_is_asked(place, decision):
+    approval_id = asked(place)
+    at_terminal(place, "approvals", "deny", approval_id, typed="y\n")
+    code, screen = at_terminal(place, "approvals", decision, approval_id, typed="y\n")
+
+    assert (code, "[y/N]" in screen) == (2, False), screen
+    assert "denied" in screen
+
+
+def test_a_wait_ends_when_no_grant_would_count_any_more(place):
+    with subprocess.Popen(
+        [sys.executable, "-m", "cra", "execute", *note(place), "--wait"],
+        cwd=place, env={"PYTHONPATH": str(ROOT), "HOME": str(place)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    ) as waiting:  # fmt: skip
+        assert waiting.stderr is not None
+        assert "waiting for the approval" in waiting.stderr.readline()
+        other_rules(place)
+        assert waiting.wait(60) == 2
+        assert "a grant would not count" in waiting.stderr.read()
+
+
+# What is asked.
+
+
+def test_the_question_has_room_on_a_terminal_with_the_arguments_right_above_it(place):
+    for _ in range(5):
+        answer(place, "execute", "ticket.read", "--param", "id=4")
+    _, screen = at_terminal(
+        place, "execute", *note(place), "--param", "text=hello", typed="n\n", COLUMNS="80",
+        LINES="24")  # fmt: skip
+    lines = screen.partition("[y/N]")[0].splitlines()
+
+    assert len(lines) <= 24, screen
+    shown = " ".join(" ".join(lines).split())
+    for words in ("action: ticket.note", "agent: cli", GOAL, "a-person-looks",
+                  "policies/rules.json:", "notes are public", "ticket.read: success",
+                  "expires at: "):  # fmt: skip
+        assert words in shown
+    assert [line.split(":")[0].strip() for line in lines if ":" in line][-3:] == [
+        "arguments", "file", "text"]  # fmt: skip
+    assert "digest" not in shown
+
+
+@pytest.mark.parametrize("command", ["grant", "deny"])
+def test_what_a_grant_binds_to_is_shown_on_request(place, command):
+    approval_id = asked(place)
+    _, short = at_terminal(place, "approvals", command, "last", typed="n\n")
+    _, whole = at_terminal(place, "approvals", command, "last", "-v", typed="n\n")
+
+    assert ("a grant binds to" in short, approval_id in short) == (False, False)
+    assert ("a grant binds to" in whole, approval_id in whole) == (True, True)
+    assert "a grant binds to" in answer(place, "approvals", "show", "last")

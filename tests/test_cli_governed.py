@@ -272,6 +272,26 @@ def test_a_program_that_fails_shows_the_end_of_what_it_said(project):
     assert error["details"]["stderr"] == "one\ntwo\nno\x1b[2J paper\n\n"
 
 
+def test_a_failure_says_which_event_has_all_of_it(project):
+    path = project / "atlases" / "desk" / "desk.py"
+    path.write_text(path.read_text() + "\n\ndef read(id):\n    return {}[id]\n")
+    pin(project)
+    answer(project, "resolve", "--goal", "read a ticket")
+    once = ("execute", "ticket.read", "-p", "id=4", "--idempotency-key", "once")
+    first, again = (cra(project, *once) for _ in range(2))
+    other = cra(project, "execute", "ticket.read", "-p", "id=4")
+
+    assert (first.returncode, again.returncode, other.returncode) == (5, 5, 5)
+    assert [one.stderr.count("next: ") for one in (first, again, other)] == [1, 1, 1]
+    for one, number in ((first, 4), (again, 4), (other, 6)):
+        told = one.stderr.partition("next: cra ")[2].splitlines()[0]
+        command = told.removesuffix(" has all that is known of it")
+        assert command.endswith(f" --seq {number}")
+        shown = answer(project, *command.split())
+        assert "action.failed" in shown
+        assert "return {}[id]" in shown
+
+
 def test_a_resolution_is_named_as_explain_names_it(project):
     answer(project, "resolve", "--goal", "read a ticket")
     read = ("execute", "ticket.read", "-p", "id=4", "--resolution")
@@ -548,6 +568,28 @@ def test_a_resolution_of_another_snapshot_confers_nothing(project):
     assert said.returncode == 1
     assert "have changed since" in said.stdout
     assert closed(project) == []
+
+
+def test_an_action_that_is_allowed_since_is_denied_as_changed_and_not_as_unknown(project):
+    (project / "policies").mkdir(exist_ok=True)
+    rules = project / "policies" / "later.json"
+    rules.write_text(
+        json.dumps([{"policy_id": "not-yet", "type": "deny", "actions": ["ticket.close"]}])
+    )
+    answer(project, "resolve", "--goal", "close a ticket")
+    rules.unlink()
+    said = cra(project, "execute", "ticket.close", "-p", "id=4")
+    [denied] = [
+        event
+        for event in json.loads(answer(project, "trace", "show", "last", "--json"))["events"]
+        if event["event_type"] == "action.denied"
+    ]
+
+    assert said.returncode == 1
+    for words in (said.stdout, denied["payload"]["reason"]):
+        assert "the atlases, policies or settings have changed since" in words
+        assert "does not contain it" not in words
+    assert "fix: cra resolve --goal" in said.stderr
 
 
 def test_the_events_come_first_when_they_are_asked_for(project):

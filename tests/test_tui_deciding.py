@@ -21,7 +21,7 @@ from cra.runtime.project import Project
 from cra.runtime.result import ExecutionResult
 from cra.runtime.waiting import FoundApproval, approvals_in
 from cra.tui.app import TraceApp
-from tests.governed import ALLOW, GOAL, configure, rule, write_project
+from tests.governed import ALLOW, GOAL, configure, rule, write_project, write_rules
 from tests.program import at_terminal
 from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
 
@@ -419,3 +419,29 @@ def test_an_approval_that_expires_meanwhile_is_not_granted(place):
     assert f"found that {approval_id} is expired" in shown
     assert "no call waits for an approval" in shown
     assert state_of(place) == ("expired", 0)
+
+
+# What changed since a call was asked for.
+
+
+def test_a_stale_approval_is_shown_as_such_and_nobody_is_asked(place):
+    close(place)
+    write_rules(place, ALLOW, asking(reason="closed tickets are read by many"))
+
+    shown = after(governing(place))
+    refused = after(governing(place), "g")
+
+    assert "0 calls wait" in shown
+    assert "· ticket.close stale" in shown
+    assert "have changed since, so that a grant would not" in shown
+    assert "nothing was decided: the atlases, policies or settings have changed" in refused
+    assert "Let ticket.close be done" not in refused
+    assert state_of(place) == ("pending", 0)
+
+
+def test_a_stale_approval_can_be_denied_for_as_long_as_the_call_may_be_made_again(place):
+    close(place)
+    write_rules(place, ALLOW, asking(reason="closed tickets are read by many"))
+    after(governing(place), "d", "enter")
+
+    assert state_of(place) == ("denied", 1)

@@ -111,8 +111,13 @@ def reach_of(executor: Executor | HostExecutor) -> Iterator[str]:
             yield "private addresses"
     elif isinstance(executor, FileExecutor):
         yield f"file {executor.operation} {executor.root}"
+    yield from (f"secret {name}" for name in secrets_of(executor))
+
+
+def secrets_of(executor: Executor | HostExecutor) -> Iterator[str]:
+    """The names of the secrets that an executor takes, in the order in which it names them."""
     for text in _texts_with_secrets(executor).values():
-        yield from (f"secret {name}" for name in _SECRET.findall(text))
+        yield from _SECRET.findall(text)
 
 
 def facts_of(action: Action) -> dict[str, str]:

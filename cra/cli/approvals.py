@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, cast
 
@@ -16,7 +17,7 @@ from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
-from cra.errors import ExitCode, NotFound, UsageError
+from cra.errors import CraError, ExitCode, NotFound, UsageError
 from cra.ledger.source import Source
 from cra.runtime.waiting import FoundApproval, approvals_in
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from cra.runtime.session import GovernedSession
     from cra.runtime.state import Execution, Given, Standing
 
+_KEY_FILE: Final = "CRA_APPROVER_KEY_FILE"
+
 ApprovalName: TypeAlias = Annotated[
     str,
     typer.Argument(
@@ -52,13 +55,14 @@ KeyFile: TypeAlias = Annotated[
     typer.Option(
         "--key",
         metavar="FILE",
-        envvar="CRA_APPROVER_KEY_FILE",
+        envvar=_KEY_FILE,
         help="Sign with an approver's key; needs no terminal.",
     ),
 ]
 
+_ANYBODY: Final = "anybody on a terminal"
 _HOW: Final = {"terminal": "on a terminal", "program": "through the host program"}
-_STYLES: Final = {"pending": "warn", "granted": "good", "denied": "bad"}
+_STYLES: Final = {"pending": "warn", "stale": "dim", "granted": "good", "denied": "bad"}
 
 
 def list_approvals(
@@ -71,11 +75,14 @@ def list_approvals(
 ) -> None:
     """List the calls that wait for an approval, in the sessions that are open.
 
+    A stale one was asked for under other atlases, rules or settings: no grant would count.
+
     cra approvals list
     cra approvals list --all --json
     """
     config = open_config(project)
-    found = [one for one in _newest_first(config) if everything or one.standing == "pending"]
+    approvals = _newest_first(config, _read_digest(config))
+    found = [one for one in approvals if everything or one.is_waiting]
     if as_json:
         facts: ApprovalsAnswer = [_facts(one) for one in found]
         output.answer_json(facts)
@@ -96,6 +103,10 @@ def list_approvals(
     ]
     headers = ("APPROVAL", "STATE", "ACTION", "AGENT", "ARGUMENTS")
     output.table(rows, headers, cut=("ACTION", "AGENT", "ARGUMENTS"))
+    if any(one.standing == "stale" for one in found):
+        from cra.runtime.remedy import CALL_AGAIN
+
+        output.tell(f"stale: what it was asked under has changed; {CALL_AGAIN}")
 
 
 def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = False) -> None:
@@ -104,11 +115,11 @@ def show(name: ApprovalName, *, project: ProjectDir = None, as_json: Json = Fals
     cra approvals show last
     """
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
         if as_json:
             output.answer_json(_answer(found))
         else:
-            _show(opened, found)
+            _show(opened, found, is_whole=True)
 
 
 def grant(  # its flags
@@ -147,7 +158,7 @@ def grant(  # its flags
     if once + for_session + (times is not None) > 1:
         raise UsageError("expected one of --once, --session and --times, found several")
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
         now = Source().now()
         scope = scope_of(
             found,
@@ -156,10 +167,11 @@ def grant(  # its flags
             for_session=for_session,
             any_arguments=any_arguments,
         )
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.check_waits(found.approval.approval_id, is_grant=True)
         by = _approver(opened, found, key, f"Let it be done {words_of(scope, now)}?")
         if by is None:
             return ExitCode.NO
-        approvals = opened.session(session_id=found.session_id).approvals
         approvals.grant(
             found.approval.approval_id,
             by[0],
@@ -185,11 +197,12 @@ def deny(
     cra approvals deny last --reason "not before the release"
     """
     with open_project(project) as opened:
-        found = find_approval(opened.config, name)
+        found = find_approval(opened, name)
+        approvals = opened.session(session_id=found.session_id).approvals
+        approvals.check_waits(found.approval.approval_id, is_grant=False)
         by = _approver(opened, found, key, "Deny it?")
         if by is None:
             return ExitCode.NO
-        approvals = opened.session(session_id=found.session_id).approvals
         approvals.deny(
             found.approval.approval_id, by[0], reason=reason, signer=by[1], on_terminal=True
         )
@@ -224,23 +237,37 @@ def make_key(
 # Which approval is meant.
 
 
-def _newest_first(config: Config) -> list[FoundApproval]:
+def _read_digest(config: Config) -> str | None:
+    """The digest of what the project says; None where that cannot be read."""
+    from cra.atlas.snapshot import open_snapshot
+
+    assert config.project is not None  # open_config has refused all else
+    try:
+        return open_snapshot(config.project, config).digest
+    except CraError:
+        return None  # whoever acts under it is told
+
+
+def _newest_first(config: Config, snapshot: str | None) -> list[FoundApproval]:
     """The approvals of all sessions that are open. Ids are in the order of their times."""
     return sorted(
-        approvals_in(sessions_of(config.trace_directory), Source().now()),
+        approvals_in(sessions_of(config.trace_directory), Source().now(), snapshot),
         key=lambda one: one.approval.approval_id,
         reverse=True,
     )
 
 
-def find_approval(config: Config, name: str, *, standing: Standing = "pending") -> FoundApproval:
-    """The approval that a name stands for; `last` is the newest of a standing.
+def find_approval(opened: Project, name: str, *, standing: Standing = "pending") -> FoundApproval:
+    """The approval that a name stands for; `last` is the newest of a standing, or that waits.
 
     Raises NotFound, or UsageError for several.
     """
-    found = _newest_first(config)
+    found = _newest_first(opened.config, opened.read_digest)
     if name == "last":
-        fitting = [one for one in found if one.standing == standing][:1]
+        is_asked = standing == "pending"
+        fitting = [
+            one for one in found if one.standing == standing or (is_asked and one.is_waiting)
+        ][:1]
     else:
         fitting = [one for one in found if name and one.approval.approval_id.startswith(name)]
     if len(fitting) == 1:
@@ -284,7 +311,7 @@ def ask_for(opened: Project, working: GovernedSession, approval_id: str) -> bool
     """Whether a call that waits is granted once, by whoever sits at the terminal."""
     if not output.is_interactive() or working.approvals.find(approval_id).asked["approvers"]:
         return False
-    by = _approver(opened, find_approval(opened.config, approval_id), None, "Let it be done once?")
+    by = _approver(opened, find_approval(opened, approval_id), None, "Let it be done once?")
     if by is not None:
         working.approvals.grant(approval_id, by[0], on_terminal=True)
     return by is not None
@@ -296,11 +323,14 @@ def _approver(
     """Who decides: whoever holds an approver's key, or else whoever answers on the terminal; None
     if the answer is no. Raises UsageError without either."""
     by: Approver = {"how": "terminal", "name": user_name()}
-    if key is not None:
+    approvers = found.approval.asked["approvers"]
+    # The environment names a key for wherever one counts. Where none is listed, none does, and the
+    # word of whoever sits here does.
+    is_meant = bool(approvers) or str(key) != os.environ.get(_KEY_FILE)
+    if key is not None and is_meant:
         from cra.ledger.keys import load_key
 
         return by, load_key(key)
-    approvers = found.approval.asked["approvers"]
     if approvers and output.is_interactive():
         raise UsageError(
             f"expected a signature by one of {len(approvers)} approvers, found no --key: "
@@ -312,7 +342,7 @@ def _approver(
             "expected a person on a terminal, found none: nobody grants or denies by a flag",
             fix="run it on a terminal, or name an approver's key with --key",
         )
-    _show(opened, found)
+    _show(opened, found, is_whole=output.is_verbose())
     if output.confirm(question, yes=False):
         return by, None
     output.tell("nothing was decided")
@@ -322,54 +352,50 @@ def _approver(
 # What is shown.
 
 
-def _show(opened: Project, found: FoundApproval) -> None:
+def _show(opened: Project, found: FoundApproval, *, is_whole: bool) -> None:
+    """What there is to know of a call: all of it, or what a person decides on, which has room on a
+    terminal of 24 lines with the arguments above the question."""
     from cra.ledger.blobs import read_member
-    from cra.runtime.places import place_of
+    from cra.runtime.places import place_now, places_by_id
 
     approval, asked = found.approval, found.approval.asked
-    rule = next(
-        (
-            one.rule
-            for one in opened.policy.rules
-            if one.rule.policy_id == asked["policy_id"] and one.rule.type == "require_approval"
-        ),
-        None,
-    )
     held = found.state.resolutions.get(asked["resolution_id"] or "")
     arguments = read_member(
         asked["arguments"], approval.salt, opened.config.trace_directory / "blobs"
     )
     rows = [
-        ("state", found.standing),
+        ("state", found.standing if is_whole else ""),
         *(_decision_row(given, found) for given in approval.decisions),
         ("action", approval.action_id),
         ("risk tier", asked["risk_tier"]),
         ("agent", _agent(found)),
-        ("session", found.session_id),
+        ("session", found.session_id if is_whole else ""),
         ("goal", held.goal if held else ""),
         ("rule", asked["policy_id"]),
-        ("where", place_of(opened, rule.origin) if rule else ""),
+        ("where", place_now(places_by_id(opened), asked["policy_id"]) or ""),
         ("reason", asked["reason"]),
         ("expires at", asked["expires_at"]),
-        ("approvers", ", ".join(asked["approvers"]) or "anybody on a terminal"),
+        ("approvers", (", ".join(asked["approvers"]) or _ANYBODY) if is_whole else ""),
     ]
-    output.answer(f"{output.style('approval', 'accent')}  {approval.approval_id}")
+    if is_whole:
+        output.answer(f"{output.style('approval', 'accent')}  {approval.approval_id}")
     for name, text in rows:
         if text:
             output.answer(output.wrapped(f"{name + ':':<12}{text}", indent="  ", hang=" " * 12))
-    output.answer("  arguments:")
-    for name, value in arguments.items():
-        text = json.dumps(value, ensure_ascii=False)
-        output.answer(output.wrapped(f"{name}: {text}", indent="    ", hang="  "))
-    output.answer("  a grant binds to:")
-    for name, value in asked["binding"].items():
-        output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
+    if is_whole:
+        output.answer("  a grant binds to:")
+        for name, value in asked["binding"].items():
+            output.answer(f"    {name + ':':<18}{output.safe(str(value))}")
     before = found.before()
     if before:
         output.answer("  before, in this session:")
         for one in before:
             words = f"{one.timestamp[:19]}  {one.action_id}: {one.status}"
             output.answer(f"    {output.safe(words)}")
+    output.answer("  arguments:")
+    for name, value in arguments.items():
+        text = json.dumps(value, ensure_ascii=False)
+        output.answer(output.wrapped(f"{name}: {text}", indent="    ", hang="  "))
 
 
 def _decision_row(given: Given, found: FoundApproval) -> tuple[str, str]:

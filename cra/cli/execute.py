@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import redirect_stdout
 from functools import partial
 from math import inf
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from cra.runtime.session import GovernedSession
     from cra.runtime.state import Approval
 
+# How often a call that waits looks whether its rules are still those that it was asked under.
+_LOOK_SECONDS: Final = 2
 _MAX_LINES: Final = 3
 _MAX_LINE: Final = 200
 
@@ -101,7 +104,7 @@ def execute(
     with open_project(project) as opened:
         given = None
         if approval is not None:
-            found = find_approval(opened.config, approval, standing="granted")
+            found = find_approval(opened, approval, standing="granted")
             session, approval = session or found.session_id, found.approval.approval_id
             given = found.approval
         session_id = session_id_for(opened.config.trace_directory, session, agent)
@@ -135,6 +138,7 @@ def execute(
                 working.approvals.find(done.approval_id).asked["approvers"]
             )
             _show(done, asks_key=asks_key)
+            _tell_more(working, done)
         _secure(working, done)
     return done.exit_code
 
@@ -191,14 +195,23 @@ def _is_decided(
     if done.status != "pending_approval" or done.approval_id is None:
         return False
     if patience:
-        return _awaited(working, done.approval_id, patience)
+        return _awaited(opened, working, done.approval_id, patience)
     return asks and ask_for(opened, working, done.approval_id)
 
 
-def _awaited(working: GovernedSession, approval_id: str, patience: float) -> bool:
-    """Whether an approval is decided within some seconds."""
+def _awaited(opened: Project, working: GovernedSession, approval_id: str, patience: float) -> bool:
+    """Whether an approval is decided within some seconds. Raises UsageError once it cannot be
+    granted any more."""
     output.tell(f"waiting for the approval {approval_id}")
-    standing = working.approvals.wait(approval_id, patience)
+    end = time.monotonic() + patience
+    standing, left = "pending", patience
+    while standing == "pending" and left > 0:
+        standing = working.approvals.wait(approval_id, min(left, _LOOK_SECONDS))
+        if standing == "pending" and not opened.is_current():
+            from cra.runtime.approval import no_longer_grantable
+
+            raise no_longer_grantable()
+        left = end - time.monotonic()
     if standing == "expired":
         output.tell("nobody decided before it expired: the same call asks anew")
     return standing not in ("pending", "expired")
@@ -231,6 +244,15 @@ def _show(done: ExecutionResult, *, asks_key: bool) -> None:
     notes = [("repeated, not run again", done.is_repeated), ("simulated", done.simulated)]
     said = [name for name, holds in notes if holds]
     output.tell(f"execution {done.execution_id}" + (f" ({', '.join(said)})" if said else ""))
+
+
+def _tell_more(working: GovernedSession, done: ExecutionResult) -> None:
+    """Which event has the whole of a failure: the traceback, or what a server answered."""
+    if done.status != "error" or done.fix is not None:
+        return
+    at = working.outcome_at(done.execution_id)
+    if at is not None:
+        output.tell(f"next: cra trace show {working.id} --seq {at} has all that is known of it")
 
 
 def _tell_stderr(said: object) -> None:

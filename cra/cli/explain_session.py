@@ -18,11 +18,11 @@ from cra.ledger.index import LedgerFile, session_id_of
 from cra.ledger.outline import coverage, outline
 from cra.ledger.source import Source
 from cra.policy.rule import Rule
-from cra.runtime.decision import NO_RESOLUTION
+from cra.runtime.decision import BESIDE_POLICY, NO_RESOLUTION
 from cra.runtime.history import OUTCOMES, call_of, events_of
 from cra.runtime.places import place_now, places_by_id
 from cra.runtime.project import Project
-from cra.runtime.remedy import explaining, refused_by, resolving
+from cra.runtime.remedy import CALL_AGAIN, explaining, refused_by, resolving
 from cra.runtime.state import SessionState
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _facts(opened: Project, path: Path, execution_id: str | None) -> SessionCall
             if begun is not None:
                 _conclude(begun, path, event)
     is_open = known.state(now) == "open"
-    approvals = _approvals(path, state, now)
+    approvals = _approvals(path, state, now, opened.read_digest)
     for call in calls:
         call["approval"] = approvals.get(call["approval_id"])
         if call["outcome"] == "requires_approval":
@@ -148,9 +148,8 @@ def _after_denial(
     words = [] if agent == "cli" else ["--agent", shlex.quote(agent)]
     if policy_id is None:
         return f"cra explain {action_id}" if action_id in opened.snapshot.actions else _LIST
-    if policy_id == NO_RESOLUTION:
-        known = opened.snapshot.actions.get(action_id)
-        return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
+    if policy_id in BESIDE_POLICY:
+        return _beside_policy(opened, policy_id, action_id, agent)
     if "approval_id" in payload:
         return refused_by(str(payload["approval_id"]))
     rules = (one.rule for one in opened.policy.rules if one.rule.policy_id == policy_id)
@@ -162,6 +161,15 @@ def _after_denial(
         return None  # a function of a program, or of an atlas that is gone: no command knows it
     command = _explaining(opened, path, event, state, rule)
     return command or " ".join(["cra explain", action_id, *words])
+
+
+def _beside_policy(opened: Project, policy_id: str, action_id: str, agent: str) -> str:
+    """What to do where policy would have let a call through."""
+    known = opened.snapshot.actions.get(action_id)
+    if policy_id == NO_RESOLUTION:
+        return resolving(agent, known[0].atlas_id if known else "", opened.snapshot.on_request)
+    lack = known and opened.lack_of(known[1])
+    return (lack and lack.fix) or CALL_AGAIN
 
 
 def _explaining(
@@ -177,13 +185,15 @@ def _explaining(
     return explaining(rule, action, asked, known.scopes if known else ())
 
 
-def _approvals(path: Path, state: SessionState, now: str) -> dict[str | None, AskedFacts]:
+def _approvals(
+    path: Path, state: SessionState, now: str, snapshot: str
+) -> dict[str | None, AskedFacts]:
     """Each approval that was asked for: how it stands, and who decided on it."""
     with LedgerFile(path) as session:
         attests = coverage(session).covers
     return {
         approval.approval_id: {
-            "standing": approval.standing(now, attests),
+            "standing": approval.standing(now, attests, snapshot),
             "expires_at": approval.asked["expires_at"],
             "uses": approval.uses,
             "decisions": [
@@ -206,6 +216,8 @@ def _after_question(call: CallFacts, *, is_open: bool) -> str | None:
         return None  # a dry run asks nobody
     if is_open and call["approval"]["standing"] == "pending":
         return f"cra approvals grant {call['approval_id']}"
+    if is_open and call["approval"]["standing"] == "stale":
+        return CALL_AGAIN
     if is_open and call["approval"]["standing"] == "granted":
         return f"cra execute {call['action_id']} --approval {call['approval_id']}"
     return None

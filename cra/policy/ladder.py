@@ -16,6 +16,8 @@ Outcome: TypeAlias = Literal["allow", "requires_approval", "deny"]
 # What decides where no rule does. A colon is in no policy_id.
 NO_RULE: Final = "default:no-rule-allows"
 UNKNOWN_ACTION: Final = "default:unknown-action"
+# What policy allows and nothing could carry out.
+NOT_EXECUTABLE: Final = "default:not-executable"
 APPROVAL_TIER: Final = "config:require_approval_for"
 
 

@@ -21,6 +21,7 @@ from cra.config import Config, RiskTier, UserDirs
 from cra.errors import CraError, GoldenRefused, UsageError, ValueRefused
 from cra.ledger.store import Ledger
 from cra.policy.engine import matching
+from cra.policy.ladder import NOT_EXECUTABLE
 from cra.policy.schema import compile_schema
 from cra.replay.clock import ReplaySource
 from cra.replay.golden import LIMITS, Golden
@@ -229,6 +230,8 @@ class _Player:
             replace(call, is_dry_run=bool(payload.get("simulated"))),
             self._resolution_of(payload),
             self._consumed.pop(span, None),
+            # What the surroundings had is taken from the recording, as what came of a call is.
+            payload["reason"] if payload.get("policy_id") == NOT_EXECUTABLE else None,
         )
         if isinstance(found, ExecutionResult):
             if found.approval_id is not None and "approval_id" in payload:
@@ -293,14 +296,18 @@ class _Player:
         return None if stated is None else self._resolutions.get(stated, stated)
 
     def _intended(
-        self, call: FrozenCall, resolution_id: str | None, approval_id: str | None
+        self,
+        call: FrozenCall,
+        resolution_id: str | None,
+        approval_id: str | None,
+        lack: str | None,
     ) -> IntendedCall | ExecutionResult:
         """The decision on a call; it stands on the grant that it stood on, if that still counts."""
         approvals = self.session.approvals
         if approval_id is not None and approvals.standing(approval_id) == "granted":
             with suppress(UsageError):
-                return self.session.intend(call, resolution_id, approval_id)
-        return self.session.intend(call, resolution_id, None)
+                return self.session.intend(call, resolution_id, approval_id, lack=lack)
+        return self.session.intend(call, resolution_id, None, lack=lack)
 
     def _declare(self, answer: Event) -> None:
         """The functions of the host program that an answer of the golden knows. Of one that it

@@ -15,7 +15,7 @@ from cra.errors import NotFound
 from cra.policy.call import Call
 from cra.policy.condition import caller_miss
 from cra.policy.engine import Policy, decide
-from cra.policy.ladder import Constraint, Ruling
+from cra.policy.ladder import NOT_EXECUTABLE, Constraint, Ruling
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Rule
 from cra.printable import naming
@@ -31,8 +31,6 @@ MAX_TOKENS: Final = 8_000
 _BYTES_PER_TOKEN: Final = 4
 # A piece of a block below this says too little to be worth giving.
 _SMALLEST_PIECE: Final = 32
-
-NO_EXECUTOR: Final = "default:not-executable"
 
 _TYPES: Final = {
     "md": "text/markdown",
@@ -147,7 +145,7 @@ def call_for(caller: Caller, task: Task, action_id: str) -> Call:
 
 def _decided(world: World, action: Action, call: Call) -> Ruling:
     if action.executor is None:
-        return Ruling("deny", NO_EXECUTOR, "declared, not executable")
+        return Ruling("deny", NOT_EXECUTABLE, "declared, not executable")
     return decide(world.policy, call)
 
 

@@ -38,10 +38,10 @@ from cra.config.values import shown, with_article
 from cra.errors import Fault, RequestRefused
 from cra.policy.call import Call, Moment
 from cra.policy.fixture import NOON, Case, flaw_of_action, flaw_of_arguments, run_cases
-from cra.policy.ladder import Outcome
+from cra.policy.ladder import NOT_EXECUTABLE, Outcome
 from cra.policy.written import Name, below, members_of, read_list, read_or, read_plain
 from cra.resolver.request import Caller, Task, task_of
-from cra.resolver.resolve import NO_EXECUTOR, World, resolve
+from cra.resolver.resolve import World, resolve
 
 Decision: TypeAlias = Literal["allow", "deny", "partial", "requires_approval"]
 
@@ -90,10 +90,10 @@ def run_scenario(world: World, scenario: Scenario) -> tuple[str, ...]:
     _, action = world.snapshot.actions[action_id]
     if action.executor is None:
         # Such an action is in no resolution, so no call of it is ever allowed.
-        if case.outcome == "deny" and case.policy_id in (None, NO_EXECUTOR):
+        if case.outcome == "deny" and case.policy_id in (None, NOT_EXECUTABLE):
             return ()
         expected_by = f"{case.outcome} by {case.policy_id or 'any rule'}"
-        return (f"expected {expected_by}, found deny by {NO_EXECUTOR}",)
+        return (f"expected {expected_by}, found deny by {NOT_EXECUTABLE}",)
     [result] = run_cases(world.policy, {action_id: action.parameters_schema}, [case])
     return () if result.problem is None else (result.problem,)
 

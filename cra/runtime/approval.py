@@ -107,10 +107,19 @@ class Approvals:
     def standing(self, approval_id: str) -> Standing:
         """How an approval stands now. Raises NotFound."""
         with self._record.batch():
-            return self._known(approval_id).standing(self._now(), self._attester())
+            known, snapshot = self._known(approval_id), self._project.read_digest
+            return known.standing(self._now(), self._attester(), snapshot)
+
+    def check_waits(self, approval_id: str, *, is_grant: bool) -> None:
+        """Raises what `grant`, or `deny`, would, whoever decides and however far it goes: a person
+        is asked for nothing that would be refused."""
+        with self._record.batch():
+            asked = self._undecided(approval_id).asked
+            if is_grant:
+                self._check_current(asked)
 
     def wait(self, approval_id: str, seconds: float = inf) -> Standing:
-        """How an approval stands once it is decided, in whatever process, or has expired; still
+        """How an approval stands once it is decided, in whatever process, or can be no more; still
         `pending` when the seconds have passed. No lock is held meanwhile. Raises NotFound."""
         # Nobody can grant what no checkpoint covers.
         self._record.barrier()
@@ -325,11 +334,7 @@ class Approvals:
     def _check_current(self, asked: Mapping[str, Any]) -> None:
         bound, snapshot = asked["binding"]["snapshot"], self._project.read_digest
         if bound != snapshot:
-            raise UsageError(
-                "expected the atlases, policies and settings that the call was asked under, found "
-                "that they have changed: a grant would not count",
-                fix="have the call made again, and grant what it asks for then",
-            )
+            raise no_longer_grantable()
 
     def _digests(self, call: FrozenCall) -> tuple[str, str]:
         exact, anything = (self._binding(call, digest) for digest in (call.digest, None))
@@ -408,6 +413,14 @@ class Approvals:
     def _ledger_keys(self) -> set[str]:
         signer = self._project.ledger.signer
         return {*self._project.config.keys, *([str(signer.key)] if signer else ())}
+
+
+def no_longer_grantable() -> UsageError:
+    return UsageError(
+        "expected the atlases, policies and settings that the call was asked under, found that "
+        "they have changed: a grant would not count",
+        fix="resolve again, have the call made again, and grant what it asks for then",
+    )
 
 
 def _word_of(by: Approver, *, on_terminal: bool) -> Approver:

@@ -14,7 +14,7 @@ from cra.ledger.source import later
 from cra.ledger.store import Session as Record
 from cra.policy.call import Call, Granted, Moment
 from cra.policy.engine import Counted, decide, limits_of
-from cra.policy.ladder import Ruling
+from cra.policy.ladder import NOT_EXECUTABLE, Ruling
 from cra.runtime.approval import Approvals, Refusal
 from cra.runtime.limits import Share, free_at
 from cra.runtime.record import Decided, FrozenCall
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # What decides where policy allows, and no resolution does.
 NO_RESOLUTION: Final = "default:no-resolution"
+# What denies a call that policy lets through.
+BESIDE_POLICY: Final = (NO_RESOLUTION, NOT_EXECUTABLE)
 
 _timestamp: Final[Callable[[Use], str]] = attrgetter("timestamp")
 
@@ -47,11 +49,18 @@ class Grounds:
     approvals: Approvals
 
     def decide(
-        self, call: FrozenCall, resolution_id: str | None, approval_id: str | None, now: str
+        self,
+        call: FrozenCall,
+        resolution_id: str | None,
+        approval_id: str | None,
+        now: str,
+        *,
+        lack: str | None = None,
     ) -> Decided | KeyTaken:
         """What policy says comes first: a denial names its rule, whatever else is missing.
 
-        What the call takes of what sessions share, limits and its key, is reserved. Raises
+        `lack` is why the action could not be carried out: nobody is asked for it, and no grant is
+        used. What the call takes of what sessions share, limits and its key, is reserved. Raises
         UsageError for an approval that is none for the call.
         """
         held, objection = self._resolution_for(call.action.action_id, resolution_id, now)
@@ -69,10 +78,15 @@ class Grounds:
             ruling = decide(self.project.policy, asked)
             found = Decided(ruling, span_id, asked, held, counted)
             found = self._approved(call, found, approval_id, now)
-            if objection is None or found.ruling.outcome == "deny":
+            if found.ruling.outcome == "deny":
                 return self._told_when(found, now)
-            ruling = Ruling("deny", NO_RESOLUTION, objection)
-            return replace(found, ruling=ruling, approval_id=None)
+            if objection is not None:
+                ruling = Ruling("deny", NO_RESOLUTION, objection)
+                return replace(found, ruling=ruling, approval_id=None)
+            if lack is not None:
+                ruling = Ruling("deny", NOT_EXECUTABLE, lack)
+                return replace(found, ruling=ruling, approval_id=None)
+            return found
 
         key = None if call.is_dry_run else call.idempotency_key
         if not shared and key is None:
@@ -179,11 +193,13 @@ class Grounds:
         return islice(reversed(self.state.newest.values()), 1)
 
     def _objection(self, held: Held, action_id: str, now: str) -> str | None:
-        if action_id not in held.allowed:
+        is_current = held.snapshot == self.project.snapshot.digest
+        # What it does not contain may be what the change is about.
+        if action_id not in held.allowed and is_current:
             return f"the resolution {held.resolution_id} does not contain it"
         if held.expires_at <= now:
             return f"the resolution {held.resolution_id} expired at {held.expires_at}"
-        if held.snapshot != self.project.snapshot.digest:
+        if not is_current:
             return (
                 "the atlases, policies or settings have changed since "
                 f"{held.resolution_id}: resolve again"

@@ -20,10 +20,19 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cra import __version__
 from cra.amount import counted
+from cra.atlas.executor import secrets_of
 from cra.atlas.lock import LOCK_NAME
 from cra.atlas.snapshot import POLICIES, open_snapshot
 from cra.config import FILE_NAME, Config, Problem, UserDirs
-from cra.errors import AtlasError, Code, CraError, IntegrityError, NotFound, SignerRefused
+from cra.errors import (
+    AtlasError,
+    Code,
+    ConfigError,
+    CraError,
+    IntegrityError,
+    NotFound,
+    SignerRefused,
+)
 from cra.ledger.chain import Event
 from cra.ledger.checkpoint import Signer
 from cra.ledger.git import run_git
@@ -345,6 +354,28 @@ def _atlases(around: Surroundings) -> Iterator[HealthCheck]:
         yield HealthCheck("policies", "WARN", found, "cra policy check")
     else:
         yield HealthCheck("policies", "OK", f"{counted(rules, 'rule')}, no finding")
+    yield from _secrets(project)
+
+
+def _secrets(project: Project) -> Iterator[HealthCheck]:
+    """Whether the actions get the secrets that they name: by name, never by value."""
+    named: dict[str, list[str]] = {}
+    for action_id, (_, action) in sorted(project.snapshot.actions.items()):
+        for name in dict.fromkeys(secrets_of(action.executor) if action.executor else ()):
+            named.setdefault(name, []).append(action_id)
+    lacks = False
+    for name, actions in named.items():
+        try:
+            project.secret(name)
+        except ConfigError as error:
+            lacks = True
+            listed = ", ".join(actions[:_MAX_LISTED])
+            more = f" and {left} more" if (left := len(actions) - _MAX_LISTED) > 0 else ""
+            message = f"{listed}{more} cannot be carried out: {error.message}"
+            yield HealthCheck("secrets", "WARN", message, error.fix)
+    if named and not lacks:
+        found = f"{counted(len(named), 'secret')} that actions name, each listed and set"
+        yield HealthCheck("secrets", "OK", found)
 
 
 def _ledger(around: Surroundings) -> Iterator[HealthCheck]:

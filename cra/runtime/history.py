@@ -17,7 +17,7 @@ from cra.policy.backtest import PastCall, PastUse
 from cra.policy.call import Call, Granted, Moment
 from cra.policy.engine import Policy
 from cra.policy.ladder import Outcome
-from cra.runtime.decision import NO_RESOLUTION
+from cra.runtime.decision import BESIDE_POLICY
 from cra.runtime.project import Project
 from cra.runtime.reservations import LIMIT
 from cra.runtime.state import SessionState, event_of
@@ -196,7 +196,7 @@ class _SessionCalls:
         """Why a call is left out."""
         if payload is None:
             return "redacted"
-        if "arguments" not in payload or payload.get("policy_id") == NO_RESOLUTION:
+        if "arguments" not in payload or payload.get("policy_id") in BESIDE_POLICY:
             return "not decided by policy"
         if outcome == "deny" and "approval_id" in payload:
             return "denied by a person"

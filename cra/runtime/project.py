@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from cra import config as configuration
+from cra.atlas.executor import secrets_of
 from cra.atlas.model import Action, Atlas, Snapshot, to_be_stated
 from cra.atlas.snapshot import (
     POLICIES,
@@ -28,7 +29,7 @@ from cra.atlas.snapshot import (
     snapshot_of,
 )
 from cra.config import AgentConfig, Config, UserDirs, find_project
-from cra.errors import ArgumentsRefused, ConfigError, LedgerError, UnknownAction
+from cra.errors import ArgumentsRefused, ConfigError, CraError, LedgerError, UnknownAction
 from cra.policy.engine import Policy, compile_policy
 from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
@@ -161,6 +162,15 @@ class Project:
     def read_digest(self) -> str:
         """The digest of what was read, whatever the host program declares."""
         return self._read.digest
+
+    def is_current(self) -> bool:
+        """Whether what was read is what there is to read now. What cannot be read is about to be
+        changed, and may be as it was afterwards."""
+        try:
+            config = configuration.load(self.root, self._environ, self._dirs.config_file, {})
+            return open_snapshot(self.root, config).digest == self.read_digest
+        except CraError:
+            return True
 
     @property
     def policy(self) -> Policy:
@@ -388,9 +398,22 @@ class Project:
                 fix=f'add "{name}" to secrets in {configuration.FILE_NAME}',
             )
         value = self._environ.get(name)
-        if value is None:
-            raise ConfigError(f"expected the secret {name} in the environment, found none")
+        if not value:
+            found = "none" if value is None else "an empty one"
+            raise ConfigError(
+                f"expected a value of the secret {name} in the environment, found {found}",
+                fix=f"set {name} in the environment that cra runs in",
+            )
         return value
+
+    def lack_of(self, action: Action) -> ConfigError | None:
+        """Which secret an action names and would not get, so that it cannot be carried out."""
+        for name in secrets_of(action.executor) if action.executor is not None else ():
+            try:
+                self.secret(name)
+            except ConfigError as error:
+                return error
+        return None
 
     def verify(self) -> LedgerReport:
         """The verdict on the ledger, by the keys of the configuration and the user's own; `cra

@@ -18,6 +18,8 @@ from cra.policy.rule import Rule
 from cra.runtime.decision import NO_RESOLUTION
 from cra.runtime.record import Decided, FrozenCall
 
+# What is left to do where nothing stands in the way any more.
+CALL_AGAIN: Final = "have the call made again"
 # Who asks in a command that does not say.
 _AGENT: Final = "cli"
 _MAX_COMMAND: Final = 500

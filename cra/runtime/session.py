@@ -30,6 +30,7 @@ from cra.ledger.index import LedgerFile
 from cra.ledger.source import later
 from cra.ledger.store import Session as Record
 from cra.ledger.writer import ChainWriter
+from cra.policy.ladder import NOT_EXECUTABLE
 from cra.policy.ladder import Outcome as Answer
 from cra.policy.schema import compile_schema
 from cra.protocol.carp import Status
@@ -57,7 +58,7 @@ from cra.runtime.record import (
     record_resolution,
 )
 from cra.runtime.redactors import misfits
-from cra.runtime.remedy import remedy_of
+from cra.runtime.remedy import CALL_AGAIN, remedy_of
 from cra.runtime.result import ExecutionResult, Resolution
 from cra.runtime.state import Execution, SessionState
 
@@ -315,7 +316,9 @@ class GovernedSession:
         *,
         is_new: bool = True,
     ) -> ExecutionResult:
-        found = self.intend(call, resolution_id, approval_id, is_new=is_new)
+        lack = self.project.lack_of(call.action)
+        why = lack.message if lack is not None else None
+        found = self.intend(call, resolution_id, approval_id, is_new=is_new, lack=why)
         if isinstance(found, ExecutionResult):
             return found
         began = time.perf_counter_ns()
@@ -329,9 +332,10 @@ class GovernedSession:
         approval_id: str | None,
         *,
         is_new: bool = True,
+        lack: str | None = None,
     ) -> IntendedCall | ExecutionResult:
         """Decide on a call and record the decision; one that is allowed still has to run and be
-        concluded."""
+        concluded. `lack` is why it could not run: then it is denied."""
         with self._record.batch() as writer:
             now = max(self._source.now(), self._state.latest)
             self._check_open(now)
@@ -339,7 +343,7 @@ class GovernedSession:
             if earlier is None:
                 if is_new:
                     self._check_new(call.request_id)
-                answer = self._grounds.decide(call, resolution_id, approval_id, now)
+                answer = self._grounds.decide(call, resolution_id, approval_id, now, lack=lack)
                 if isinstance(answer, Decided):
                     if self._is_full:
                         self._record_request(writer, call, answer)
@@ -393,6 +397,9 @@ class GovernedSession:
         known = self.project.config.agents.get(self.caller.agent)
         configured = known.scopes if known else ()
         policy, on_request = self.project.policy, self.project.snapshot.on_request
+        if decided.ruling.policy_id == NOT_EXECUTABLE:
+            lack = self.project.lack_of(call.action)
+            return (lack and lack.fix) or CALL_AGAIN
         return remedy_of(decided, call, policy, configured, on_request)
 
     def _follow(
@@ -445,6 +452,13 @@ class GovernedSession:
                 (one.action_id, one.arguments_digest, one.status) == (action_id, digest, "success")
                 for one in self._state.executions.values()
             )
+
+    def outcome_at(self, execution_id: str) -> int | None:
+        """The number of the event that says what came of an execution of this session; None if
+        there is none."""
+        with self._record.batch():
+            found = self._state.executions.get(execution_id)
+        return found.concluded_at if found is not None and found.status != "open" else None
 
     def end(self, reason: str = "completed", *, force: bool = False) -> None:
         """End the session: nothing can be added to it.

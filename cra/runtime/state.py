@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _Payload = Mapping[str, Any]
 
-Standing: TypeAlias = Literal["pending", "granted", "denied", "expired", "used up"]
+Standing: TypeAlias = Literal["pending", "stale", "granted", "denied", "expired", "used up"]
 Progress: TypeAlias = Literal["open", "success", "error"]
 
 
@@ -102,10 +102,17 @@ class Approval:
         """The first one that somebody vouches for: later ones change nothing."""
         return next((given for given in self.decisions if attested(given.sequence)), None)
 
-    def standing(self, now: str, attested: Callable[[int], bool]) -> Standing:
+    def standing(
+        self, now: str, attested: Callable[[int], bool], snapshot: str | None = None
+    ) -> Standing:
+        """How it stands; `stale` if it was asked for under another snapshot than the one that is
+        given, so that no grant would count."""
         given = self.decision(attested)
+        if given is None and self.asked["expires_at"] <= now:
+            return "expired"
         if given is None:
-            return "expired" if self.asked["expires_at"] <= now else "pending"
+            is_stale = snapshot not in (None, self.asked["binding"]["snapshot"])
+            return "stale" if is_stale else "pending"
         if given.payload["expires_at"] <= now:
             return "expired"
         if not given.is_grant:
@@ -350,10 +357,10 @@ def _conclude(state: SessionState, event: _Payload) -> None:
     if execution is None or execution.status != "open":
         return
     execution.status = "success" if event["event_type"] == "action.executed" else "error"
+    execution.concluded_at = event["sequence"]
     payload = event.get("payload")
     if payload is not None and execution.idempotency_key is not None:
         execution.outcome = payload, event["salt"]
-        execution.concluded_at = event["sequence"]
 
 
 _TAKERS: Final[Mapping[str, Callable[[SessionState, _Payload], None]]] = {

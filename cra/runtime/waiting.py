@@ -23,6 +23,14 @@ class FoundApproval(NamedTuple):
     # The decision that counts.
     given: Given | None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody has something to do: to decide, or to make a stale call again."""
+        asked = self.approval.asked
+        latest = self.state.asked.get((self.approval.action_id, asked["arguments_digest"]))
+        is_latest = latest == self.approval.approval_id
+        return self.standing == "pending" or (self.standing == "stale" and is_latest)
+
     def before(self) -> list[Execution]:
         """What the agent did last before it asked."""
         done = [
@@ -31,14 +39,17 @@ class FoundApproval(NamedTuple):
         return done[-_SHOWN_BEFORE:]
 
 
-def approvals_in(paths: Iterable[Path], now: str) -> Iterator[FoundApproval]:
-    """Every approval of those of some sessions that are open."""
+def approvals_in(
+    paths: Iterable[Path], now: str, snapshot: str | None = None
+) -> Iterator[FoundApproval]:
+    """Every approval of those of some sessions that are open; `snapshot` is the digest of what the
+    project says now, where that is known."""
     for path in paths:
         if outline(path).state(now) != "open":
             continue
         with LedgerFile(path) as session:
             state, covered = folded(session), coverage(session)
         for approval in state.approvals.values():
-            standing = approval.standing(now, covered.covers)
+            standing = approval.standing(now, covered.covers, snapshot)
             given = approval.decision(covered.covers)
             yield FoundApproval(session_id_of(path), state, approval, standing, given)

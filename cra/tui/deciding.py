@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS: Final = 0.5
 _LABEL: Final = 12
+_STALE: Final = (
+    "the atlases, policies or settings have changed since, so that a grant would not count: have "
+    "the call made again"
+)
 _KEY_FILE: Final = "CRA_APPROVER_KEY_FILE"
 
 
@@ -47,24 +51,24 @@ class Waiting(NamedTuple):
 
 
 def waiting_in(setting: Setting) -> list[Waiting]:
-    """The calls that wait, the newest first. Raises CraError."""
+    """The calls that wait, and those that are to be made again, the newest first.
+
+    Raises CraError.
+    """
     if setting.open_project is None:
         return []
     from cra.ledger.blobs import read_member
     from cra.runtime.places import place_now, places_by_id
     from cra.runtime.waiting import approvals_in
 
-    now = Source().now()
-    found = [
-        one
-        for one in approvals_in(session_files(setting.directory), now)
-        if one.standing == "pending"
-    ]
-    found.sort(key=lambda one: one.approval.approval_id, reverse=True)
-    if not found:
+    now, files = Source().now(), session_files(setting.directory)
+    if not any(one.is_waiting for one in approvals_in(files, now)):
         return []
     with setting.open_project() as project:
         places, ttl_seconds = places_by_id(project), project.config.policies.approval_ttl_seconds
+        snapshot = project.read_digest
+    found = [one for one in approvals_in(files, now, snapshot) if one.is_waiting]
+    found.sort(key=lambda one: one.approval.approval_id, reverse=True)
     blobs = setting.directory / "blobs"
     return [
         Waiting(
@@ -110,6 +114,7 @@ def details_of(one: Waiting, columns: int) -> list[list[Part]]:
     approval, asked = found.approval, found.approval.asked
     held = found.state.resolutions.get(asked["resolution_id"] or "")
     rows = [
+        ("stale", _STALE if found.standing == "stale" else ""),
         ("action", approval.action_id),
         ("risk tier", asked["risk_tier"]),
         ("agent", str(found.state.started.get("agent_id"))),
@@ -156,9 +161,10 @@ class WaitingList(Listing):
 
     def parts_of(self, row: int, columns: int) -> Iterable[Part]:  # noqa: ARG002
         found, _, arguments, _ = self.waiting[row]
-        yield " ▲ ", "warn"
-        yield fitted(safe(found.approval.action_id), 18) + " ", "strong"
-        yield fitted(safe(found.approval.asked["risk_tier"]), 9), "dim"
+        is_stale = found.standing == "stale"
+        yield (" · ", "dim") if is_stale else (" ▲ ", "warn")
+        yield fitted(safe(found.approval.action_id), 18) + " ", "dim" if is_stale else "strong"
+        yield fitted("stale" if is_stale else safe(found.approval.asked["risk_tier"]), 9), "dim"
         yield fitted(safe(str(found.state.started.get("agent_id"))), 12) + " ", ""
         yield safe(json.dumps(arguments, ensure_ascii=False)), "good"
 
@@ -265,8 +271,9 @@ class ApprovalsScreen(Screen[None]):
         return shown.waiting[shown.cursor] if shown.cursor < len(shown.waiting) else None
 
     def _tell(self) -> None:
-        words = counted(len(self._list.waiting), "call waits", "calls wait")
-        parts = [(words, "bold $text-warning" if self._list.waiting else "dim")]
+        count = sum(one.found.standing == "pending" for one in self._list.waiting)
+        words = counted(count, "call waits", "calls wait")
+        parts = [(words, "bold $text-warning" if count else "dim")]
         parts.append((f"  {self._said}", "$text-error" if self._is_refused else "$text-success"))
         self.query_one("#status", Static).update(Content.assemble(*parts))
 
@@ -282,6 +289,9 @@ class ApprovalsScreen(Screen[None]):
         one = self._chosen
         if one is None:
             self.notify("no call waits")
+            return
+        if is_grant and one.found.standing == "stale":
+            self._refuse(_STALE)
             return
         if one.found.approval.asked["approvers"] and not self.app.setting.environ.get(_KEY_FILE):
             self._refuse(
