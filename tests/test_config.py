@@ -557,6 +557,7 @@ def test_a_command_in_a_project_with_mistakes_refuses_to_run(project):
     ("arguments", "fix"), [((), "cra init"), (("-C", "elsewhere"), "cra init elsewhere")]
 )
 def test_without_a_project_the_error_tells_how_to_make_one(tmp_path, arguments, fix):
+    (tmp_path / "elsewhere").mkdir()
     answer = cra_says("config", "validate", *arguments, cwd=tmp_path)
 
     assert answer.returncode == 2

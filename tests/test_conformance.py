@@ -183,7 +183,7 @@ WRONG = {
         "policy.rule.all-actions",
         lambda case: case["given"]["policies"].append({"policy_id": "x", "type": "block"}),
         [("the run", "an answer", 'CRA-2102 [1].type: expected one of deny, require_approval, '
-          'rate_limit, budget, allow, redact, scope, requires_approval, found "block"')],
+          'rate_limit, budget, allow, redact, scope, found "block"')],
     ),
 }  # fmt: skip
 
