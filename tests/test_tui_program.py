@@ -140,6 +140,21 @@ def test_an_interrupt_in_a_pager_is_for_the_pager(place):
     assert terminal.close() == 0
 
 
+def test_a_file_is_looked_at_from_anywhere(place, tmp_path):
+    [path] = (place / "cra.trace").glob("0*.trace.jsonl")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    terminal = Terminal(elsewhere, "trace", "tui", "--session", str(path))
+    terminal.until("session.started")
+    terminal.until("INTACT")
+    terminal.type("q")
+    terminal.until("by begun")
+    terminal.type("q")
+
+    assert terminal.close() == 0
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_call_that_waits_goes_on_once_it_is_granted_there(place):
     waiting = subprocess.Popen(
         [sys.executable, "-m", "cra", "execute", "ticket.close", "-p", "file=closed", "--wait"],

@@ -125,7 +125,7 @@ def find_session(directory: Path, text: str) -> Path:
 
     Raises NotFound, UsageError for several, or IntegrityError for a ledger that is gone.
     """
-    if _is_path(text):
+    if is_path(text):
         path = Path(text)
         if path.is_file():
             return path
@@ -185,10 +185,10 @@ def short_length(paths: Iterable[Path]) -> int:
 
 
 def _directory(text: str, project: Path | None, trace_dir: Path | None) -> Path:
-    return Path() if _is_path(text) else open_config(project, trace_dir).trace_directory
+    return Path() if is_path(text) else open_config(project, trace_dir).trace_directory
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
     return "/" in text or text.endswith(SUFFIX)
 
 

@@ -13,7 +13,7 @@ from cra.cli.arguments import user_name
 from cra.cli.filter import FilterText
 from cra.cli.options import ProjectDir, TraceDir, at_least
 from cra.cli.project import open_config, user_dirs
-from cra.cli.select import JOURNAL, find_log
+from cra.cli.select import JOURNAL, find_log, is_path
 from cra.errors import ExitCode, UsageError
 
 
@@ -51,7 +51,8 @@ def tui(
     _require_terminal()
     if session is None and (filter_text is not None or at is not None):
         session = "last"
-    config = open_config(project, trace_dir)
+    is_told = session is not None and is_path(session)
+    config = open_config(project, trace_dir, anywhere=is_told)
     path = None if session is None else find_log(config.trace_directory, session)
     if filter_text is not None:
         from cra.cli.filter import filter_of
