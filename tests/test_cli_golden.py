@@ -26,6 +26,7 @@ from tests.goldens import (
     opened,
     replayed,
     reseal,
+    set_config,
     write_desk,
     write_manifest,
 )
@@ -296,6 +297,20 @@ def test_actions_really_run_in_the_mode_execute(desk):
     assert "one  execute, breaking" in done.stdout
     assert "The printer is on fire" in done.stdout
     assert "The printer is fine" in done.stdout
+
+
+def test_a_list_runs_nothing_and_trusts_whom_a_replay_trusts(desk):
+    change_desk(desk, code=CODE.replace(b"on fire", b"fine"))
+    write_manifest(desk, manifest_of(desk) | {"mode": "execute"})
+
+    [row] = facts(desk, "golden", "list", code=0)["goldens"]
+    # What comes of the action is another, and nothing of it was run.
+    assert (row["state"], row["compatibility"]) == ("passed", "minor")
+
+    set_config(desk, keys=[str(SIGNER.key)])
+    assert cra(desk, "replay", "--mode", "decide").returncode == 3
+    [row] = facts(desk, "golden", "list", code=0)["goldens"]
+    assert row["state"] == "integrity"
 
 
 def test_the_ledgers_of_replays_are_kept_where_that_is_wanted(desk, tmp_path):

@@ -88,8 +88,11 @@ def record(
 def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
     """List the golden traces: how long they are, what a replay says of them, and what has changed.
 
+    Nothing runs, also where a manifest says that actions do.
+
     cra golden list
     """
+    from cra.cli.ledger import trust_of
     from cra.replay.check import Settings, check_all
     from cra.replay.golden import FOLDER, find_manifests, sha256_of
     from cra.replay.manifest import read_manifest
@@ -103,7 +106,8 @@ def list_goldens(*, project: ProjectDir = None, as_json: Json = False) -> None:
     except NotFound:
         manifests = []
     rows: list[ListedGolden] = []
-    for report in check_all(manifests, config, Settings()):
+    settings = Settings(trust=trust_of(config, None), is_at_rest=True)
+    for report in check_all(manifests, config, settings):
         steps = () if report.error else read_manifest(report.manifest).steps
         waits = pending_of(report.manifest.parent).is_dir()
         rows.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +11,6 @@ from cra.atlas.snapshot import snapshot_of
 from cra.config import Config
 from cra.replay.check import Report, Settings, check
 from cra.replay.golden import FOLDER, find_manifests
-from cra.replay.manifest import mode_at_rest
 from cra.replay.writing import put
 
 
@@ -23,13 +21,11 @@ def check_atlas(atlas: Atlas, package: Mapping[str, bytes]) -> list[Report]:
     if not files:
         return []
     # As in a scenario: the atlases that it needs decide nothing here.
-    settings = Settings(snapshot=snapshot_of([atlas._replace(dependencies={})]))
+    alone = snapshot_of([atlas._replace(dependencies={})])
+    settings = Settings(snapshot=alone, is_at_rest=True)
     with TemporaryDirectory(prefix="cra-goldens-") as folder:
         place = Path(folder)
         for name, data in files.items():
             put(place / name, data)
         config = Config(project=place)
-        return [
-            check(path, config, replace(settings, mode=mode_at_rest(path)))
-            for path in find_manifests(place)
-        ]
+        return [check(path, config, settings) for path in find_manifests(place)]

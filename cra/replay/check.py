@@ -33,7 +33,7 @@ from cra.replay.compare import (
     compare,
 )
 from cra.replay.golden import LIMITS, Golden, open_golden, sha256_of
-from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode, State
+from cra.replay.manifest import NAMES, Expectations, GoldenManifest, Mode, State, at_rest
 from cra.replay.mark import Marks, marks_of
 from cra.replay.reading import Trace
 from cra.replay.replay import Replayed, replay
@@ -74,6 +74,8 @@ class Settings:
     # What is decided by, instead of the project's atlases and rules.
     snapshot: Snapshot | None = None
     mode: Mode | None = None
+    # Whether nothing may run, whatever the manifest says.
+    is_at_rest: bool = False
     order: Order | None = None
     fail_on: FailOn = "breaking"
     # The trace that is compared, in the mode `compare`.
@@ -162,7 +164,8 @@ def _check_once(path: Path, config: Config, settings: Settings) -> Report:
     name, mode = path.parent.name, settings.mode or "decide"
     try:
         golden = open_golden(path, settings.trust)
-        mode = settings.mode or golden.manifest.mode
+        stated = golden.manifest.mode
+        mode = settings.mode or (at_rest(stated) if settings.is_at_rest else stated)
         if settings.is_signed and golden.level < Level.L1:
             raise GoldenRefused(
                 f"expected a golden signed by a key that was given, found {golden.level}",

@@ -12,7 +12,7 @@ from cra.amount import counted
 from cra.atlas.problem import Problems, read_source
 from cra.config.text import MAX_BYTES
 from cra.config.values import WRONG, Limits, read_value
-from cra.errors import CraError, Fault, GoldenRefused, NotFound
+from cra.errors import Fault, GoldenRefused, NotFound
 from cra.ledger import files
 from cra.ledger.chain import ID
 from cra.replay.compare import Order
@@ -115,13 +115,9 @@ def read_manifest(path: Path) -> GoldenManifest:
     return found
 
 
-def mode_at_rest(path: Path) -> Mode:
-    """The mode of a golden that is looked at while nothing may run and there is no other trace to
-    compare it with. What is wrong with the manifest is for the replay to say."""
-    try:
-        mode = read_manifest(path).mode
-    except (CraError, OSError):
-        return "decide"
+def at_rest(mode: Mode) -> Mode:
+    """In which mode a golden is looked at while nothing may run and there is no other trace to
+    compare it with."""
     return "decide" if mode in ("decide", "execute") else "verify"
 
 

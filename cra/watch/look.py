@@ -27,7 +27,6 @@ from cra.ledger.verify import Trust
 from cra.replay.atlas import check_atlas
 from cra.replay.check import Report, Settings, check
 from cra.replay.golden import FOLDER, find_manifests, sha256_of
-from cra.replay.manifest import mode_at_rest
 from cra.runtime.places import place_of as place_of_rule
 from cra.runtime.policy_cases import TESTS, files_of_tests, read_tests, run_tests_of
 from cra.runtime.project import Project
@@ -326,8 +325,7 @@ class _Looking:
                 self._go_on()
                 # One by one: to start processes takes longer than most projects' goldens do here,
                 # where everything is loaded.
-                settings = Settings(trust=trust, mode=mode_at_rest(path))
-                found[path] = check(path, config, settings)
+                found[path] = check(path, config, Settings(trust=trust, is_at_rest=True))
         self.goldens = {keys[path]: found[path] for path in manifests}
         tally = self.tally
         self.tally = tally._replace(goldens=tally.goldens + len(manifests), kept=tally.kept + kept)
