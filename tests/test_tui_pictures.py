@@ -19,7 +19,7 @@ from cra.tui.setting import Choices, remember
 from tests.goldens import home_of, recorded, write_desk
 from tests.governed import ALLOW, begun, rule, write_rules
 from tests.traces import DESK, OTHER, lines_of, many, write_session
-from tests.viewer import SMALL, press, setting_of, until, viewed
+from tests.viewer import SMALL, press, reading, setting_of, until, viewed
 
 SIZE = (120, 30)
 
@@ -75,10 +75,6 @@ def drawn(app: TraceApp, *keys: str, words: str, size: tuple[int, int] = SIZE) -
         return pilot.app.export_screenshot()
 
     return viewed(app, script, size)
-
-
-def reading(path, **options) -> TraceApp:
-    return TraceApp(setting_of(path.parent), path, **options)
 
 
 @pytest.mark.usefixtures("desk")

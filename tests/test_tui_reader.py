@@ -21,7 +21,7 @@ from cra.tui.source import Cancelled, OpenLog, look
 from tests.governed import ALLOW, rule, write_project
 from tests.program import ROOT, answer, cra
 from tests.traces import DESK, EVENTS, lines_of, many, write_session
-from tests.viewer import WIDE, at_rest, press, setting_of, settled, until, viewed
+from tests.viewer import WIDE, at_rest, press, reading, setting_of, settled, until, viewed
 
 NOW = "2026-11-20T10:00:00.000000Z"
 
@@ -34,10 +34,6 @@ def ledger(tmp_path):
 @pytest.fixture
 def desk(ledger):
     return write_session(ledger, DESK, lines_of(DESK))
-
-
-def reading(path: Path, **options) -> TraceApp:
-    return TraceApp(setting_of(path.parent), path, **options)
 
 
 def shown_by(app: TraceApp, *keys: str, size=WIDE) -> str:

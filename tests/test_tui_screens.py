@@ -16,7 +16,7 @@ from cra.tui.app import TraceApp
 from cra.tui.inspector import command_of
 from tests.governed import ALLOW, GOAL, limit, rule, write_project
 from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
-from tests.viewer import SMALL, WIDE, press, seen, setting_of, settled, until, viewed
+from tests.viewer import SMALL, WIDE, press, reading, seen, setting_of, settled, until, viewed
 
 
 @pytest.fixture
@@ -27,10 +27,6 @@ def ledger(tmp_path):
 @pytest.fixture
 def desk(ledger):
     return write_session(ledger, DESK, lines_of(DESK))
-
-
-def reading(path: Path, **options) -> TraceApp:
-    return TraceApp(setting_of(path.parent), path, **options)
 
 
 def after(app: TraceApp, *keys: str, size=WIDE) -> str:

@@ -33,6 +33,11 @@ def setting_of(
     return Setting(directory, state, Trust(), Memory(None), environ, "kim", project, root)
 
 
+def reading(path: Path, **options: Any) -> TraceApp:
+    """The viewer on one session."""
+    return TraceApp(setting_of(path.parent), path, **options)
+
+
 def viewed(
     app: TraceApp, script: Script, size: tuple[int, int] = WIDE, *, notifies: bool = False
 ) -> Any:
