@@ -148,7 +148,8 @@ class ReaderScreen(PromptedScreen):
         self._is_seeking = False
         self._trouble: Scan | None = None
         self._tree_version = 0
-        self._ordered = (0, 0.0)
+        # How long it took to put the rows in the order of spans last.
+        self._order_seconds = 0.0
         self._is_following = False
         self._trusted = Trusted()
         self._known = Beside()
@@ -437,7 +438,7 @@ class ReaderScreen(PromptedScreen):
     def _order_soon(self) -> None:
         """Order the rows anew that have come, as often as that takes little of the time."""
         if self._has_tree and "order" not in self._delays:
-            pause = max(_ORDER_SECONDS, _ORDER_SHARE * self._ordered[1])
+            pause = max(_ORDER_SECONDS, _ORDER_SHARE * self._order_seconds)
 
             def act() -> None:
                 del self._delays["order"]
@@ -448,7 +449,7 @@ class ReaderScreen(PromptedScreen):
     def on_ordered(self, message: Ordered) -> None:
         if message.version != self._tree_version or not self._has_tree:
             return
-        self._ordered = message.count, message.seconds
+        self._order_seconds = message.seconds
         self._timeline.choose_rows(message.tree.order, message.tree)
         self._keep_up()
         if self._opened is not None and message.count < self._opened.count:
