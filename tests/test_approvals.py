@@ -561,6 +561,41 @@ def test_a_grant_that_nobody_vouches_for_confers_nothing(place, note):
     assert runs(note) == 0
 
 
+def test_what_was_answered_can_be_granted_though_who_asked_was_killed(place, note):
+    with opened(place) as project:
+        session = begun(project)
+        program = f"""
+import os, sys
+print(project.session(session_id={session.id!r}).execute(*{note!r}).approval_id)
+sys.stdout.flush()
+os._exit(0)
+"""
+        session.barrier()
+        session.approvals.grant(run(place, program).strip(), BY)
+
+        assert session.execute(*note).status == "success"
+
+
+def test_a_question_that_nobody_vouches_for_is_asked_anew(place, note):
+    with opened(place) as project:
+        session = begun(project)
+        session.barrier()
+        # Killed within the barrier: the event is there, and no checkpoint covers it.
+        run(
+            place,
+            "import os\n"
+            "from cra.ledger import files\n"
+            "files.replace = lambda *_, **__: os._exit(0)\n"
+            f"project.session(session_id={session.id!r}).execute(*{note!r})",
+        )
+        approval_id = asked(session, note)
+        lost, anew = (payload_of(one) for one in events(session, "approval.requested"))
+
+        assert [lost["binding"], anew["approval_id"]] == [anew["binding"], approval_id]
+        session.approvals.grant(approval_id, BY)
+        assert session.execute(*note).status == "success"
+
+
 def test_decisions_and_uses_of_many_threads_have_one_winner(place, note):
     with opened(place) as project, ThreadPoolExecutor(4) as pool:
         for _ in range(20):

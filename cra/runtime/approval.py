@@ -121,8 +121,6 @@ class Approvals:
     def wait(self, approval_id: str, seconds: float = inf) -> Standing:
         """How an approval stands once it is decided, in whatever process, or can be no more; still
         `pending` when the seconds have passed. No lock is held meanwhile. Raises NotFound."""
-        # Nobody can grant what no checkpoint covers.
-        self._record.barrier()
         end = time.monotonic() + seconds
         while (standing := self.standing(approval_id)) == "pending":
             left = end - time.monotonic()
@@ -269,9 +267,12 @@ class Approvals:
         latest = self._state.asked.get((call.action.action_id, call.digest))
         if latest is not None and not call.is_dry_run:
             known = self._state.approvals[latest]
-            standing = known.standing(now, self._attester())
+            attested = self._attester()
+            standing = known.standing(now, attested)
             stated = known.asked["binding"], known.asked["approvers"]
-            if standing == "pending" and stated == (binding, approvers):
+            # Nobody could grant what nobody vouches for.
+            is_same = stated == (binding, approvers) and attested(known.sequence)
+            if standing == "pending" and is_same:
                 return latest
             if standing == "expired":
                 record_expiry(writer, latest, call.action.action_id)

@@ -348,7 +348,7 @@ class GovernedSession:
                     if self._is_full:
                         self._record_request(writer, call, answer)
                     decided = self._record_decision(call, answer, now)
-                    if decided.ruling.outcome == "allow" and _needs_barrier(call, decided):
+                    if _needs_barrier(call, decided):
                         writer.barrier()
         if earlier is not None:
             return self._repeated(earlier, call.request_id, self.trace_id)
@@ -693,8 +693,11 @@ def _checked(action: Action, outcome: Outcome) -> Outcome:
 
 
 def _needs_barrier(call: FrozenCall, decided: Decided) -> bool:
-    is_grave = decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
-    return is_grave and not call.is_dry_run
+    """Whether the record has to last before anything follows: an effect that is grave, or the
+    answer of a person, who can grant only what a checkpoint covers."""
+    if call.is_dry_run or decided.ruling.outcome == "deny":
+        return False
+    return decided.ruling.risk_tier in _BARRIER_TIERS or decided.approval_id is not None
 
 
 def _check_key(key: object) -> None:
