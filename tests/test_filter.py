@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cra import canonical
@@ -294,10 +294,18 @@ def test_a_malformed_line_is_refused_without_a_fault(stored, text):
     assert not parse(text).matches(stored)
 
 
+# Letters with an ASCII one as their other case, and what a regex would read as its own.
+_ODD = ["SIX", "\u017fix", "MARK", "mar\u212a", "A.B*C", "axbbc", 'say "SIX"', "C:\\Six"]
+_SOUGHT = ["six", "mark", "a.b*c", '"say \\"six\\""', '"c:\\\\six"', "s"]
+
+
 @given(
-    st.lists(st.sampled_from(["alpha", "Alpha", "beta", "denied", "x" * 50]), max_size=12),
-    st.sampled_from(["alpha", "Alpha", "beta", "type:action.denied", "seq:3..", "severity:warn"]),
+    st.lists(st.sampled_from(["alpha", "Alpha", "beta", "denied", "x" * 50, *_ODD]), max_size=12),
+    st.sampled_from(
+        ["alpha", "Alpha", "beta", "type:action.denied", "seq:3..", "severity:warn", *_SOUGHT]
+    ),
 )
+@example(["Alpha", "beta"] * 20, "alpha")
 def test_passing_over_lines_finds_what_asking_each_of_them_finds(words, text):
     lines = [
         line({"note": word}, sequence=number, severity="error" if number % 3 else "warn")
@@ -311,6 +319,17 @@ def test_passing_over_lines_finds_what_asking_each_of_them_finds(words, text):
     assert [item for item in found if wanted.matches(item)] == [
         item for item in lines if wanted.matches(item)
     ]
+
+
+def test_a_text_may_be_as_long_as_it_likes():
+    text = "ab" * 20_000
+    stored, another = (line({"note": text[:-1].upper() + end}) for end in "BA")
+    wanted = parse(text)
+
+    found = list(wanted.candidates(stored + b"\n" + another + b"\n"))
+
+    assert found[0] == (0, len(stored))
+    assert [wanted.matches(stored), wanted.matches(another)] == [True, False]
 
 
 def test_bytes_alone_make_a_filter():

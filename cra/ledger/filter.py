@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
 import orjson
@@ -52,6 +52,11 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
 }
 
+# So many lines in letters of any case are found one by one, by so much of the text: for a long one
+# RE2 lacks the memory to be fast.
+_FEW: Final = 8
+_MOST: Final = 64
+
 _Step: TypeAlias = str | int | None
 
 
@@ -68,15 +73,24 @@ def _header() -> re.Pattern[bytes]:
 
 
 class Needle(NamedTuple):
-    """Every line that a term accepts contains one of these; `folded`: once it is in lower case."""
+    """Every line that a term accepts contains one of these; `folded`: in letters of any case."""
 
     texts: tuple[bytes, ...]
     folded: bool = False
 
-    def is_in(self, text: bytes) -> bool:
-        if self.folded:
-            text = text.lower()
-        return any(needle in text for needle in self.texts)
+    def is_in(self, chunk: bytes) -> bool:
+        return any(_find(text, chunk, folded=self.folded) >= 0 for text in self.texts)
+
+    def lines_in(self, chunk: bytes) -> Iterable[tuple[int, int]]:
+        """Where the lines stand that contain one of the texts."""
+        if len(self.texts) == 1:
+            return _lines_with(self.texts[0], chunk, folded=self.folded)
+        return sorted(
+            {at for text in self.texts for at in _lines_with(text, chunk, folded=self.folded)}
+        )
+
+
+_EVERY_LINE: Final = Needle((b"",))
 
 
 class _Record:
@@ -138,11 +152,7 @@ class Filter:
         """
         if not all(needle.is_in(chunk) for needle in self.needles):
             return ()
-        texts, folded = self.needles[0] if self.needles else ((b"",), False)
-        haystack = chunk.lower() if folded else chunk
-        if len(texts) == 1:
-            return _lines_with(texts[0], haystack)
-        return sorted({bounds for text in texts for bounds in _lines_with(text, haystack)})
+        return (self.needles or (_EVERY_LINE,))[0].lines_in(chunk)
 
 
 def parse(text: str, now: str | None = None) -> Filter:
@@ -206,17 +216,42 @@ def every(parts: Iterable[Filter]) -> Filter:
 def _filter(terms: Iterable[Term]) -> Filter:
     ordered = tuple(terms)
     needles = {term.needle for term in ordered if term.needle and not term.is_negated}
-    # The longest is the rarest, as a rule, and looking at lower case costs a copy.
+    # The longest is the rarest, as a rule, and one case is found faster than both.
     order = sorted(needles, key=lambda needle: (needle.folded, -min(map(len, needle.texts))))
     return Filter(ordered, tuple(order))
 
 
-def _lines_with(text: bytes, chunk: bytes) -> Iterator[tuple[int, int]]:
-    hit = chunk.find(text)
+def _lines_with(text: bytes, chunk: bytes, *, folded: bool) -> Iterator[tuple[int, int]]:
+    hit, hits = _find(text, chunk, folded=folded), 0
     while 0 <= hit < len(chunk):
         end = chunk.index(b"\n", hit)
         yield chunk.rfind(b"\n", 0, hit) + 1, end
-        hit = chunk.find(text, end + 1)
+        hits += 1
+        if folded and hits == _FEW:
+            # Where there are many, a copy in small letters costs less than the searches.
+            chunk, folded = chunk.lower(), False
+        hit = _find(text, chunk, end + 1, folded=folded)
+
+
+def _find(text: bytes, chunk: bytes, start: int = 0, *, folded: bool) -> int:
+    """Where a text begins, from a place on; below 0: nowhere."""
+    if not folded:
+        return chunk.find(text, start)
+    hit = _in_any_case(text).search(chunk, start)
+    return -1 if hit is None else int(hit.start())
+
+
+@lru_cache(maxsize=64)
+def _in_any_case(text: bytes) -> Any:
+    """What finds a text in ASCII letters of any case, without a copy in small ones."""
+    # Few commands look for a word, and it is an extension module.
+    import re2  # type: ignore[import-untyped]
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = False
+    options.literal = True
+    return re2.compile(text, options)
 
 
 def _terms(text: str, now: str | None) -> Iterator[Term]:
@@ -417,7 +452,8 @@ def _text(value: str, _now: str | None) -> Term:
     if value != value.lower():
         return Term(lambda record: stored in record.payload, Needle((stored,)))
     if value.isascii():
-        return Term(lambda record: stored in record.payload.lower(), Needle((stored,), folded=True))
+        needle = Needle((stored[:_MOST],), folded=True)
+        return Term(lambda record: stored in record.payload.lower(), needle)
     # Bytes know the two cases of ASCII letters only.
     word = stored.decode()
     return Term(lambda record: word in record.payload.decode(errors="replace").lower())
