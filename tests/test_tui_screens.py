@@ -204,6 +204,20 @@ def test_fifty_columns_show_what_matters(desk):
 
     assert "action.denied" in shown
     assert "INTACT" in shown
+    assert "? Keys" in shown.splitlines()[-1]
+
+
+def test_a_notice_leaves_what_is_going_on_to_be_seen(desk):
+    async def script(pilot):
+        copied = await press(pilot, "y")
+        return copied, await press(pilot, "slash", "x")
+
+    told, typed = viewed(reading(desk), script, (50, 20), notifies=True)
+
+    assert "OSC 52" in told
+    assert told.splitlines()[-2].strip().endswith("event 0 of 9")
+    assert "OSC 52" in typed
+    assert not any("▌" in line for line in typed.splitlines()[-3:])
 
 
 def test_denials_errors_and_approvals_are_switched_by_a_key(desk):

@@ -112,6 +112,10 @@ class TraceApp(App[None]):
     Screen { background: $background; }
     ModalScreen { background: $background 70%; }
     Footer { background: $surface; }
+    /* Whatever else there is no room for: the key that shows all keys. */
+    Footer > FooterKey:last-child { dock: right; }
+    /* Above the line that says what is going on, and the one that is typed in. */
+    ToastRack { margin-bottom: 3; }
     Screen > #head, Screen > #status { height: 1; padding: 0 1; background: $surface; }
     """
 
