@@ -1,7 +1,10 @@
-"""Recorded text as a terminal or a command line may have it, and how many columns it takes."""
+"""Text for people: recorded text as a terminal or a command line may have it, how many columns it
+takes, and the name that was probably meant."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 _MAX_MARKS: Final = 4
@@ -54,6 +57,16 @@ def _escaped(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def did_you_mean(
+    word: str, names: Iterable[str], spelled: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The end of an error about a name that is not there: the nearest one, as it is spelled."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, list(names), n=1)
+    return f"; did you mean {spelled.get(nearest[0], nearest[0])}?" if nearest else ""
 
 
 def naming(agent: str | None) -> str:

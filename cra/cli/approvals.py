@@ -11,7 +11,6 @@ import typer
 
 from cra.cli import output
 from cra.cli.arguments import user_name
-from cra.cli.commands import question
 from cra.cli.governed import open_project
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
@@ -19,6 +18,7 @@ from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
 from cra.errors import CraError, ExitCode, NotFound, UsageError
 from cra.ledger.source import Source
+from cra.printable import did_you_mean
 from cra.runtime.waiting import FoundApproval, approvals_in
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def find_approval(opened: Project, name: str, *, standing: Standing = "pending")
         what = f"the approval {name!r:.60}"
         known = [one.approval.approval_id for one in found]
         spelled = {"last": "last"} | {one[: len(name)]: one for one in known}
-        asked = question(name, spelled, spelled)
+        asked = did_you_mean(name, spelled, spelled)
     raise NotFound(
         f"expected {what} in an open session, found none{asked}", fix="cra approvals list --all"
     )

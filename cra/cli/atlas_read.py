@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cra.cli import output
-from cra.cli.commands import question
 from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config, project_dir, user_dirs
 from cra.cli.tested import Tested, show_tested
 from cra.errors import ExitCode, NotFound, UsageError
+from cra.printable import did_you_mean
 
 if TYPE_CHECKING:
     from cra.atlas.model import Action, Atlas, Capability, ContextPack, Pin, Snapshot
@@ -422,7 +422,7 @@ def atlas_id_of(name: str, root: Path, pins: Mapping[str, Pin]) -> str:
 
 def unknown_atlas(atlas_id: str, known: Iterable[str]) -> NotFound:
     return NotFound(
-        f"expected an atlas of this project, found {atlas_id!r:.80}{question(atlas_id, known)}",
+        f"expected an atlas of this project, found {atlas_id!r:.80}{did_you_mean(atlas_id, known)}",
         fix="cra atlas list",
     )
 

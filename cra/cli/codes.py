@@ -7,9 +7,9 @@ from functools import cache
 from textwrap import fill
 from typing import Final, NamedTuple
 
-from cra.cli.commands import question
 from cra.cli.pages.page import ErrorPage
 from cra.errors import Code, CraError, ExitCode, Fault, NotFound
+from cra.printable import did_you_mean
 
 _HEADINGS: Final = {"happened": "What happened", "matters": "Why it matters"}
 _PREFACE: Final = """\
@@ -34,7 +34,8 @@ def meaning_of(code: str) -> Meaning:
         if found == code:
             return Meaning(name, int(exit_code), pages()[code])
     raise NotFound(
-        f"expected a code of cra, found {code:.20}{question(code, pages())}", fix="cra help errors"
+        f"expected a code of cra, found {code:.20}{did_you_mean(code, pages())}",
+        fix="cra help errors",
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final
 
 from cra.errors import UsageError
@@ -209,16 +208,6 @@ def group_help(group: str) -> str:
     else:
         parts.append(f"Help for one command: cra help {group} COMMAND")
     return "\n\n".join(parts)
-
-
-def question(
-    word: str, names: Iterable[str], spelled: Mapping[str, str] = MappingProxyType({})
-) -> str:
-    """The end of an error about a name that is not there: the nearest one, as it is spelled."""
-    from difflib import get_close_matches
-
-    nearest = get_close_matches(word, list(names), n=1)
-    return f"; did you mean {spelled.get(nearest[0], nearest[0])}?" if nearest else ""
 
 
 def unknown(group: str, name: str, *, others: Sequence[str] = ()) -> UsageError:

@@ -11,11 +11,11 @@ import typer
 
 from cra.amount import counted
 from cra.cli import output
-from cra.cli.commands import question
 from cra.cli.options import Json, ProjectDir, Yes
 from cra.cli.project import open_config
 from cra.cli.select import SessionName, find_session
 from cra.errors import ExitCode, NotFound, UsageError
+from cra.printable import did_you_mean
 
 if TYPE_CHECKING:
     from cra.cli.answers.replay import (
@@ -225,7 +225,7 @@ def _waiting(config: Config, names: list[str]) -> list[Path]:
         if name not in by_name:
             raise NotFound(
                 f"expected a golden with a difference that waits, found none for {name!r:.80}"
-                f"{question(name, by_name)}",
+                f"{did_you_mean(name, by_name)}",
                 fix="cra golden review",
             )
     return [by_name[name] for name in names]

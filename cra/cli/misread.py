@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from typer._click.exceptions import MissingParameter, NoSuchOption
 from typer.core import TyperArgument
 
-from cra.cli.commands import COMMANDS, joined, nearest_path, question
+from cra.cli.commands import COMMANDS, joined, nearest_path
 from cra.cli.group import LazyGroup, load, split_help
 from cra.errors import CraError, UsageError
+from cra.printable import did_you_mean
 
 if TYPE_CHECKING:
     from typer import TyperException
@@ -67,7 +68,7 @@ def _other_option(error: NoSuchOption, context: Any, arguments: Sequence[str]) -
     # Two dashes alone make short names alike.
     known = {name.lstrip("-"): name for name in _options(context)}
     stated = error.option_name.lstrip("-")
-    asked = question(stated, [name for name in known if len(name) > 1], known)
+    asked = did_you_mean(stated, [name for name in known if len(name) > 1], known)
     if stated == "last" and "session" in known:
         asked = f"; did you mean {known['session']} last?"
     if asked:

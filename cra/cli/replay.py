@@ -12,12 +12,12 @@ import typer
 
 from cra.amount import counted
 from cra.cli import output
-from cra.cli.commands import question
 from cra.cli.ledger import Keys, trust_of
 from cra.cli.options import Json, ProjectDir, Yes
 from cra.cli.project import open_config, user_dirs
 from cra.cli.select import find_session
 from cra.errors import ExitCode, NotFound, UsageError
+from cra.printable import did_you_mean
 from cra.replay.golden import FOLDER
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _manifests(config: Config, places: Sequence[str]) -> Iterator[Path]:
             if not found:
                 # A path is answered with a path.
                 named = {one.parent.name: os.path.relpath(one.parent) for one in recorded}
-                asked = question(Path(place).name, named, named if "/" in place else {})
+                asked = did_you_mean(Path(place).name, named, named if "/" in place else {})
                 raise NotFound(
                     f"expected a golden by its name or its path, found none{asked}",
                     where=place,

@@ -11,12 +11,12 @@ import typer
 
 from cra.atlas.manifest_schema import manifest_schema
 from cra.cli import output
-from cra.cli.commands import question
 from cra.cli.options import Json
 from cra.config import FILE_NAME, ConfigFile
 from cra.conformance.report import ConformanceReport
 from cra.errors import NotFound
 from cra.policy.document_schema import policy_schema
+from cra.printable import did_you_mean
 from cra.protocol.carp import ResolutionDocument, ResultDocument
 from cra.protocol.schema import document, text_of, trace_event
 from cra.resolver.request import request_schema
@@ -182,7 +182,7 @@ def schema(
     """
     if name is not None and name not in SCHEMAS:
         raise NotFound(
-            f"expected a schema of cra's, found {name!r:.80}{question(name, SCHEMAS)}",
+            f"expected a schema of cra's, found {name!r:.80}{did_you_mean(name, SCHEMAS)}",
             fix="cra schema lists them",
         )
     if write is not None:

@@ -12,10 +12,10 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from cra.cli.commands import question
 from cra.cli.project import open_config
 from cra.errors import NotFound, UsageError
 from cra.ledger.index import JOURNAL_FILE, SUFFIX, LedgerFile, session_files, session_id_of
+from cra.printable import did_you_mean
 
 SessionName: TypeAlias = Annotated[
     str,
@@ -198,7 +198,7 @@ def _near(text: str, paths: list[Path]) -> str:
     begun = Counter(one[: len(text)] for one in ids)
     spelled = {"last": "last", JOURNAL: JOURNAL}
     spelled |= {one[: len(text)]: one for one in ids if begun[one[: len(text)]] == 1}
-    return question(text.lower(), spelled, spelled)
+    return did_you_mean(text.lower(), spelled, spelled)
 
 
 def _ambiguous(text: str, fitting: list[Path]) -> UsageError:

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
@@ -35,7 +34,7 @@ from cra.policy.ladder import ActionFacts
 from cra.policy.pattern import Pattern
 from cra.policy.rule import Conditions, Limit, Rule, RuleOrigin
 from cra.policy.schema import Schema, compile_schema
-from cra.printable import naming
+from cra.printable import did_you_mean, naming
 
 if TYPE_CHECKING:
     from cra.ledger.store import Ledger
@@ -362,10 +361,9 @@ class Project:
         )
 
     def unknown_action(self, action_id: str) -> UnknownAction:
-        nearest = get_close_matches(action_id, self.snapshot.actions, n=1)
-        question = f"; did you mean {nearest[0]}?" if nearest else ""
+        asked = did_you_mean(action_id, self.snapshot.actions)
         return UnknownAction(
-            f"expected an action of this project's atlases, found {action_id!r:.80}{question}",
+            f"expected an action of this project's atlases, found {action_id!r:.80}{asked}",
             fix="cra atlas actions; a function that a program governs is known to it alone",
         )
 

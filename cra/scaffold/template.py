@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cra.errors import UsageError
+from cra.printable import did_you_mean
 from cra.scaffold.render import render
 from cra.shipped import shipped
 
@@ -63,7 +63,7 @@ class Template(NamedTuple):
             if name not in names:
                 raise UsageError(
                     f"expected one of {', '.join(names)}, found {name!r:.80}"
-                    + _nearest(name, names),
+                    + did_you_mean(name, names),
                     fix=_LIST,
                 )
         found = {one.name: answers.get(one.name, one.default) for one in self.questions}
@@ -91,7 +91,7 @@ def find_template(name: str) -> Template:
     known = {one.name: one for one in templates()}
     if name not in known:
         raise UsageError(
-            f"no such template: {name!r:.80}{_nearest(name, [*known])}",
+            f"no such template: {name!r:.80}{did_you_mean(name, known)}",
             fix=f"{_LIST}: {', '.join(known)}",
         )
     return known[name]
@@ -126,8 +126,3 @@ def _names_in(folder: Path) -> Iterator[str]:
         # What Python leaves beside a file that somebody has imported is no part of it.
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(folder).as_posix()
-
-
-def _nearest(word: str, names: list[str]) -> str:
-    nearest = get_close_matches(word, names, n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
