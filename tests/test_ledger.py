@@ -26,6 +26,7 @@ from cra.ledger.keys import create_key, load_key
 from cra.ledger.memory import Memory
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.store import Ledger, Session, read_events
+from cra.ledger.sync import Syncer
 from cra.ledger.verify import Trust, verify_ledger
 from tests.test_canonical import JSON
 
@@ -297,13 +298,62 @@ def test_threads_share_a_session(ledger, session):
 
 def test_the_background_thread_brings_events_under_a_checkpoint(ledger, session):
     session.append("action.denied", DENIED)
+    assert is_soon_attested(ledger, session)
+
+
+def is_soon_attested(ledger: Ledger, session: Session) -> bool:
     waited = threading.Event()
-    for _ in range(100):
+    for _ in range(1_000):
         report = verify_ledger(ledger.directory, Trust(), sessions=[session.id])
         if report.sessions[0].unattested == 0:
-            return
+            return True
         waited.wait(0.02)
-    pytest.fail("no checkpoint within two seconds")
+    return False
+
+
+def test_nobody_lets_go_of_files_that_the_background_thread_is_at(ledger, session, monkeypatch):
+    writes, goes_on = threading.Event(), threading.Event()
+    replace = files.replace
+
+    def slowly(*arguments: object, **options: object) -> None:
+        writes.set()
+        goes_on.wait(10)
+        replace(*arguments, **options)
+
+    other = ledger.start_session("another")
+    monkeypatch.setattr(files, "replace", slowly)
+    session.append("action.denied", DENIED)
+    assert writes.wait(10)
+    threading.Timer(0.1, goes_on.set).start()
+    session.abandon()
+
+    assert goes_on.is_set()
+    other.append("action.denied", DENIED)
+    assert is_soon_attested(ledger, other)
+
+
+def test_a_fault_in_the_background_is_told_and_stops_nobody_else(monkeypatch):
+    class Writer:
+        is_scheduled = False
+
+        def __init__(self, error: Exception | None = None) -> None:
+            self.error = error
+            self.synced = threading.Event()
+
+        def sync(self) -> None:
+            if self.error is not None:
+                raise self.error
+            self.synced.set()
+
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
+    syncer, fault = Syncer(), ZeroDivisionError()
+    for ones in ([Writer(fault), Writer()], [Writer()]):
+        for one in ones:
+            syncer.schedule(one)
+        assert ones[-1].synced.wait(10)
+
+    assert told == [fault]
 
 
 def test_durability_always_syncs_each_append(tmp_path, monkeypatch):

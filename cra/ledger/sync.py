@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import Final, Protocol
@@ -47,7 +48,11 @@ class Syncer:
                 self._wake.clear()
                 waiting, self._waiting = self._waiting, []
             for writer in waiting:
-                writer.sync()
+                try:
+                    writer.sync()
+                except Exception:  # noqa: BLE001  # a fault at one file is told; the others wait
+                    found = (*sys.exc_info(), threading.current_thread())
+                    threading.excepthook(threading.ExceptHookArgs(found))
 
 
 SYNCER: Final = Syncer()

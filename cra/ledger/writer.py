@@ -239,13 +239,22 @@ class ChainWriter:
                 self.abandon()
 
     def abandon(self) -> None:
-        """Let go of the files as they are; after a fork, of the parent's descriptors too."""
+        """Let go of the files as they are."""
+        with self._mutex:
+            self._let_go()
+
+    def begin_anew(self) -> None:
+        """In the child of a fork: let go of the parent's descriptors. Who held the mutex there is
+        not here."""
+        self._mutex = threading.RLock()
+        self._let_go()
+
+    def _let_go(self) -> None:
         for fd in (self._data_fd, self._lock_fd):
             if fd >= 0:
                 # What there is to say about the data, fdatasync has said.
                 with suppress(OSError):
                     os.close(fd)
-        self._mutex = threading.RLock()
         self._forget()
 
     # What a batch does. From `enter` to `leave` the lock is held.
@@ -709,7 +718,7 @@ def _after_fork() -> None:
     global _forks  # noqa: PLW0603  # a fork is a fact about the process
     _forks += 1
     for writer in list(_live):
-        writer.abandon()
+        writer.begin_anew()
 
 
 os.register_at_fork(after_in_child=_after_fork)
