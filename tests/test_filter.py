@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cra import canonical
 from cra.errors import FilterError
 from cra.ledger.chain import GENESIS, Chain, Draft, decode, redact
-from cra.ledger.filter import combine, containing, parse
+from cra.ledger.filter import combine, containing, mentioning, parse
 
 SESSION = "01a1fa82-d6f0-7012-9226-0aa9b454655d"
 SPAN = "01a1fa82-d6f3-7013-933f-3d586cc2a629"
@@ -236,6 +236,14 @@ def test_options_are_terms_like_those_of_the_text():
     assert not combine("pencil", type="action.*").matches(EVENT)
     with pytest.raises(FilterError):
         combine(None, severity="loud")
+
+
+def test_a_search_for_small_letters_finds_an_actor_with_capitals():
+    of_desk = line(actor=("agent", "Support-Ärger"))
+
+    for text in ("support", "ärger", "Support-Ä"):
+        assert mentioning(text).matches(of_desk)
+    assert not mentioning("sUpport").matches(of_desk)
 
 
 def test_a_glob_matches_types_of_a_later_version():

@@ -184,11 +184,14 @@ def mentioning(text: str) -> Filter:
     """The filter of a search: a text in the payload, the type or the actor's id; capitals count if
     there are any. Raises FilterError."""
     in_payload = _text(text, None)
-    stored = canonical.encode(text)[1:-1]
+    word = canonical.encode(text)[1:-1].decode()
+    is_exact = text != text.lower()
 
     def holds(record: _Record) -> bool:
-        header = record.header
-        return stored in header["type"] or stored in header["actor_id"] or in_payload.test(record)
+        if in_payload.test(record):
+            return True
+        names = (record.text("type"), record.text("actor_id"))
+        return any(word in (name if is_exact else name.lower()) for name in names)
 
     return _filter([Term(holds, in_payload.needle)])
 
