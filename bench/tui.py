@@ -7,7 +7,6 @@ It is driven without a terminal, at 140 by 40: what a terminal takes to draw is 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.report import Budget, Measured, Row, Table
 from bench.verify import read_file
 from bench.workload import EVENT_TYPE, PAYLOADS, Setting, new_session
 from cra.ledger.memory import Memory
+from cra.ledger.reading import usable_cores
 from cra.ledger.verify import Trust
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _app(path: Path) -> TraceApp:
     from cra.tui.app import TraceApp
     from cra.tui.setting import Setting as Place
 
-    state, cores = path.parent.parent / "state", len(os.sched_getaffinity(0))
+    state, cores = path.parent.parent / "state", usable_cores()
     return TraceApp(
         Place(path.parent, state, Trust(), Memory(None), {}, "bench", cores=cores), path
     )

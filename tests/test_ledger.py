@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -20,10 +23,12 @@ from cra.errors import (
     SignerRefused,
     UsageError,
     ValueRefused,
+    WriterStopped,
 )
 from cra.ledger import files
 from cra.ledger.keys import create_key, load_key
 from cra.ledger.memory import Memory
+from cra.ledger.reading import usable_cores
 from cra.ledger.source import Source, later, milliseconds_between
 from cra.ledger.store import Ledger, Session, read_events
 from cra.ledger.sync import Syncer
@@ -354,6 +359,37 @@ def test_a_fault_in_the_background_is_told_and_stops_nobody_else(monkeypatch):
         assert ones[-1].synced.wait(10)
 
     assert told == [fault]
+
+
+@pytest.mark.parametrize("answer", [None, errno.ENOTSUP, errno.EIO])
+def test_where_fsync_stops_short_the_disk_is_asked_to_empty_its_cache(ledger, monkeypatch, answer):
+    asked = []
+
+    def fcntl_of_macos(fd: int, command: int) -> None:
+        asked.append((fd, command))
+        if answer is not None:
+            raise OSError(answer, "no")
+
+    session = ledger.start_session("tester")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", fcntl_of_macos)
+    monkeypatch.delattr(os, "fdatasync")
+    session.append("action.denied", DENIED)
+    if answer == errno.EIO:
+        with pytest.raises(WriterStopped):
+            session.barrier()
+        session.abandon()
+    else:
+        session.barrier()
+        assert verdict(ledger) == "INTACT L1"
+
+    assert {command for _, command in asked} == {51}
+
+
+def test_cores_are_counted_where_no_process_is_kept_to_some_of_them(monkeypatch):
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cores() == os.cpu_count()
 
 
 def test_durability_always_syncs_each_append(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ What it works with is imported when it runs: its help is read more often than it
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -169,11 +168,12 @@ def _show(parts: Iterable[bytes]) -> None:
 
 def _judged(path: Path, trust: Trust) -> LedgerReport | None:
     """The verdict on what was written; none on a file that is not named like a session's."""
+    from cra.ledger.reading import usable_cores
     from cra.ledger.verify import verify_file, verify_ledger
 
     if not path.name.endswith(SUFFIX):
         return None
-    name, cores = session_id_of(path), len(os.sched_getaffinity(0))
+    name, cores = session_id_of(path), usable_cores()
     with output.progress(path.stat().st_size, "verifying") as advance:
         if not path.with_name(JOURNAL_FILE).is_file():
             return verify_file(path, trust, cores=cores, advance=advance)

@@ -90,6 +90,7 @@ def verify(
     """
     from cra.cli.subject import judge
     from cra.cli.verdicts import show_report
+    from cra.ledger.reading import usable_cores
 
     wanted = level_named(require) if require is not None else None
     report = judge(
@@ -99,7 +100,7 @@ def verify(
         keys=keys,
         anchor_source=anchor_source,
         since_verified=since_verified,
-        cores=cores or len(os.sched_getaffinity(0)),
+        cores=cores or usable_cores(),
     )
     found = _secrets(report, project, trace_dir) if secrets else None
     return show_report(report, wanted, found, as_json=as_json)

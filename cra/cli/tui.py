@@ -60,6 +60,7 @@ def tui(
         filter_of(filter_text)
     from cra.cli.governed import open_project
     from cra.cli.ledger import config_of, open_memory, trust_of
+    from cra.ledger.reading import usable_cores
     from cra.tui.app import TraceApp, run
     from cra.tui.setting import Setting
 
@@ -75,7 +76,7 @@ def tui(
         user_name(),
         partial(open_project, config.project) if has_project else None,
         config.project if has_project else None,
-        len(os.sched_getaffinity(0)),
+        usable_cores(),
     )
     app = TraceApp(setting, path, expression=filter_text or "", at=at, has_mouse=mouse)
     return ExitCode(run(app))

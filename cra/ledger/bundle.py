@@ -316,7 +316,7 @@ def _entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 def _sync(path: Path) -> None:
     fd = files.open_for_reading(path)
     try:
-        os.fsync(fd)
+        files.sync(fd)
     finally:
         os.close(fd)
 

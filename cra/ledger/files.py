@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 READ_SIZE: Final = 1 << 20
+_NO_FLUSH: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOTTY})
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -93,7 +94,7 @@ def stage(path: Path, data: bytes, *, suffix: str, durable: bool = True) -> Path
     try:
         write_all(fd, data)
         if durable:
-            os.fsync(fd)
+            sync(fd)
     except OSError:
         os.close(fd)
         remove(temporary)
@@ -130,10 +131,38 @@ def make_ledger_directory(path: Path) -> None:
         replace(path / ".gitignore", b"*\n", suffix=own)
 
 
+def sync_data(fd: int) -> None:
+    """Return when the data of a file is on the disk."""
+    if not _is_flushed(fd):
+        os.fdatasync(fd)
+
+
+def sync(fd: int) -> None:
+    """Return when a file or a directory is on the disk."""
+    if not _is_flushed(fd):
+        os.fsync(fd)
+
+
+def _is_flushed(fd: int) -> bool:
+    """Whether the disk has emptied its own cache. On macOS it has to be asked to: fsync stops short
+    of that there, and there is no fdatasync."""
+    flush = getattr(fcntl, "F_FULLFSYNC", None)
+    if flush is None:
+        return False
+    try:
+        fcntl.fcntl(fd, flush)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+        # A file system that knows of no such cache, over a network say.
+        os.fsync(fd)
+    return True
+
+
 def sync_directory(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
 

@@ -37,6 +37,13 @@ _CHILD: Final = (
 _HOME: Final = str(Path(__file__).parents[2])
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS keeps no process to some of them
+
+
 @dataclass
 class Target:
     """A chain to read: its file, whose it is, and the sizes at which the root is wanted."""

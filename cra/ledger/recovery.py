@@ -38,14 +38,14 @@ def cut(fd: int, place: Place, path: Path) -> Removed:
             digest.update(data)
             files.write_all(copy, data)
             total += len(data)
-        os.fsync(copy)
+        files.sync(copy)
     finally:
         os.close(copy)
     name = f"{kept.name}-{digest.hexdigest()[:8]}"
     os.rename(kept, kept.with_name(name))
     files.sync_directory(path.parent)
     os.ftruncate(fd, place.offset)
-    os.fdatasync(fd)
+    files.sync_data(fd)
     return {
         "offset": place.offset,
         "bytes": total,

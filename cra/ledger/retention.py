@@ -275,7 +275,7 @@ def _replace_line(path: Path, offset: int, event: Event) -> None:
         _copy(source, target, 0, offset)
         files.write_all(target, redacted_line(event))
         _copy(source, target, offset + len(event.line), os.fstat(source).st_size)
-        os.fsync(target)
+        files.sync(target)
     finally:
         os.close(source)
         os.close(target)

@@ -648,7 +648,7 @@ class ChainWriter:
 
     def _sync_data(self, fd: int) -> None:
         try:
-            os.fdatasync(fd)
+            files.sync_data(fd)
         except OSError as error:
             # The kernel may have dropped the pages that it could not write; a second fdatasync
             # would succeed and prove nothing.

@@ -5,7 +5,6 @@ Integrity comes first: what is not the golden that was recorded is compared with
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from cra.atlas.snapshot import open_snapshot, where_written
 from cra.config import Config, UserDirs
 from cra.errors import CraError, GoldenRefused, IntegrityError, UsageError
 from cra.ledger.keys import load_key
+from cra.ledger.reading import usable_cores
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust
 from cra.replay.compare import (
@@ -140,7 +140,7 @@ def usual_settings(trust: Trust, environ: Mapping[str, str], dirs: UserDirs) -> 
 
 def check_all(paths: Sequence[Path], config: Config, settings: Settings) -> Iterator[Report]:
     """Replay goldens, several at once where that pays; reports are in the order of the paths."""
-    cores = min(len(os.sched_getaffinity(0)), len(paths))
+    cores = min(usable_cores(), len(paths))
     if cores == 1 or len(paths) < _WORTH_PROCESSES:
         yield from (check(path, config, settings) for path in paths)
         return

@@ -175,7 +175,8 @@ class TraceApp(App[None]):
     def _leave_with_terminal(self) -> None:
         waiting = select.poll()
         waiting.register(sys.stdin.fileno(), 0)  # a hang-up is told unasked
-        if waiting.poll(0):
+        # macOS answers for a terminal that it cannot be asked about.
+        if any(told & select.POLLHUP for _, told in waiting.poll(0)):
             self._leave_for(signal.SIGHUP)
 
     def _keep_theme(self, theme: Theme) -> None:
