@@ -26,7 +26,36 @@ settings.register_profile(
 settings.load_profile("cra")
 
 
+# What drives whole programs and screens comes through the pure core as well, and proves nothing of
+# it: to count branches there takes a quarter of all tests' time.
+_DRIVING = (
+    "tests/faults/",
+    "tests/test_cli_",
+    "tests/test_error_pages.py",
+    "tests/test_examples.py",
+    "tests/test_howto.py",
+    "tests/test_init.py",
+    "tests/test_templates.py",
+    "tests/test_testing.py",
+    "tests/test_tui_deciding.py",
+    "tests/test_tui_goldens.py",
+    "tests/test_tui_pictures.py",
+    "tests/test_tui_program.py",
+    "tests/test_tui_reader.py",
+    "tests/test_tui_screens.py",
+    "tests/test_watch.py",
+)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the tests of programs and screens wait half of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(_DRIVING):
+            item.add_marker("no_cover")
     if FULL:
         return
     for item in items:

@@ -73,6 +73,7 @@ def policy_of(
         {name: tuple(map(Pattern, texts)) for name, texts in (grants or {}).items()},
         require_approval_for=settings.get("require_approval_for", ("high", "critical")),
         default_tier=settings.get("default_tier", "medium"),
+        approvers=settings.get("approvers", ()),
     )
 
 

@@ -298,6 +298,15 @@ def test_a_rule_with_approvers_takes_the_approval_of_no_one_else():
     assert answer(policy, call(**at(approval=Granted(KEY)))) == ("allow", "yes")
 
 
+def test_the_project_s_approvers_are_those_of_each_rule_that_names_none():
+    policy = policy_of(ALLOW, rule("any", "require_approval"), approvers=[KEY])
+
+    for granted in (Granted(), Granted("another")):
+        found = answer(policy, call(**at(approval=granted)))
+        assert found == ("requires_approval", "any")
+    assert answer(policy, call(**at(approval=Granted(KEY)))) == ("allow", "yes")
+
+
 def test_an_atlas_speaks_about_its_own_actions_and_allows_what_it_was_granted():
     own = rules_of(rule("own-allow", "allow"), rule("own-deny", "deny", "*.close"), atlas_id=ATLAS)
 

@@ -171,6 +171,14 @@ def test_what_was_no_call_and_is_one_now_is_a_flip_alone():
         assert "session.started" not in str(found.differences)
 
 
+def test_a_difference_is_told_with_its_action_and_names_that_once():
+    found = compared(
+        [*READ, *NOTE, ended()], [denied("read", "ticket.read", {"id": 1}), *NOTE, ended()]
+    )
+
+    assert all(one.told.count(str(one.action_id)) == 1 for one in found.differences)
+
+
 def test_what_was_no_call_and_is_a_denied_one_now_is_denied_for_another_reason():
     refused: Said = (
         "action.denied",

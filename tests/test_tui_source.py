@@ -87,12 +87,25 @@ def test_rows_that_came_later_are_read_once_they_are_taken_in(ledger):
         (mentioning("The card"), [4]),
         (mentioning("action.denied"), [5]),
         (mentioning("cra"), [*range(9)]),
+        (mentioning("CRA"), []),
         (mentioning("表"), [5]),
         (either([parse("type:action.failed"), parse("type:action.denied")]), [5, 7]),
         (either([parse("severity:error"), parse("declined")]), [4, 5, 7]),
         (every([parse("type:action.*"), mentioning("refund")]), [5, 6, 7]),
     ],
-    ids=["type", "text", "capital", "exact", "kind", "actor", "wide", "either", "mixed", "every"],
+    ids=[
+        "type",
+        "text",
+        "capital",
+        "exact",
+        "kind",
+        "actor",
+        "no-actor",
+        "wide",
+        "either",
+        "mixed",
+        "every",
+    ],
 )
 def test_a_scan_finds_the_events_that_are_meant(desk, wanted, numbers):
     found = numbers_of(desk, wanted, (0, desk.count), never)
