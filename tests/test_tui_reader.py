@@ -229,7 +229,7 @@ def test_a_span_has_a_bar_from_its_first_event_to_its_last(desk, ledger):
     assert inner.count("━") <= 1
 
 
-def test_a_waterfall_is_remembered_and_left_out_where_there_is_no_room(desk, ledger):
+def test_a_waterfall_is_not_drawn_and_not_remembered_where_there_is_no_room(desk, ledger):
     async def script(pilot):
         return await press(pilot, "w")
 
@@ -237,7 +237,7 @@ def test_a_waterfall_is_remembered_and_left_out_where_there_is_no_room(desk, led
 
     assert "a waterfall" in narrow
     assert not any(bars_of(narrow))
-    assert recall(ledger.parent / "state").bars is True
+    assert recall(ledger.parent / "state").bars is False
 
 
 # A tree that grows.
@@ -365,9 +365,29 @@ def test_a_session_that_the_journal_says_was_pruned_is_a_notice(ended):
 
     async def script(pilot):
         cra(ended, "trace", "prune", "--session", path.name.split(".")[0], "--reason", "why", "-y")
-        return await until(pilot, "notice")
+        notice = await until(pilot, "notice")
+        return notice, await press(pilot, "r")
 
-    assert "the session was pruned" in viewed(reading(path), script)
+    for shown in viewed(reading(path), script):
+        assert "notice: the journal says that the session was pruned" in shown
+        assert "integrity" not in shown
+    assert "verifying" not in shown
+
+
+def test_a_fault_of_the_journal_is_told_as_that_and_leads_to_no_event(ended):
+    journal = ended / "cra.trace" / "journal.trace.jsonl"
+    journal.write_bytes(
+        journal.read_bytes().replace(b'"severity":"debug"', b'"severity":"error"', 1)
+    )
+
+    async def script(pilot):
+        await until(pilot, "✗")
+        return await press(pilot, "v")
+
+    shown = viewed(reading(session_in(ended)), script, notifies=True)
+
+    assert "✗ DAMAGED in the journal" in shown
+    assert "event 0 of" in shown
 
 
 def test_another_file_in_its_place_is_an_alarm(desk):

@@ -14,6 +14,7 @@ from cra.ledger.shown import Shown
 from cra.runtime.project import Project
 from cra.tui.app import TraceApp
 from cra.tui.inspector import command_of
+from cra.tui.source import opened as opened_log
 from tests.governed import ALLOW, GOAL, limit, rule, write_project
 from tests.traces import DESK, EVENTS, OTHER, lines_of, many, write_session
 from tests.viewer import SMALL, WIDE, press, reading, seen, setting_of, settled, until, viewed
@@ -199,6 +200,15 @@ def test_a_file_name_obeys_nothing_and_is_one_word_of_a_command(desk):
     assert command_of(shown, "a; b", "cli") == "cra trace show 'a; b' --seq 0"
 
 
+@pytest.mark.parametrize("goal", ["answer it\x1b[201~\x15touch /tmp/here\n", "see \u202eevil"])
+def test_what_a_paste_would_hide_or_obey_is_in_no_command(ledger, goal):
+    asked = ("carp.request.received", "info", 2, {"request": {"task": {"goal": goal}}})
+    log = opened_log(write_session(ledger, DESK, lines_of(DESK, [EVENTS[0], asked])))
+
+    assert command_of(log.event(1), DESK, "cli") == f"cra trace show {DESK} --seq 1"
+    log.close()
+
+
 def test_fifty_columns_show_what_matters(desk):
     shown = after(reading(desk), size=(50, 20))
 
@@ -343,6 +353,57 @@ def test_spans_are_a_tree_that_closes_and_is_remembered(desk, ledger):
     assert json.loads((ledger.parent / "state" / "tui.json").read_text())["tree"] is True
 
 
+def test_what_is_gone_to_opens_the_spans_that_hide_it(desk):
+    async def script(pilot):
+        closed = await press(pilot, "t", "j", "left")
+        found = await press(pilot, "slash", *"declined", "enter")
+        await press(pilot, "escape", "g", "j", "left")
+        gone = await press(pilot, "colon", *"5", "enter")
+        await press(pilot, "g", "j", "left")
+        return closed, found, gone, await press(pilot, "right_square_bracket")
+
+    closed, *reached = viewed(reading(desk), script)
+
+    assert "row 2 of 3 shown" in closed
+    for shown, number in zip(reached, (4, 5, 5), strict=True):
+        assert f"event {number} of 9" in shown
+        assert "action.denied" in shown
+
+
+def test_a_tree_has_ticks_where_its_trouble_is(ledger):
+    app = reading(write_session(ledger, DESK, lines_of(DESK, many(300))))
+
+    async def script(pilot):
+        flat = await settled(pilot)
+        return flat, await press(pilot, "t")
+
+    flat, tree = viewed(app, script, SMALL)
+
+    assert ticks_of(flat)
+    assert ticks_of(tree)
+
+
+def ticks_of(shown: str) -> list[int]:
+    return [at for at, line in enumerate(shown.splitlines()) if line.rstrip().endswith("━")]
+
+
+def test_a_mark_that_is_not_shown_is_not_gone_to_and_said_to_be_there(desk):
+    async def script(pilot):
+        return await press(pilot, "j", "space", "d", "m")
+
+    shown = viewed(reading(desk), script, notifies=True)
+
+    assert "no marked event is shown" in shown
+    assert "event 5 of 9" in shown
+
+
+def test_a_number_beyond_the_last_event_is_said_to_be_none(desk):
+    shown = viewed(reading(desk, at=999_999), settled, notifies=True)
+
+    assert "there is no event 999,999: 8 is the last" in shown
+    assert "event 8 of 9" in shown
+
+
 def test_times_are_relative_when_asked_for(desk):
     assert "+5.000" in after(reading(desk), "T")
 
@@ -460,7 +521,37 @@ def test_a_file_that_is_gone_raises_an_alarm(desk):
     alarm, again = viewed(reading(desk), script)
 
     assert "found none" in alarm
-    assert "No such file" in again
+    assert "found none" in again
+    assert "verifying" not in again
+
+
+def test_a_byte_that_is_changed_in_place_takes_the_verdict_away(desk):
+    async def script(pilot):
+        sound = await settled(pilot)
+        with desk.open("r+b") as file:
+            file.seek(desk.read_bytes().index(b"5200"))
+            file.write(b"5201")
+        return sound, await until(pilot, "at event 4")
+
+    sound, broken = viewed(reading(desk), script)
+
+    assert "INTACT" in sound
+    assert "INTACT" not in broken
+    [row] = [line for line in broken.splitlines() if "CRA-3002" in line]
+    assert "action.executed" in row
+    assert "10:00:04" in row
+
+
+def test_a_file_that_cannot_be_read_is_neither_damaged_nor_being_verified(desk, monkeypatch):
+    def refused(path: Path) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("cra.ledger.files.open_for_reading", refused)
+    shown = after(reading(desk))
+
+    assert "it cannot be read: Permission denied" in shown
+    assert "integrity" not in shown
+    assert "verifying" not in shown
 
 
 def test_damage_is_shown_where_it_is_and_gone_to(ledger):

@@ -88,6 +88,9 @@ def test_rows_that_came_later_are_read_once_they_are_taken_in(ledger):
         (mentioning("action.denied"), [5]),
         (mentioning("cra"), [*range(9)]),
         (mentioning("CRA"), []),
+        (mentioning('{"id":1042}'), [3]),
+        (mentioning('"ID"'), []),
+        (mentioning("runtime"), [*range(9)]),
         (mentioning("表"), [5]),
         (either([parse("type:action.failed"), parse("type:action.denied")]), [5, 7]),
         (either([parse("severity:error"), parse("declined")]), [4, 5, 7]),
@@ -101,6 +104,9 @@ def test_rows_that_came_later_are_read_once_they_are_taken_in(ledger):
         "kind",
         "actor",
         "no-actor",
+        "json",
+        "other-json",
+        "kind-of-actor",
         "wide",
         "either",
         "mixed",
@@ -144,6 +150,20 @@ def test_an_event_is_linked_to_what_it_has_to_do_with(desk):
     assert ("span around it", 1) in found
 
 
+def test_a_call_is_linked_to_its_resolution_and_to_no_other_call_there(desk):
+    links = links_of(desk, desk.event(5).event, desk.count, never)
+
+    assert [link.number for link in links if link.what == "resolution"] == [2]
+
+
+def test_a_resolution_is_linked_to_all_that_was_done_on_it(desk):
+    event = desk.event(2).event
+
+    links = links_of(desk, event, desk.count, never)
+
+    assert [link.number for link in links if link.what == "resolution"] == [3, 5, 6]
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
@@ -160,7 +180,10 @@ def test_a_number_or_a_time_names_an_event(desk, text, number):
     assert number_at(desk, text, near=3) == number
 
 
-@pytest.mark.parametrize("text", ["", "soon", "99", "10:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "99", "10:1", "25:99", "10:61", "2026-13-40", "2026-11-20Z1"],
+)
 def test_what_names_no_event_is_refused(desk, text):
     with pytest.raises(UsageError):
         number_at(desk, text, near=0)
@@ -203,7 +226,7 @@ def test_a_damaged_line_is_a_row_that_says_so(ledger):
     ledger.mkdir()
     path.write_bytes(b"".join(lines))
 
-    found = judge(setting_of(ledger), path)
+    found = judge(setting_of(ledger), opened(path))
 
     assert (found.is_sound, found.verdict, found.events) == (False, "DAMAGED", 4)
 
@@ -224,7 +247,7 @@ def test_a_line_that_is_no_event_is_shown_where_it_is(ledger):
 
 
 def test_a_sound_session_is_judged_so(desk, ledger):
-    found = judge(setting_of(ledger), desk.path)
+    found = judge(setting_of(ledger), desk)
 
     assert (found.verdict, found.is_sound, found.covered) == ("INTACT", True, 9)
 

@@ -308,13 +308,12 @@ def decode(line: bytes) -> Event:
     payload_bytes = line[start : tail.start()]
     payload = _decode_object(payload_bytes, "payload", MAX_PAYLOAD)
     event_hash = _checked_event_hash(header_bytes, tail[2])
-    if (
-        sha256(bytes.fromhex(tail[1].decode()) + payload_bytes).hexdigest()
-        != header["payload_hash"]
-    ):
+    payload_hash = sha256(bytes.fromhex(tail[1].decode()) + payload_bytes).hexdigest()
+    if payload_hash != header["payload_hash"]:
         raise IntegrityError(
             Code.PAYLOAD_HASH,
-            f"expected a payload with the hash {header['payload_hash'][:12]}…, found another",
+            f"expected a payload with the hash {header['payload_hash'][:12]}…, "
+            f"found one with {payload_hash[:12]}…",
         )
     return Event(header, payload, event_hash, line)
 

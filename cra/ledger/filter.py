@@ -183,17 +183,22 @@ def containing(*texts: bytes) -> Filter:
 def mentioning(text: str) -> Filter:
     """The filter of a search: a text in the payload, the type or the actor's id; capitals count if
     there are any. Raises FilterError."""
-    in_payload = _text(text, None)
+    in_string = _text(text, None)
     word = canonical.encode(text)[1:-1].decode()
+    # Somebody may also type what they see of a payload, its quotation marks and all.
+    ways = [in_string] if word == text else [in_string, _stored(text.encode())]
     is_exact = text != text.lower()
 
     def holds(record: _Record) -> bool:
-        if in_payload.test(record):
+        if any(way.test(record) for way in ways):
             return True
-        names = (record.text("type"), record.text("actor_id"))
+        names = map(record.text, ("type", "actor", "actor_id"))
         return any(word in (name if is_exact else name.lower()) for name in names)
 
-    return _filter([Term(holds, in_payload.needle)])
+    needles = [way.needle for way in ways if way.needle is not None]
+    texts = tuple(text for needle in needles for text in needle.texts)
+    is_folded = not is_exact
+    return _filter([Term(holds, Needle(texts, is_folded) if len(needles) == len(ways) else None)])
 
 
 def either(choices: Sequence[Filter]) -> Filter:
@@ -452,13 +457,18 @@ def _text(value: str, _now: str | None) -> Term:
         stored = canonical.encode(value)[1:-1]
     except ValueRefused as error:
         raise FilterError(error.message) from None
-    if value != value.lower():
-        return Term(lambda record: stored in record.payload, Needle((stored,)))
-    if value.isascii():
-        needle = Needle((stored[:_MOST],), folded=True)
-        return Term(lambda record: stored in record.payload.lower(), needle)
+    return _stored(stored)
+
+
+def _stored(text: bytes) -> Term:
+    """A text as it stands in a line; capitals count if there are any."""
+    word = text.decode()
+    if word != word.lower():
+        return Term(lambda record: text in record.payload, Needle((text,)))
+    if word.isascii():
+        needle = Needle((text[:_MOST],), folded=True)
+        return Term(lambda record: text in record.payload.lower(), needle)
     # Bytes know the two cases of ASCII letters only.
-    word = stored.decode()
     return Term(lambda record: word in record.payload.decode(errors="replace").lower())
 
 

@@ -26,6 +26,7 @@ from cra.tui.source import (
     Link,
     OpenLog,
     Tree,
+    begun,
     covered_by,
     judge,
     known_of,
@@ -152,7 +153,7 @@ class Background:
         """Open the file, and then see what is in it, the beginning first."""
 
         def work(is_cancelled: IsCancelled) -> None:
-            log = OpenLog(self._path)
+            log = begun(self._path)
             known = outline(self._path)
             self._post(LogOpened(log, known.agent or "", known.state(Source().now())))
             self._see(log, is_cancelled)
@@ -199,7 +200,7 @@ class Background:
                 if is_due():
                     self._post(Verifying(min(1.0, done / total)))
 
-            judgement = judge(self._setting, self._path, advance)
+            judgement = judge(self._setting, log, advance)
             self._post(Judged(judgement, covered_by(log)))
 
         self._in_thread("verify", work)

@@ -36,6 +36,14 @@ class Line(NamedTuple):
 def command_of(shown: Shown, session: str, agent: str) -> str:
     """The command that does again what an event tells of, without an effect; of one that tells of
     nothing that could be done again, the one that shows it."""
+    again = _command_again(shown, agent)
+    # A terminal obeys what is hidden in a text that is pasted, whatever a shell would make of it.
+    if again is not None and safe(again) == again:
+        return again
+    return f"cra trace show {shlex.quote(safe(session))} --seq {shown.number}"
+
+
+def _command_again(shown: Shown, agent: str) -> str | None:
     payload = (shown.event.payload if shown.event is not None else None) or {}
     action_id, arguments = payload.get("action_id"), payload.get("arguments")
     task = request.get("task") if isinstance(request := payload.get("request"), dict) else None
@@ -46,7 +54,7 @@ def command_of(shown: Shown, session: str, agent: str) -> str:
         return deciding_again(action_id, arguments, agent)
     if isinstance(goal, str):
         return f"cra resolve --goal {shlex.quote(goal)}{naming(agent)}"
-    return f"cra trace show {shlex.quote(session)} --seq {shown.number}"
+    return None
 
 
 def _is_kept_apart(value: Any) -> bool:
@@ -88,11 +96,11 @@ def lines_of(
     lines += _fact("actor", f"{header['actor']['type']} {header['actor']['id']}", columns)
     if policy:
         lines += _fact("rule", policy, columns, "accent")
-        for text in known.rules.get(policy, ()):
-            lines += _fact("", text, columns, "dim")
         # Without rules to look it up in, nothing is known of where it is written.
         if known.places is None or known.places:
             lines += _fact("written in", _place(policy, known.places), columns)
+        for text in known.rules.get(policy, ()):
+            lines += _fact("", text, columns, "dim")
     lines += _fact("covered", _covered(shown, known.coverage), columns)
     lines += _links(known.links, columns)
     if event.payload is None:
@@ -335,8 +343,10 @@ class Inspector(Listing):
         line = self._lines[self.cursor] if self._lines else None
         if line is not None and line.link is not None:
             self.post_message(self.Followed(line.link))
-        else:
+        elif line is not None and line.fold is not None:
             self.action_fold()
+        else:
+            self.notify("enter jumps from the line of a linked event, and folds an object")
 
     def action_copy_path(self) -> None:
         line = self._lines[self.cursor] if self._lines else None

@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from cra.amount import counted, duration
-from cra.errors import CraError, FilterError, NotFound
+from cra.errors import CraError, FilterError, IntegrityError
 from cra.ledger.filter import every, mentioning, parse
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
@@ -39,7 +39,7 @@ from cra.tui.listing import Listing
 from cra.tui.narrowing import KINDS, Narrowing, Quick, completed, of_action, of_span
 from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.source import MAX_TREE, OpenLog, number_at
-from cra.tui.telling import Told, Trusted, head_of, hits_of, place_in
+from cra.tui.telling import Told, Trusted, head_of, hits_of, in_words, place_in
 from cra.tui.timeline import WITH_BARS, Timeline
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ _ORDER_SHARE: Final = 8
 # From how many columns on the inspector stands beside the events, and from how many lines below.
 _SIDE_BY_SIDE: Final = 110
 _HIGH: Final = 34
+_NARROW: Final = 70
 _TROUBLE: Final = "severity:warn"
 _MAX_LINK_KEYS: Final = 9
 
@@ -155,7 +156,7 @@ class ReaderScreen(PromptedScreen):
         self._known = Beside()
         self._actions: Sequence[str] = ()
         self._jumps: list[int] = []
-        self._seen = (0, 0)
+        self._seen = (0, 0, 0)
         self._delays: dict[str, Timer] = {}
 
     def compose(self) -> ComposeResult:
@@ -201,10 +202,14 @@ class ReaderScreen(PromptedScreen):
 
     def _begin(self) -> None:
         """All lines are counted: see what is in them."""
+        log = self._opened
+        assert log is not None
         if self._choice is None:
             self._timeline.empty_text = "the session has no event"
             if self._at is not None:
                 self._timeline.go_to(self._at)
+        if self._at is not None and self._at >= log.count:
+            self.notify(f"there is no event {self._at:,}: {log.count - 1:,} is the last")
         self._go_on()
         self._order()
         self._verify()
@@ -213,18 +218,19 @@ class ReaderScreen(PromptedScreen):
         self._tell()
 
     def on_undone(self, message: Undone) -> None:
-        words = safe(str(message.error).split("\n")[0])
+        words = in_words(message.error)
         if message.what == "open":
             self._timeline.empty_text = words
             self._timeline.refresh()
-            self._raise_alarm(words)
+        if message.what in ("open", "look"):
+            is_notice = not isinstance(message.error, IntegrityError)
+            self._raise_alarm(words, is_notice=is_notice)
+            if message.what == "open":
+                self._trusted = Trusted(problem=words)
+            elif not is_notice:
+                self._trusted = Trusted(problem="the file is not what was opened")
         elif message.what == "places":
             self.on_placed(Placed({}, ()))
-        elif message.what == "look":
-            is_notice = isinstance(message.error, NotFound)
-            self._raise_alarm(words, is_notice=is_notice)
-            if not is_notice:
-                self._trusted = Trusted(problem="the file is not what was opened")
         elif message.what == "verify":
             self._trusted = self._trusted._replace(problem=words, share=None)
         else:
@@ -233,12 +239,13 @@ class ReaderScreen(PromptedScreen):
 
     # The file as it grows.
 
-    def _stamp(self) -> tuple[int, int]:
+    def _stamp(self) -> tuple[int, int, int]:
         try:
             status = os.stat(self._path)
         except OSError:
-            return (0, 0)
-        return status.st_ino, status.st_size
+            return (0, 0, 0)
+        # Nobody can put back when a file was changed last.
+        return status.st_ino, status.st_size, status.st_ctime_ns
 
     def _poll(self) -> None:
         log, seen = self._opened, self._stamp()
@@ -249,8 +256,14 @@ class ReaderScreen(PromptedScreen):
             or self.query_one("#alarm").has_class("-raised")
         ):
             return
-        self._seen = seen
-        self._background.look(log)
+        is_rewritten, self._seen = seen[:2] == self._seen[:2], seen
+        if is_rewritten:
+            log.forget()
+            self._timeline.refresh()
+            self._inspect()
+            self._verify()
+        else:
+            self._background.look(log)
 
     def on_grown(self, message: Grown) -> None:
         log = message.log
@@ -462,10 +475,13 @@ class ReaderScreen(PromptedScreen):
         self._timeline.refresh()
 
     def action_bars(self) -> None:
+        if not self.app.choices.bars and self._timeline.size.width <= WITH_BARS:
+            is_beside = self.has_class("-beside") and self.has_class("-details")
+            hint = ": i hides the inspector" if is_beside else ""
+            self.notify(f"a waterfall needs {WITH_BARS} columns{hint}")
+            return
         self.app.choose(bars=not self.app.choices.bars)
         self._timeline.has_bars = self.app.choices.bars
-        if self._timeline.has_bars and self._timeline.size.width <= WITH_BARS:
-            self.notify(f"a waterfall needs {WITH_BARS} columns: i hides the inspector")
         self._timeline.refresh()
         self._tell()
 
@@ -517,17 +533,21 @@ class ReaderScreen(PromptedScreen):
         if self._search is None:
             self.notify("nothing is searched for: / begins a search")
         elif not self._timeline.seek(self._search.numbers, step):
-            self.notify(f"no event mentions {safe(self._words)}", markup=False)
+            self.notify(f"no event{self._shown} mentions {safe(self._words)}", markup=False)
 
     def action_trouble(self, step: int) -> None:
         scan = self._trouble
         if scan is None or not self._timeline.seek(scan.numbers, step):
-            self.notify("no event is a warning or an error")
+            self.notify(f"no event{self._shown} is a warning or an error")
+
+    @property
+    def _shown(self) -> str:
+        return " that is shown" if self._choice is not None else ""
 
     # What is typed.
 
     def action_go(self) -> None:
-        self._prompt.open("go", ":", "", "a number, +10, -10, 10:15 or 2026-11-20T10:15")
+        self._prompt.open("go", ":", "", "a number, +10, -10, or in UTC 10:15, 2026-11-20T10:15")
 
     def on_prompt_typed(self, message: Prompt.Typed) -> None:
         if message.purpose == "search":
@@ -581,7 +601,7 @@ class ReaderScreen(PromptedScreen):
         try:
             number = number_at(log, text, self._timeline.number or 0)
         except (CraError, OSError) as error:
-            self._prompt.say(safe(str(error).split("\n")[0]))
+            self._prompt.say(in_words(error))
             return False
         self._jump(number)
         return True
@@ -614,7 +634,7 @@ class ReaderScreen(PromptedScreen):
         try:
             shown = log.event(number)
         except (CraError, OSError) as error:
-            self._raise_alarm(safe(str(error).split("\n")[0]))
+            self._raise_alarm(in_words(error))
             return
         same = self._inspector.shown
         links = self._inspector.known.links if same and same.line == shown.line else None
@@ -715,7 +735,7 @@ class ReaderScreen(PromptedScreen):
         try:
             return None if log is None or number is None else log.text(number)
         except (CraError, OSError) as error:
-            self._raise_alarm(safe(str(error).split("\n")[0]))
+            self._raise_alarm(in_words(error))
             return None
 
     def action_copy_event(self) -> None:
@@ -740,7 +760,7 @@ class ReaderScreen(PromptedScreen):
         try:
             shown = log.event(number)
         except (CraError, OSError) as error:
-            self._raise_alarm(safe(str(error).split("\n")[0]))
+            self._raise_alarm(in_words(error))
         else:
             self.app.copy(command_of(shown, session_id_of(self._path), self._place[0]))
 
@@ -771,8 +791,8 @@ class ReaderScreen(PromptedScreen):
         is_sound = found is None or found.is_sound
         severity: Any = "information" if is_sound else "error"
         self.notify(told, severity=severity, timeout=15, markup=False)
-        if found is not None and not is_sound and self._opened is not None:
-            self._jump(min(found.events, self._opened.count - 1))
+        if found is not None and found.broken is not None and self._opened is not None:
+            self._jump(min(found.broken, self._opened.count - 1))
 
     # What is told.
 
@@ -796,13 +816,17 @@ class ReaderScreen(PromptedScreen):
             share = self._position / max(1, self._seen[1])
             parts.append((f"  {log.count:,} events … {min(share, 1):.0%}", ""))
         elif log is not None and timeline.rows:
-            shown = f" of {timeline.rows:,} shown" if timeline.rows != log.count else ""
+            # A tree lags behind a session that grows: that is not what somebody chose.
+            is_chosen = self._choice is not None or timeline.is_folded
+            shown = f" of {timeline.rows:,} shown" if is_chosen else ""
             place = f"row {timeline.cursor + 1:,}{shown}, " if shown else ""
             parts.append((f"  {place}event {timeline.number:,} of {log.count:,}", ""))
         if self._is_following:
             parts.append(("  FOLLOWS", "bold $text-success"))
         if self._search is not None:
-            parts.append(hits_of(self._search, self._words, timeline.number))
+            hits = hits_of(self._search, self._words, timeline.number)
+            # Where there is no room for both, whoever searches wants to see these.
+            parts.insert(1 if self.app.size.width < _NARROW else len(parts), hits)
         if self._choice is not None and self._choice.is_running:
             parts.append((f"  filter {self._choice.share:.0%}", "dim"))
         if timeline.has_bars and timeline.rows and timeline.size.width > WITH_BARS:

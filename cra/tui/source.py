@@ -11,6 +11,7 @@ import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -19,7 +20,7 @@ import orjson
 from cra.errors import CraError, IntegrityError, NotFound, UsageError
 from cra.ledger.chain import Event
 from cra.ledger.filter import Filter, containing
-from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_id_of
+from cra.ledger.index import JOURNAL_FILE, LedgerFile, gone, session_id_of
 from cra.ledger.outline import Coverage, coverage
 from cra.ledger.shown import Shown, shown
 from cra.ledger.summary import summarize
@@ -39,6 +40,7 @@ _MAX_PAGES: Final = 32
 _LONGEST: Final = 400
 # Beyond these many events a tree is no overview, and takes long to make.
 MAX_TREE: Final = 100_000
+_RESOLVED: Final = b'"event_type":"carp.resolution.'
 # How many linked events are kept of each kind.
 _MAX_LINKS: Final = 12
 # How many events with the same id are looked at: of a span that goes on and on, the first ones.
@@ -48,8 +50,12 @@ _SPANS: Final = re.compile(
 )
 # A payload comes after the header, in which nobody but the runtime writes.
 _TIMESTAMP: Final = re.compile(rb'"timestamp":"([0-9T:.-]{19,26})Z?"')
+_TYPE: Final = re.compile(rb'"event_type":"([^"\\]{1,64})"')
 _CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]*)?Z?")
+
+# What completes a time that is cut short.
+_EARLIEST: Final = "0001-01-01T00:00:00.000000"
 
 # What an event says of a call in one word, with how it is shown.
 _OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
@@ -110,9 +116,12 @@ class Judgement(NamedTuple):
     is_sound: bool
     code: str
     message: str
-    # How many events were found in order: the one with this number is where it breaks.
+    # How many events were found in order.
     events: int
     covered: int
+    # Where it breaks, in words; and the event there, if it is one of the session's.
+    place: str = ""
+    broken: int | None = None
 
 
 class OpenLog:
@@ -194,7 +203,11 @@ def row_of(one: Shown) -> Row:
     event, fault = one.event, one.fault
     words = "" if fault is None else safe(f"{fault.finding}: {fault.message}")
     if event is None:
-        return Row(one.number, "", "damaged", "no event", words, "damaged", "bad")
+        # What the line says of itself is nobody's word, and still what it was taken for.
+        moment, said = _TIMESTAMP.search(one.line), _TYPE.search(one.line)
+        kind = safe(said[1].decode(errors="replace")) if said else "no event"
+        time = moment[1].decode() if moment else ""
+        return Row(one.number, time, "damaged", kind, words, "damaged", "bad")
     header, payload = event.header, event.payload
     kind = safe(event.event_type)
     if fault is not None:
@@ -230,7 +243,7 @@ def look(log: OpenLog, advance: Callable[[int, int], None] | None = None) -> int
     try:
         return log.file.refresh(step)
     except IntegrityError as error:
-        told = _journalled(log)
+        told = _journalled(log.path)
         if told is None:
             raise
         raise NotFound(told, where=str(log.path)) from error
@@ -238,22 +251,32 @@ def look(log: OpenLog, advance: Callable[[int, int], None] | None = None) -> int
 
 def opened(path: Path) -> OpenLog:
     """A file with all its lines counted. Raises NotFound, IntegrityError, OSError."""
-    log = OpenLog(path)
+    log = begun(path)
     log.take(look(log))
     return log
 
 
-def _journalled(log: OpenLog) -> str | None:
+def begun(path: Path) -> OpenLog:
+    """A file of which nothing is counted. Raises NotFound for one that the journal says is no more,
+    IntegrityError for one that is gone without a word, OSError."""
+    try:
+        return OpenLog(path)
+    except FileNotFoundError:
+        told = _journalled(path)
+        raise gone(path) if told is None else NotFound(told, where=str(path)) from None
+
+
+def _journalled(path: Path) -> str | None:
     """The journal's word on a file that is not the one that was opened."""
-    if log.is_journal:
+    if path.name == JOURNAL_FILE:
         return None
     from cra.ledger.tail import journal_entry
 
     try:
-        entry = journal_entry(log.path.parent, log.name)
+        entry = journal_entry(path.parent, session_id_of(path))
     except (CraError, OSError):
         return None
-    if log.path.exists():
+    if path.exists():
         return "the journal says that an event was redacted" if entry.redactions else None
     return "the journal says that the session was pruned" if entry.is_pruned else None
 
@@ -392,10 +415,14 @@ def links_of(log: OpenLog, event: Event, count: int, is_cancelled: IsCancelled) 
             raise Cancelled
 
     wanted = {text.encode(): kind for text, kind in kinds.items()}
+    # A call leads to its resolution and not to the others there; that one leads to all of them.
+    is_resolution = event.event_type.startswith("carp.resolution.")
     for at, (number, line) in enumerate(log.file.search(containing(*wanted), advance=step)):
         if number >= count or at > _MAX_LOOKED_AT:
             break
         what = next(kind for text, kind in wanted.items() if text in line)
+        if what == "resolution" and (_RESOLVED in line) is is_resolution:
+            continue
         known = found.setdefault(what, [])
         if number != event.sequence and len(known) < _MAX_LINKS:
             row = row_of(Shown(number, line, *_read(line)))
@@ -437,11 +464,11 @@ def _ids_of(event: Event, session: str) -> dict[str, str]:
     }
 
 
-def judge(setting: Setting, path: Path, advance: Advance | None = None) -> Judgement:
+def judge(setting: Setting, log: OpenLog, advance: Advance | None = None) -> Judgement:
     """The verdict on a session, with the keys and the memory of whoever looks. Raises CraError."""
     from cra.ledger.verify import verify_file, verify_ledger
 
-    directory, cores = path.parent, setting.cores
+    path, directory, cores = log.path, log.path.parent, setting.cores
     if (directory / JOURNAL_FILE).exists():
         names = [] if path.name == JOURNAL_FILE else [session_id_of(path)]
         report = verify_ledger(
@@ -454,22 +481,33 @@ def judge(setting: Setting, path: Path, advance: Advance | None = None) -> Judge
         )
     else:
         report = verify_file(path, setting.trust, cores=cores, advance=advance)
-    return _judged(report, session_id_of(path))
+    return _judged(report, log.name, log.count)
 
 
-def _judged(report: LedgerReport, name: str) -> Judgement:
+def _judged(report: LedgerReport, name: str, count: int) -> Judgement:
+    from cra.ledger.verify import JOURNAL
+
     own = next((part for part in report.parts if part.name == name), None)
     worst = report.decisive
     # What is wrong with the journal is said of every session: it is what vouches for them.
     told = own if own is not None and own.verdict == report.verdict else worst
+    is_sound = report.verdict.exit_code == 0
+    place, broken = "", None
+    if told is not None and told is own and not is_sound:
+        broken = own.events
+        place = f"at event {broken}" if broken < count else f"after event {broken - 1}"
+    elif told is not None and not is_sound:
+        place = f"in the {told.name}" if told.name == JOURNAL else f"in {told.name}"
     return Judgement(
         report.verdict.name,
         str(report.level),
-        report.verdict.exit_code == 0,
+        is_sound,
         str(told.code) if told is not None and told.code is not None else "",
         (told.message or "") if told is not None else "",
         own.events if own is not None else 0,
         own.covered if own is not None else 0,
+        place,
+        broken,
     )
 
 
@@ -507,12 +545,19 @@ def number_at(log: OpenLog, text: str, near: int) -> int:
         if words[0] not in "+-" and wanted >= log.count:
             raise UsageError(f"expected an event up to {log.count - 1}, found {words}")
         return max(0, min(wanted, log.count - 1))
+    moment = "never"
     if _CLOCK.fullmatch(words):
         clock = words if words[1:2] != ":" else f"0{words}"
-        return _first_at(log, f"{_time_of(log, near)[:10]}T{clock}")
-    if _MOMENT.fullmatch(words):
-        return _first_at(log, words.removesuffix("Z").replace(" ", "T"))
-    raise UsageError(f"expected a number or a time like 10:15, found {words or 'nothing'}")
+        moment = f"{_time_of(log, near)[:10]}T{clock}"
+    elif _MOMENT.fullmatch(words):
+        moment = words.removesuffix("Z").replace(" ", "T")
+    try:
+        datetime.fromisoformat(moment + _EARLIEST[len(moment) :])
+    except ValueError:
+        raise UsageError(
+            f"expected a number or a time in UTC like 10:15, found {words or 'nothing'}"
+        ) from None
+    return _first_at(log, moment)
 
 
 def _first_at(log: OpenLog, moment: str) -> int:

@@ -21,6 +21,13 @@ _SHORT: Final = 13
 Told = tuple[str, str]
 
 
+def in_words(error: Exception) -> str:
+    """What is wrong, in a line that is safe to show."""
+    if isinstance(error, OSError):
+        return safe(f"it cannot be read: {error.strerror}")
+    return safe(str(error).split("\n")[0])
+
+
 class Trusted(NamedTuple):
     """How far a session can be trusted, as far as that is known."""
 
@@ -42,14 +49,16 @@ class Trusted(NamedTuple):
         if found.is_sound:
             style = "bold $text-success" if found.verdict == "INTACT" else "bold $text-warning"
             return f"✓ {found.verdict} {found.level}{again}", style
-        return f"✗ {found.verdict} at event {found.events}{again}", "bold $text-error"
+        return f"✗ {found.verdict} {safe(found.place)}{again}", "bold $text-error"
 
     def explained(self, name: str) -> str:
         """What the verdict on a session rests on."""
         found = self.judgement
         if found is None:
             return self.problem or "it is being verified"
-        words = [f"{found.verdict}, {found.level}", safe(f"{found.code} {found.message}").strip()]
+        place = f" {found.place}" if found.place else ""
+        words = [f"{found.verdict}{safe(place)}, {found.level}"]
+        words.append(safe(f"{found.code} {found.message}").strip())
         words.append(f"{counted(found.events, 'event')} in order, {found.covered:,} covered")
         words.append(safe(f"cra trace verify {shlex.quote(name)}"))
         return "\n".join(filter(None, words))
@@ -58,19 +67,21 @@ class Trusted(NamedTuple):
 def head_of(name: str, place: tuple[str, str], chosen: Narrowing, columns: int) -> list[Told]:
     """Which session it is, whose, in which state, and which of its events are shown.
 
-    What narrows them comes first where there is no room for all.
+    What narrows them comes first where there is no room for all, and then whose it is.
     """
     agent, state = place
     own = [(f"  {safe(agent)}", ""), (f"  {state}", "dim")]
+    clock = ("  times in UTC", "dim")
     narrowed = [(f"  {safe(one.told)}", "$text-warning") for one in chosen.quick]
     if chosen.expression:
         narrowed.insert(0, (f"  filter {safe(chosen.expression)}", "$text-warning"))
     heads = []
-    for known, whose in ((name, own), (name[:_SHORT], own), (name[:_SHORT], [])):
+    short = name[:_SHORT]
+    for known, whose in ((name, [*own, clock]), (name, own), (short, own), (short, [])):
         lead = [("cra trace  ", "bold $text-primary"), (safe(known), "bold")]
         heads.append([*lead, *whose, *narrowed])
     fitting = [head for head in heads if sum(cell_len(text) for text, _ in head) <= columns]
-    return (fitting or heads[2:])[0] if narrowed else heads[0]
+    return (fitting or heads[-1:])[0]
 
 
 def hits_of(scan: Scan, words: str, number: int | None) -> Told:

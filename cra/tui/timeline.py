@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -13,9 +13,9 @@ from textual.message import Message
 
 from cra.amount import duration
 from cra.errors import CraError
-from cra.printable import safe
 from cra.tui.listing import Listing, Part, fitted
 from cra.tui.source import OpenLog, Row, Tree, folded
+from cra.tui.telling import in_words
 
 # A shape beside the colour: nothing is said by colour alone.
 _SHAPES: Final = {
@@ -43,6 +43,10 @@ _MAX_INDENT: Final = 8
 WITH_BARS: Final = 60
 _BAR_SHARE: Final = 4
 _BAR_ROOMS: Final = (14, 48)
+
+
+# What tells them from others, and the rows of hits and of troubles.
+_Ticked: TypeAlias = tuple[tuple[int, int, int], Sequence[int], Sequence[int]]
 
 
 class Stretch(NamedTuple):
@@ -84,6 +88,9 @@ class Timeline(Listing):
         self.troubles: Sequence[int] = ()
         self.is_relative = False
         self.has_bars = False
+        # The events of the tree, once somebody looks for one; the rows of hits and troubles in it.
+        self._members: frozenset[int] | None = None
+        self._ticked: _Ticked = ((0, 0, 0), (), ())
         # The time that the rows in sight take, and which rows these are.
         self._sight: tuple[tuple[int, ...], Stretch] = ((), Stretch(0, 0))
 
@@ -102,6 +109,7 @@ class Timeline(Listing):
         here = self.number
         self._version += 1
         self._tree = tree
+        self._members = None
         self._numbers = numbers
         self._fold()
         self.go_to(here if here is not None else 0)
@@ -124,6 +132,10 @@ class Timeline(Listing):
     def has_tree(self) -> bool:
         return self._tree is not None
 
+    @property
+    def is_folded(self) -> bool:
+        return self._tree is not None and self.rows < len(self._tree.order)
+
     def to_newest(self) -> None:
         """Put the cursor on the event that was recorded last, wherever a tree has it."""
         if self._tree is not None and self._numbers:
@@ -132,19 +144,30 @@ class Timeline(Listing):
             self.move_to(self.rows - 1)
 
     def go_to(self, number: int) -> None:
-        """Put the cursor on an event, or on the next one that is shown."""
+        """Put the cursor on an event, or on the next one that is shown, and open the spans that
+        hide it."""
+        around = self._closed_around(number)
+        if around:
+            self._shut -= around
+            self._version += 1
+            self._fold()
         self.move_to(self._row_of(number), middle=True)
 
     def seek(self, numbers: Sequence[int], step: int) -> bool:
         """Go to the next or the previous one of some events that is shown; whether there is one."""
         here = self.number
-        if here is None or not numbers:
+        if here is None:
             return False
         at = bisect_left(numbers, here)
         at = at + (at < len(numbers) and numbers[at] == here) if step > 0 else at - 1
-        # From the last one to the first, and back.
-        self.go_to(numbers[at % len(numbers)])
-        return True
+        for _ in numbers:
+            # From the last one to the first, and back.
+            number = numbers[at % len(numbers)]
+            if self._is_chosen(number):
+                self.go_to(number)
+                return True
+            at += step
+        return False
 
     # Rows.
 
@@ -155,7 +178,7 @@ class Timeline(Listing):
             found = self._log.row(row, self._numbers, self._version)
             return self._parts(row, found, columns)
         except (CraError, OSError, IndexError) as error:
-            told = safe(str(error).split("\n")[0])
+            told = in_words(error)
             return [(f"  this row cannot be read: {told}", "bad")]
 
     def _parts(self, at: int, row: Row, columns: int) -> list[Part]:
@@ -255,14 +278,32 @@ class Timeline(Listing):
         return "  " * depth + sign + " "
 
     def tick_between(self, low: int, high: int) -> str:
-        first, last = self._number_at(low), self._number_at(min(high, self.rows) - 1)
+        last = min(high, self.rows) - 1
         if self._tree is not None:
-            return ""
-        for numbers, style in ((self.hits, "accent"), (self.troubles, "bad")):
-            at = bisect_left(numbers, first)
-            if at < len(numbers) and numbers[at] <= last:
+            ticks = zip(self._ticks, ("accent", "bad"), strict=True)
+            first = low
+        else:
+            ticks = zip((self.hits, self.troubles), ("accent", "bad"), strict=True)
+            first, last = self._number_at(low), self._number_at(last)
+        for places, style in ticks:
+            at = bisect_left(places, first)
+            if at < len(places) and places[at] <= last:
                 return style
         return ""
+
+    @property
+    def _ticks(self) -> tuple[Sequence[int], Sequence[int]]:
+        """The rows of the hits, and those of the troubles, where a tree orders them."""
+        key = self._version, len(self.hits), len(self.troubles)
+        if self._ticked[0] != key:
+            numbers = self._numbers or ()
+            hits, troubles = set(self.hits), set(self.troubles)
+            self._ticked = (
+                key,
+                [row for row, number in enumerate(numbers) if number in hits],
+                [row for row, number in enumerate(numbers) if number in troubles],
+            )
+        return self._ticked[1:]
 
     def _number_at(self, row: int) -> int:
         return row if self._numbers is None else int(self._numbers[row])
@@ -278,6 +319,25 @@ class Timeline(Listing):
             pass  # it is in a span that is closed, or not shown
         nearest = min(self._numbers, key=lambda one: abs(one - number), default=None)
         return 0 if nearest is None else self._numbers.index(nearest)
+
+    def _is_chosen(self, number: int) -> bool:
+        """Whether an event is among those that are shown, if only in a span that is closed."""
+        if self._tree is not None:
+            if self._members is None:
+                self._members = frozenset(self._tree.order)
+            return number in self._members
+        return self._numbers is None or _holds(self._numbers, number)
+
+    def _closed_around(self, number: int) -> set[int]:
+        """The spans that hide an event because they are closed, each by its first one."""
+        if self._tree is None or not self._shut or not self._is_chosen(number):
+            return set()
+        order, place = self._tree.order, self._tree.order.index(number)
+        return {
+            order[at]
+            for at, size in self._tree.sizes.items()
+            if at < place < at + size and order[at] in self._shut
+        }
 
     def _fold(self) -> None:
         if self._log is None:
@@ -296,7 +356,10 @@ class Timeline(Listing):
 
     def action_next_mark(self, step: int) -> None:
         if not self.seek(sorted(self.marks), step):
-            self.notify("no event is marked: space marks one", severity="warning")
+            told = (
+                "no marked event is shown" if self.marks else "no event is marked: space marks one"
+            )
+            self.notify(told, severity="warning")
 
     def action_fold(self, is_shut: bool) -> None:  # a key's own argument
         number = self.number
