@@ -85,6 +85,8 @@ THEMES: Final = (
 # A program that is not told of a hang-up, under nohup say, does not outlive its terminal either.
 _LOOK_SECONDS: Final = 1.0
 _SIGNALLED: Final = 128
+# How much of an id mostly tells sessions apart.
+_ID_ROOM: Final = 13
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
 
@@ -197,8 +199,11 @@ class TraceApp(App[None]):
         """Show how two sessions differ."""
         from cra.tui.comparing import DifferencesScreen, compare_sessions
 
-        title = f"{session_id_of(one)[:13]} (golden) and {session_id_of(other)[:13]} (now)"
-        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other)))
+        whole = session_id_of(one), session_id_of(other)
+        short = whole[0][:_ID_ROOM], whole[1][:_ID_ROOM]
+        names = short if short[0] != short[1] else whole
+        title = " and ".join(names)
+        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other), names))
 
     def compare_with_golden(self, session: Path) -> None:
         """Let somebody choose a golden, and show how a session differs from it."""
@@ -221,7 +226,7 @@ class TraceApp(App[None]):
 
         def take(golden: Path | None) -> None:
             if golden is not None:
-                title = f"{golden.name} (golden) and {session_id_of(session)[:13]} (now)"
+                title = f"{golden.name} (golden) and {session_id_of(session)[:_ID_ROOM]} (now)"
                 self.push_screen(DifferencesScreen(title, compare_golden(golden, session)))
 
         self.push_screen(PickScreen("Compare it with which golden?", goldens), take)
