@@ -178,6 +178,7 @@ class DifferencesScreen(Screen[None]):
         Binding("p", "next(-1)", "Before"),
         Binding("x", "following", "Those that follow"),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
     def __init__(

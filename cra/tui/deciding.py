@@ -211,6 +211,7 @@ class ApprovalsScreen(Screen[None]):
         Binding("o", "open", "Open the session"),
         Binding("y", "copy_command", "Copy the command", show=False),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
     def __init__(self) -> None:
