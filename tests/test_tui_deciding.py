@@ -445,3 +445,70 @@ def test_a_stale_approval_can_be_denied_for_as_long_as_the_call_may_be_made_agai
     after(governing(place), "d", "enter")
 
     assert state_of(place) == ("denied", 1)
+
+
+# What cannot be known.
+
+
+def test_a_ledger_that_cannot_be_read_is_told_and_looked_at_again(place, monkeypatch):
+    close(place)
+    is_closed = True
+
+    def listed(directory):
+        if is_closed:
+            raise PermissionError(13, "Permission denied", str(directory))
+        return session_files(directory)
+
+    monkeypatch.setattr("cra.tui.deciding.session_files", listed)
+
+    async def script(pilot):
+        nonlocal is_closed
+        closed = words_in(await press(pilot, "A"))
+        is_closed = False
+        opened = await until(pilot, "1 call waits")
+        is_closed = True
+        return closed, opened, await until(pilot, "Permission denied")
+
+    closed, opened, again = viewed(governing(place), script)
+
+    assert "Permission denied" in closed
+    assert "cra.trace" in closed
+    assert "what waits is not known" in closed
+    assert "0 calls wait" not in closed
+    assert "ticket.close" in opened
+    assert "call waits" not in again
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+def test_what_waits_is_not_known_until_a_rule_that_is_broken_is_mended(place, size):
+    close(place)
+    broken = place / "policies" / "and-one-that-has-a-long-name.json"
+    broken.write_text("[{")
+
+    async def script(pilot):
+        unknown = words_in(await press(pilot, "A"))
+        pressed = words_in(await press(pilot, "d"))
+        broken.unlink()
+        return unknown, pressed, await until(pilot, "1 call waits")
+
+    unknown, pressed, mended = viewed(governing(place), script, size)
+
+    assert "expected JSON" in unknown
+    assert f"where: policies/{broken.name}" in unknown
+    assert "fix: mend it; cra policy check says whether all is read then" in unknown
+    assert "what waits is not known" in unknown
+    assert "0 calls wait" not in unknown
+    assert "Why (kept" not in pressed
+    assert "ticket.close" in mended
+
+
+def test_a_call_is_shown_as_stale_as_soon_as_a_rule_is_another(place):
+    close(place)
+
+    async def script(pilot):
+        await press(pilot, "A")
+        await until(pilot, "1 call waits")
+        write_rules(place, ALLOW, asking(reason="closed tickets are read by many"))
+        return await until(pilot, "0 calls wait")
+
+    assert "stale" in viewed(governing(place), script)

@@ -633,7 +633,10 @@ def test_two_sessions_are_compared(ledger):
     shown = after(TraceApp(setting_of(ledger)), "space", "down", "D")
 
     assert "breaking" in shown
-    assert "golden" in shown
+    assert f"{OTHER} and {DESK}" in shown.split("\n")[0]
+    # Neither is a golden, nor what a replay found.
+    assert "golden" not in shown
+    assert "│ now" not in shown
     assert "refund.issue denied by refund-limit" in shown
 
 

@@ -28,7 +28,7 @@ from cra.ledger.source import Source
 from cra.printable import safe
 from cra.tui.browser import SessionsScreen
 from cra.tui.clipboard import copy
-from cra.tui.helping import HelpScreen
+from cra.tui.helping import HelpScreen, commands_of
 from cra.tui.reader import ReaderScreen
 from cra.tui.setting import Setting, recall, remember
 
@@ -85,6 +85,8 @@ THEMES: Final = (
 # A program that is not told of a hang-up, under nohup say, does not outlive its terminal either.
 _LOOK_SECONDS: Final = 1.0
 _SIGNALLED: Final = 128
+# How much of an id mostly tells sessions apart.
+_ID_ROOM: Final = 13
 # How long a thread that counts or searches keeps the interpreter before a key gets its turn.
 _SWITCH_SECONDS: Final = 0.001
 
@@ -103,7 +105,12 @@ class TraceApp(App[None]):
 
     TITLE = "cra trace"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Keys", key_display="?"),
+        Binding("question_mark", "help", "Keys", key_display="?"),
+        # By its own name: where somebody types, the other one is text.
+        Binding("f1", "help", "Keys"),
+        Binding(
+            "ctrl+p", "command_palette", "Every command by its name", show=False, priority=True
+        ),
         Binding("f2", "next_theme", "Next theme", show=False),
         Binding("ctrl+q", "quit", "Quit at once", show=False),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False),
@@ -197,8 +204,11 @@ class TraceApp(App[None]):
         """Show how two sessions differ."""
         from cra.tui.comparing import DifferencesScreen, compare_sessions
 
-        title = f"{session_id_of(one)[:13]} (golden) and {session_id_of(other)[:13]} (now)"
-        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other)))
+        whole = session_id_of(one), session_id_of(other)
+        short = whole[0][:_ID_ROOM], whole[1][:_ID_ROOM]
+        names = short if short[0] != short[1] else whole
+        title = " and ".join(names)
+        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other), names))
 
     def compare_with_golden(self, session: Path) -> None:
         """Let somebody choose a golden, and show how a session differs from it."""
@@ -221,7 +231,7 @@ class TraceApp(App[None]):
 
         def take(golden: Path | None) -> None:
             if golden is not None:
-                title = f"{golden.name} (golden) and {session_id_of(session)[:13]} (now)"
+                title = f"{golden.name} (golden) and {session_id_of(session)[:_ID_ROOM]} (now)"
                 self.push_screen(DifferencesScreen(title, compare_golden(golden, session)))
 
         self.push_screen(PickScreen("Compare it with which golden?", goldens), take)
@@ -326,19 +336,16 @@ class TraceApp(App[None]):
         self.notify(self.theme, timeout=2)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from (one for one in super().get_system_commands(screen) if one.title != "Screenshot")
+        yield SystemCommand("Choose a theme", "By its name", self.action_change_theme)
         yield SystemCommand("Picture", "Write the screen here as SVG", self._write_picture)
         yield SystemCommand("Text", "Write the screen here as text", self._write_text)
-        yield SystemCommand("Help", "The keys that work here", self.action_help)
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and active.node in (screen, self):
+        for one in commands_of(screen):
+            # To move in a list is quicker by its keys, and this is the palette.
+            if one.owner != "Listing" and one.action != "command_palette":
                 yield SystemCommand(
-                    binding.description,
-                    f"key {self.get_key_display(binding)}",
-                    lambda action=binding.action, node=active.node: self.call_later(
-                        self.run_action, action, node
-                    ),
+                    one.told,
+                    f"key {one.keys}",
+                    lambda one=one: self.call_later(self.run_action, one.action, one.node),
                 )
 
 

@@ -37,6 +37,8 @@ _MAX_LINES: Final = 400
 # Of a value that stands among others.
 _FEW_LINES: Final = 12
 _SIDE_BY_SIDE: Final = 60
+# What the two traces are called where one of them is a golden.
+_GOLDEN_AND_NOW: Final = ("golden", "now")
 
 
 def compare_sessions(one: Path, other: Path) -> Compared:
@@ -50,7 +52,9 @@ def compare_golden(golden: Path, session: Path) -> Callable[[], Compared]:
     return lambda: compare_with(golden, session)
 
 
-def sides_of(one: TraceDifference, golden: Path, columns: int) -> list[list[Part]]:
+def sides_of(
+    one: TraceDifference, golden: Path, columns: int, names: tuple[str, str] = _GOLDEN_AND_NOW
+) -> list[list[Part]]:
     """A difference with what is before and after it, the golden on the left."""
     with Trace(golden) as trace:
         before, after = steps_around(one, trace)
@@ -68,7 +72,10 @@ def sides_of(one: TraceDifference, golden: Path, columns: int) -> list[list[Part
     if columns >= _SIDE_BY_SIDE:
         half = (columns - number - 6) // 2
         lines.append(
-            [(" " * (number + 3) + fitted("golden", half), "accent"), (" │ now", "accent")]
+            [
+                (" " * (number + 3) + fitted(safe(names[0]), half), "accent"),
+                (f" │ {safe(names[1])}", "accent"),
+            ]
         )
         for at, words in before:
             lines += _pair(str(at), " ", (words, words), (number, half), "dim")
@@ -76,7 +83,7 @@ def sides_of(one: TraceDifference, golden: Path, columns: int) -> list[list[Part
         for at, words in after:
             lines += _pair(str(at), " ", (words, "…"), (number, half), "dim")
         return lines
-    return [*lines, *_stacked(_own(one)[2], columns, _MAX_LINES)]
+    return [*lines, *_stacked(_own(one)[2], columns, _MAX_LINES, names)]
 
 
 def values_of(one: TraceDifference, columns: int) -> list[list[Part]]:
@@ -111,9 +118,11 @@ def _side_by_side(texts: tuple[str, str], columns: int, most: int) -> Iterable[l
         yield [(fitted(one, half), style), (" │ ", "faint"), (other, style)]
 
 
-def _stacked(texts: tuple[str, str], columns: int, most: int) -> Iterable[list[Part]]:
-    for title, text in zip(("golden", "now"), texts, strict=True):
-        yield [(title, "accent")]
+def _stacked(
+    texts: tuple[str, str], columns: int, most: int, names: tuple[str, str] = _GOLDEN_AND_NOW
+) -> Iterable[list[Part]]:
+    for name, text in zip(names, texts, strict=True):
+        yield [(safe(name), "accent")]
         for piece in islice(_pieces(text, columns - 2), most):
             yield [("  " + piece, "")]
 
@@ -169,11 +178,18 @@ class DifferencesScreen(Screen[None]):
         Binding("p", "next(-1)", "Before"),
         Binding("x", "following", "Those that follow"),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
-    def __init__(self, title: str, work: Callable[[], Compared]) -> None:
+    def __init__(
+        self,
+        title: str,
+        work: Callable[[], Compared],
+        names: tuple[str, str] = _GOLDEN_AND_NOW,
+    ) -> None:
         super().__init__()
         self._title_text = title
+        self._names = names
         self._work = work
         self._compared: Compared | None = None
         self._has_following = False
@@ -241,7 +257,7 @@ class DifferencesScreen(Screen[None]):
             return
         one = shown.differences[shown.cursor]
         try:
-            lines = sides_of(one, compared.golden, self.app.size.width - 3)
+            lines = sides_of(one, compared.golden, self.app.size.width - 3, self._names)
         except (CraError, OSError) as error:
             lines = [[(safe(str(error).split("\n")[0]), "bad")]]
         page.write([[(" ", ""), *line] for line in lines])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -37,6 +38,7 @@ _STALE: Final = (
     "the call made again"
 )
 _KEY_FILE: Final = "CRA_APPROVER_KEY_FILE"
+_UNKNOWN: Final = "what waits is not known"
 
 
 class Waiting(NamedTuple):
@@ -144,6 +146,21 @@ def details_of(one: Waiting, columns: int) -> list[list[Part]]:
     return [[(" ", ""), *line] for line in lines]
 
 
+def wrong_lines(error: CraError | OSError, columns: int) -> list[list[Part]]:
+    """Why it cannot be told what waits, where, and the way out."""
+    if isinstance(error, OSError):
+        told, where, fix = str(error.strerror or error), error.filename, None
+    else:
+        told, where, fix = f"{error.code}: {error.message}", error.where, error.fix
+    lines: list[list[Part]] = [
+        [(part, "bad")] for text in told.split("\n") for part in wrapped(safe(text), columns)
+    ]
+    for name, text in (("where", where), ("fix", fix)):
+        if text:
+            lines += [[(part, "dim")] for part in wrapped(f"{name}: {safe(str(text))}", columns)]
+    return [[(" ", ""), *line] for line in lines]
+
+
 def _row(name: str, text: str, columns: int) -> Iterable[list[Part]]:
     for at, part in enumerate(wrapped(safe(text), max(8, columns - _LABEL - 2))):
         yield [(("" if at else name).ljust(_LABEL), "accent"), (part, "")]
@@ -170,7 +187,9 @@ class WaitingList(Listing):
 
 
 class Awaited(Message):
-    def __init__(self, waiting: list[Waiting], wrong: str) -> None:
+    """What waits, or why that is not known."""
+
+    def __init__(self, waiting: list[Waiting], wrong: CraError | OSError | None) -> None:
         super().__init__()
         self.waiting = waiting
         self.wrong = wrong
@@ -192,12 +211,15 @@ class ApprovalsScreen(Screen[None]):
         Binding("o", "open", "Open the session"),
         Binding("y", "copy_command", "Copy the command", show=False),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._is_looking = False
         self._looked_at: Any = None
+        # Why it is not known what waits.
+        self._wrong: CraError | OSError | None = None
         # What came of the last decision.
         self._said = ""
         self._is_refused = False
@@ -226,14 +248,19 @@ class ApprovalsScreen(Screen[None]):
         setting, before = self.app.setting, self._looked_at
 
         def work() -> None:
-            now = _stamps(setting.directory)
+            found: list[Waiting] = []
+            wrong: CraError | OSError | None = None
+            try:
+                now: Any = _stamps(setting)
+            except OSError as error:
+                now, wrong = str(error), error
             if now == before:
                 self._is_looking = False
                 return
             try:
-                found, wrong = waiting_in(setting), ""
+                found = waiting_in(setting) if wrong is None else []
             except (CraError, OSError) as error:
-                found, wrong = [], safe(str(error).split("\n")[0])
+                wrong = error
             self._looked_at = now
             self.post_message(Awaited(found, wrong))
 
@@ -244,11 +271,13 @@ class ApprovalsScreen(Screen[None]):
         shown = self._list
         here = shown.waiting[shown.cursor].found.approval.approval_id if shown.waiting else ""
         shown.waiting = message.waiting
-        shown.empty_text = message.wrong or (
-            "no call waits for an approval"
-            if self.app.setting.open_project is not None
-            else "approvals belong to a project: there is none here"
-        )
+        self._wrong = message.wrong
+        if message.wrong is not None:
+            shown.empty_text = _UNKNOWN
+        elif self.app.setting.open_project is not None:
+            shown.empty_text = "no call waits for an approval"
+        else:
+            shown.empty_text = "approvals belong to a project: there is none here"
         shown.resize_to(len(message.waiting))
         ids = [one.found.approval.approval_id for one in message.waiting]
         shown.move_to(ids.index(here) if here in ids else 0)
@@ -261,9 +290,13 @@ class ApprovalsScreen(Screen[None]):
         self._show_details()
 
     def _show_details(self) -> None:
-        one = self._chosen
-        page = self.query_one(Page)
-        page.write(details_of(one, self.app.size.width - 2) if one is not None else [])
+        one, columns = self._chosen, self.app.size.width - 2
+        lines: list[list[Part]] = []
+        if self._wrong is not None:
+            lines = wrong_lines(self._wrong, columns - 1)
+        elif one is not None:
+            lines = details_of(one, columns)
+        self.query_one(Page).write(lines)
 
     @property
     def _chosen(self) -> Waiting | None:
@@ -274,6 +307,8 @@ class ApprovalsScreen(Screen[None]):
         count = sum(one.found.standing == "pending" for one in self._list.waiting)
         words = counted(count, "call waits", "calls wait")
         parts = [(words, "bold $text-warning" if count else "dim")]
+        if self._wrong is not None:
+            parts = [(_UNKNOWN, "bold $text-error")]
         parts.append((f"  {self._said}", "$text-error" if self._is_refused else "$text-success"))
         self.query_one("#status", Static).update(Content.assemble(*parts))
 
@@ -288,7 +323,7 @@ class ApprovalsScreen(Screen[None]):
     def _ask(self, *, is_grant: bool) -> None:
         one = self._chosen
         if one is None:
-            self.notify("no call waits")
+            self.notify("no call waits" if self._wrong is None else _UNKNOWN)
             return
         if is_grant and one.found.standing == "stale":
             self._refuse(_STALE)
@@ -349,13 +384,36 @@ class ApprovalsScreen(Screen[None]):
             self.app.copy(f"cra approvals grant {one.found.approval.approval_id}")
 
 
-def _stamps(directory: Path) -> list[tuple[str, int, int]]:
-    """What tells whether any session has changed; with the minute, in which some expire."""
+def _stamps(setting: Setting) -> list[tuple[str, int, int]]:
+    """What tells whether any session has changed, or what decides in the project; with the minute,
+    in which some expire. Raises OSError."""
     found = [("", int(Source().now()[14:16]), 0)]
-    for path in session_files(directory):
+    for path in (*session_files(setting.directory), *_sources(setting)):
         try:
             status = os.stat(path)
         except OSError:
             continue
-        found.append((path.name, status.st_size, status.st_mtime_ns))
+        # Of a file that can be read again, nothing else is another one.
+        found.append((str(path), status.st_size, status.st_ctime_ns))
     return found
+
+
+def _sources(setting: Setting) -> Iterator[Path]:
+    """What a project's settings, atlases and rules are read from, as far as that can be told."""
+    if setting.root is None:
+        return
+    from cra.atlas.lock import LOCK_NAME, read_lock
+    from cra.atlas.snapshot import POLICIES
+    from cra.config import FILE_NAME, UserDirs
+
+    yield UserDirs.of(setting.environ, Path.home()).config_file
+    yield setting.root / FILE_NAME
+    yield setting.root / LOCK_NAME
+    places = [setting.root / POLICIES]
+    # A lock that cannot be read has to be mended first.
+    with suppress(CraError):
+        places += [setting.root / pin.source for pin in read_lock(setting.root).values()]
+    for place in places:
+        yield place
+        for folder, _, names in os.walk(place):
+            yield from (Path(folder, name) for name in names)

@@ -319,6 +319,7 @@ class GoldensScreen(ReviewingScreen):
         Binding("a", "review('accept')", "Accept"),
         Binding("r", "review('reject')", "Reject"),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
     def __init__(self, root: Path) -> None:

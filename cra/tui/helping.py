@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
@@ -27,6 +28,8 @@ _TITLES = {
     "Inspector": "The inspector",
     "SessionList": "The list of sessions",
     "Listing": "Every list",
+    "Prompt": "The line that is typed in",
+    "PromptLine": "The line that is typed in",
     "TraceApp": "Everywhere",
 }
 
@@ -46,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False)
     ]
 
-    def __init__(self, screen: Screen[object]) -> None:
+    def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
         self._lines_of_keys = _lines(screen)
 
@@ -55,9 +58,20 @@ class HelpScreen(ModalScreen[None]):
         yield Page(self._lines_of_keys)
 
 
-def _lines(screen: Screen[object]) -> list[list[Part]]:
-    """The keys of a screen and of what has the focus in it, each kind under its title."""
-    groups: dict[str, dict[tuple[str, str], list[str]]] = {}
+class Command(NamedTuple):
+    """What keys do that work now."""
+
+    # The kind of thing that they are bound by.
+    owner: str
+    node: DOMNode
+    action: str
+    told: str
+    keys: str
+
+
+def commands_of(screen: Screen[Any]) -> list[Command]:
+    """What the keys do that a screen has now, and what has the focus in it, each once."""
+    known: dict[tuple[str, DOMNode, str, str], list[str]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
         owner = next(
@@ -68,19 +82,25 @@ def _lines(screen: Screen[object]) -> list[list[Part]]:
             ),
             "",
         )
-        if not owner or not binding.description:
-            continue
-        shown = screen.app.get_key_display(binding)
-        known = groups.setdefault(owner, {})
-        known.setdefault((binding.action, binding.description), []).append(shown)
+        # What Textual binds for every program means nothing here, or something else.
+        if owner and binding.description:
+            one = owner, active.node, binding.action, binding.description
+            known.setdefault(one, []).append(screen.app.get_key_display(binding))
+    return [Command(*one, " ".join(dict.fromkeys(keys))) for one, keys in known.items()]
+
+
+def _lines(screen: Screen[Any]) -> list[list[Part]]:
+    """The keys of a screen and of what has the focus in it, each kind under its title."""
+    groups: dict[str, list[Command]] = {title: [] for title in _TITLES.values()}
+    for one in commands_of(screen):
+        groups[_TITLES[one.owner]].append(one)
     lines: list[list[Part]] = []
-    for owner, title in _TITLES.items():
-        if owner not in groups:
+    for title, commands in groups.items():
+        if not commands:
             continue
         lines += [[(title, "accent")]]
-        for (_, description), keys in groups[owner].items():
-            text = " ".join(dict.fromkeys(keys))
-            lines.append([(f"  {text:<{_KEY_ROOM}}", "strong"), (f" {description}", "")])
+        for one in commands:
+            lines.append([(f"  {one.keys:<{_KEY_ROOM}}", "strong"), (f" {one.told}", "")])
         lines.append([("", "")])
     return lines[:-1]
 

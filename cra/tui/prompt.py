@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -14,14 +14,28 @@ from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-_MAX_HISTORY: Final = 50
+if TYPE_CHECKING:
+    from cra.tui.app import TraceApp
 
 # What a text that is being typed is probably going to be.
 Complete: TypeAlias = Callable[[str], str | None]
 
 
+class PromptLine(Input):
+    """Where it is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Take it"),
+        # Here: what scrolls has them for itself otherwise, and nobody would be told of them.
+        Binding("up", "screen.recall(-1)", "Typed before"),
+        Binding("down", "screen.recall(1)", "Typed after", show=False),
+    ]
+
+
 class Prompt(Vertical):
     """A label, a line to type in, and in place what is wrong with it. It shows while it is used."""
+
+    app: TraceApp
 
     DEFAULT_CSS = """
     Prompt { height: auto; background: $surface; }
@@ -33,10 +47,8 @@ class Prompt(Vertical):
     Prompt > #wrong.-said { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave it", show=False),
-        Binding("tab", "complete", "Take what is proposed", show=False),
-        Binding("up", "recall(-1)", "What was typed before", show=False),
-        Binding("down", "recall(1)", "What was typed after", show=False),
+        Binding("escape", "leave", "Leave it"),
+        Binding("tab", "complete", "Complete it"),
     ]
 
     class Typed(Message):
@@ -66,18 +78,24 @@ class Prompt(Vertical):
         super().__init__()
         self.purpose = ""
         self._suggester = _Proposing()
-        self._history: dict[str, list[str]] = {}
         self._place = 0
 
     def compose(self) -> ComposeResult:
         yield Static("", id="wrong", markup=False)
         with Horizontal():
             yield Static("", id="label", markup=False)
-            yield Input(compact=True, select_on_focus=False, id="line", suggester=self._suggester)
+            yield PromptLine(
+                compact=True, select_on_focus=False, id="line", suggester=self._suggester
+            )
 
     def on_mount(self) -> None:
         self.query_one(Input).cursor_blink = False
         self.display = False
+
+    @property
+    def _known(self) -> Sequence[str]:
+        """What was typed for this purpose before, on any screen."""
+        return self.app.choices.typed.get(self.purpose, ())
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +112,7 @@ class Prompt(Vertical):
         """Ask for a text."""
         self.purpose = purpose
         self._suggester.complete = complete
-        self._place = len(self._history.get(purpose, ()))
+        self._place = len(self._known)
         self.query_one("#label", Static).update(label)
         self.say("")
         line = self.query_one(Input)
@@ -106,6 +124,12 @@ class Prompt(Vertical):
         # At once: the next key may be there already.
         self.screen.set_focus(line)
         self.screen.refresh_bindings()
+
+    def does(self, action: str) -> bool:
+        """Whether a key comes to anything now."""
+        if action == "complete":
+            return self._suggester.complete is not None
+        return not action.startswith("screen.recall") or bool(self._known)
 
     def close(self) -> None:
         self.display = False
@@ -125,10 +149,9 @@ class Prompt(Vertical):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        known = self._history.setdefault(self.purpose, [])
-        if event.value and event.value not in known[-1:]:
-            known.append(event.value)
-            del known[:-_MAX_HISTORY]
+        if event.value:
+            self.app.choose(typed=self.app.choices.with_typed(self.purpose, event.value).typed)
+            self._place = len(self._known)
         self.post_message(self.Entered(self.purpose, event.value))
 
     def action_complete(self) -> None:
@@ -139,8 +162,9 @@ class Prompt(Vertical):
     def action_leave(self) -> None:
         self.post_message(self.Left(self.purpose))
 
-    def action_recall(self, step: int) -> None:
-        known = self._history.get(self.purpose, [])
+    def recall(self, step: int) -> None:
+        """Have what was typed before or after what stands there."""
+        known = self._known
         self._place = max(0, min(self._place + step, len(known)))
         line = self.query_one(Input)
         line.value = known[self._place] if self._place < len(known) else ""
@@ -162,6 +186,18 @@ class PromptedScreen(Screen[None]):
     @property
     def _prompt(self) -> Prompt:
         return self.query_one(Prompt)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys that come to anything now, which is what is told of them."""
+        found = super().active_bindings
+        if not self.is_mounted:
+            return found
+        does = self._prompt.does
+        return {key: one for key, one in found.items() if does(one.binding.action)}
+
+    def action_recall(self, step: int) -> None:
+        self._prompt.recall(step)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Whether a key does something."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
     from cra.runtime.project import Project
 
 _FILE: Final = "tui.json"
-_MAX_BYTES: Final = 65_536
+_MODE: Final = 0o600
+_MAX_BYTES: Final = 262_144
+# Of what was typed, for each purpose.
+_MAX_TYPED: Final = 50
+# What is longer was hardly typed, and counts for this time alone.
+_MAX_KEPT: Final = 200
 
 OpenProject: TypeAlias = "Callable[[], AbstractContextManager[Project]]"
 
@@ -48,12 +55,23 @@ class Choices(NamedTuple):
     details: bool = True
     bars: bool = False
     mouse: bool = True
+    # What was typed, by what it was asked for, the newest last.
+    typed: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+    def with_typed(self, purpose: str, text: str) -> Choices:
+        """With a text that was typed, which is kept once."""
+        before = [one for one in self.typed.get(purpose, ()) if one != text]
+        return self._replace(typed={**self.typed, purpose: [*before, text][-_MAX_TYPED:]})
 
 
 def recall(state: Path) -> Choices:
     """The choices of the last time; without any that can be read, the usual ones."""
+    path = state / _FILE
     try:
-        stored: Any = orjson.loads(files.read_all(state / _FILE, _MAX_BYTES) or b"")
+        # A text that somebody looked for may be a secret.
+        if stat.S_IMODE(os.stat(path).st_mode) != _MODE:
+            os.chmod(path, _MODE)
+        stored: Any = orjson.loads(files.read_all(path, _MAX_BYTES) or b"")
     except (OSError, ValueError):
         return Choices()
     known = stored if isinstance(stored, dict) else {}
@@ -63,13 +81,29 @@ def recall(state: Path) -> Choices:
         for name, value in default._asdict().items()
         if type(known.get(name)) is type(value)
     }
-    return default._replace(**kept)
+    return default._replace(**kept, typed=_kept(known.get("typed")))
 
 
 def remember(state: Path, choices: Choices) -> None:
     """Keep choices for the next time; where nothing can be kept, nothing is."""
-    temporary = state / f"{_FILE}.{os.getpid()}.tmp"
+    stored = {**choices._asdict(), "typed": _kept(choices.typed)}
+    data = orjson.dumps(stored, option=orjson.OPT_INDENT_2) + b"\n"
     with suppress(OSError):
-        state.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(orjson.dumps(choices._asdict(), option=orjson.OPT_INDENT_2) + b"\n")
-        os.replace(temporary, state / _FILE)
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Made for its owner alone.
+        files.replace(state / _FILE, data, suffix=f".{os.getpid()}.tmp", durable=False)
+
+
+def _kept(typed: Any) -> dict[str, list[str]]:
+    """What is kept of texts that were typed: of each purpose the newest, and nothing long."""
+    if not isinstance(typed, Mapping):
+        return {}
+    return {
+        purpose: [one for one in texts if _is_kept(one)][-_MAX_TYPED:]
+        for purpose, texts in typed.items()
+        if isinstance(texts, list)
+    }
+
+
+def _is_kept(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= _MAX_KEPT and text.isprintable()

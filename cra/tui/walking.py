@@ -33,7 +33,7 @@ from cra.tui.goldens import (
     waiting_beside,
 )
 from cra.tui.listing import Listing, Page, Part, fitted
-from cra.tui.prompt import Prompt
+from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.setting import Setting
 from cra.tui.source import number_at
 from cra.tui.walk import (
@@ -153,7 +153,7 @@ class Stood(Message):
         self.sides = sides
 
 
-class WalkScreen(ReviewingScreen):
+class WalkScreen(PromptedScreen, ReviewingScreen):
     """A golden and its replay, one step after the other."""
 
     CSS = """
@@ -164,12 +164,12 @@ class WalkScreen(ReviewingScreen):
     """
     AUTO_FOCUS = "WalkList"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "play", "Play, pause"),
+        Binding("space", "play", "Play"),
         Binding("right,l", "step(1)", "One step on", show=False),
         Binding("left,h", "step(-1)", "One step back", show=False),
         Binding("plus,equals_sign", "pace(1)", "Play faster", show=False),
         Binding("minus", "pace(-1)", "Play slower", show=False),
-        Binding("n", "next(1)", "Next"),
+        Binding("n", "next(1)", "Next difference"),
         Binding("p", "next(-1)", "The difference before", show=False),
         Binding("colon", "seek", "Go to an event", key_display=":", show=False),
         Binding("x", "replay", "Replay"),
@@ -177,6 +177,7 @@ class WalkScreen(ReviewingScreen):
         Binding("a", "review('accept')", "Accept"),
         Binding("r", "review('reject')", "Reject"),
         Binding("q,escape", "app.leave", "Back"),
+        Binding("tab,shift+tab", "app.focus_next", "To the other pane", show=False),
     ]
 
     def __init__(self, manifest: Path) -> None:
@@ -206,10 +207,6 @@ class WalkScreen(ReviewingScreen):
     @property
     def _list(self) -> WalkList:
         return self.query_one(WalkList)
-
-    @property
-    def _prompt(self) -> Prompt:
-        return self.query_one(Prompt)
 
     def on_mount(self) -> None:
         self.action_replay()
