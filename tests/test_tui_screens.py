@@ -48,7 +48,7 @@ def test_sessions_are_listed_with_agent_state_goal_and_trouble(ledger):
     shown = after(TraceApp(setting_of(ledger)))
 
     [row] = [line for line in shown.split("\n") if DESK[:8] in line]
-    for word in ("ended", "support", "9", "▲ 1", "✗ 1", "UNLISTED", "answer ticket 1042"):
+    for word in ("✗ unlisted", "support", "9", "▲ 1", "✗ 1", "UNLISTED", "answer ticket 1042"):
         assert word in row
     assert "✗ UNLISTED" in shown
 

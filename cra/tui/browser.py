@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Footer, Static
-from textual.worker import get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from cra.amount import counted
-from cra.errors import CraError
+from cra.errors import CraError, NotFound
+from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
 from cra.printable import safe
 from cra.tui.listing import Listing
 from cra.tui.prompt import Prompt, PromptedScreen
-from cra.tui.sessions import ORDERS, Glance, SessionList, arranged, heading_of, survey
+from cra.tui.sessions import (
+    CHECKPOINT,
+    ORDERS,
+    Count,
+    Glance,
+    LedgerVerdict,
+    SessionList,
+    Stamp,
+    arranged,
+    count_on,
+    heading_of,
+    judge_ledger,
+    stamps,
+    survey,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from cra.tui.app import TraceApp
 
+_NOTHING: Final = "there is nothing to verify: no session is recorded here yet"
 _LOOK_SECONDS: Final = 1.0
 # What is larger is verified when somebody asks.
 _MAX_VERIFIED: Final = 256 << 20
@@ -32,10 +49,12 @@ _MAX_AGAIN: Final = 32 << 20
 
 
 class Surveyed(Message):
-    def __init__(self, found: list[Glance], *, is_whole: bool) -> None:
+    """The sessions that are found so far; once it is all of them, with the stamps of the files."""
+
+    def __init__(self, found: list[Glance], files: dict[str, Stamp] | None = None) -> None:
         super().__init__()
         self.found = found
-        self.is_whole = is_whole
+        self.files = files
 
 
 class Unreadable(Message):
@@ -45,13 +64,22 @@ class Unreadable(Message):
 
 
 class LedgerJudged(Message):
-    """The verdict on the ledger and on each of its sessions; a problem where there is none."""
+    """The verdict on the ledger; None if there is none, for a problem or for want of a ledger."""
 
-    def __init__(self, verdict: str, by_session: dict[str, str], *, is_sound: bool) -> None:
+    def __init__(self, verdict: LedgerVerdict | None, problem: str = "") -> None:
         super().__init__()
         self.verdict = verdict
-        self.by_session = by_session
-        self.is_sound = is_sound
+        self.problem = problem
+
+
+class Recounted(Message):
+    """How far the calls of a session are counted, as its file was with a stamp."""
+
+    def __init__(self, path: Path, stamp: Stamp, count: Count) -> None:
+        super().__init__()
+        self.path = path
+        self.stamp = stamp
+        self.count = count
 
 
 class SessionsScreen(PromptedScreen):
@@ -82,10 +110,18 @@ class SessionsScreen(PromptedScreen):
         self._order = ORDERS[0]
         self._words = ""
         self._is_surveying = False
-        self._verdict: LedgerJudged | None = None
+        self._verdict: LedgerVerdict | None = None
+        self._problem = ""
         self._is_verifying = False
-        # The files that are verified, as they were then.
-        self._judged: dict[Path, tuple[int, int, int]] = {}
+        # Whether a verification was begun: somebody may remember a ledger that is empty now.
+        self._is_begun = False
+        # Whether somebody waits for what the verification comes to.
+        self._is_asked = False
+        # The files as they are, and as they were when they were verified.
+        self._files: dict[str, Stamp] = {}
+        self._judged: dict[str, Stamp] = {}
+        self._counts: dict[Path, tuple[Stamp, Count]] = {}
+        self._counting: Worker[None] | None = None
         self._wrong = ""
 
     def compose(self) -> ComposeResult:
@@ -121,16 +157,18 @@ class SessionsScreen(PromptedScreen):
         def work() -> None:
             worker = get_current_worker()
             try:
+                # Before what is in them: what changes meanwhile is another file the next time.
+                files = stamps(directory)
                 found = survey(
                     directory,
                     known,
                     lambda: worker.is_cancelled,
-                    lambda some: self._post(Surveyed(some, is_whole=False)),
+                    lambda some: self._post(Surveyed(some)),
                 )
             except OSError as error:
                 self.post_message(Unreadable(f"{error.strerror}: {directory}"))
             else:
-                self.post_message(Surveyed(found, is_whole=True))
+                self.post_message(Surveyed(found, files))
 
         self.run_worker(work, group="survey", thread=True)
 
@@ -138,9 +176,10 @@ class SessionsScreen(PromptedScreen):
         self.post_message(message)
 
     def on_surveyed(self, message: Surveyed) -> None:
-        self._found = message.found
+        self._found = [self._with_count(one) for one in message.found]
         self._wrong = ""
-        if message.is_whole:
+        if message.files is not None:
+            self._files = message.files
             self._is_surveying = False
             self._list.empty_text = (
                 "no session has these words: escape shows all"
@@ -148,10 +187,14 @@ class SessionsScreen(PromptedScreen):
                 else SessionList.empty_text
             )
         self._arrange()
-        if message.is_whole and self._found:
-            size = sum(one.stamp[1] for one in self._found)
-            if size <= (_MAX_VERIFIED if self._verdict is None else _MAX_AGAIN) and self._unjudged:
-                self.action_verify()
+        if message.files is not None:
+            size = sum(size for _, size, *_ in self._files.values())
+            # No writer takes a file away: that is worth a verification.
+            has_all = self._verdict is not None and self._judged.keys() <= self._files.keys()
+            limit = _MAX_AGAIN if has_all else _MAX_VERIFIED
+            if size <= limit and (self._has_changed or not self._is_begun):
+                self._verify()
+            self._count()
 
     def on_unreadable(self, message: Unreadable) -> None:
         self._is_surveying = False
@@ -160,54 +203,130 @@ class SessionsScreen(PromptedScreen):
         self._arrange()
 
     @property
-    def _unjudged(self) -> set[str]:
-        """The sessions that are not what was verified."""
-        judged = self._judged
-        return {one.outline.id for one in self._found if judged.get(one.path) != one.stamp}
+    def _has_changed(self) -> bool:
+        """Whether a file is not what was verified, has come or has gone."""
+        return self._files != self._judged
+
+    def _is_judged(self, path: Path) -> bool:
+        """Whether a session is what was verified."""
+        names = (path.name, f"{session_id_of(path)}{CHECKPOINT}")
+        return all(self._judged.get(name) == self._files.get(name) for name in names)
 
     def _arrange(self) -> None:
-        known = self._verdict.by_session if self._verdict is not None else {}
-        unjudged = self._unjudged
-        self._list.verdicts = {name: told for name, told in known.items() if name not in unjudged}
-        self._list.show(arranged(self._found, self._order, self._words), Source().now())
+        found = self._found
+        verdicts: Mapping[str, str] = {}
+        if self._verdict is not None:
+            verdicts = self._verdict.by_session
+            if self._has_changed:
+                old = {one.outline.id for one in found if not self._is_judged(one.path)}
+                verdicts = {name: told for name, told in verdicts.items() if name not in old}
+        if self._verdict is not None and self._verdict.missing:
+            paths = {one.path for one in found}
+            missing = [one for one in self._verdict.missing if one.path not in paths]
+            found = sorted([*found, *missing], key=lambda one: one.path.name, reverse=True)
+        self._list.verdicts = verdicts
+        self._list.show(arranged(found, self._order, self._words), Source().now())
         self._tell()
+
+    # The calls of large sessions.
+
+    def _count(self) -> None:
+        """Count the calls of the large sessions that are not what was counted, the smallest
+        first."""
+        is_counting = self._counting is not None and not self._counting.is_finished
+        if is_counting or not self.is_current:
+            return
+        waiting = []
+        large = [one for one in self._found if one.is_large]
+        for one in sorted(large, key=lambda one: one.stamp[1]):
+            stamp, count = self._counts.get(one.path, (one.stamp, Count()))
+            is_same = stamp == one.stamp
+            if not (is_same and count.is_whole):
+                # What was counted holds for a file that has only grown.
+                goes_on = is_same or one.stamp[1] > stamp[1]
+                waiting.append((one.path, one.stamp, count if goes_on else Count()))
+        if not waiting:
+            return
+
+        def work() -> None:
+            worker = get_current_worker()
+            for path, stamp, before in waiting:
+                if worker.is_cancelled:
+                    break
+                try:
+                    count = count_on(path, before, lambda: worker.is_cancelled)
+                except (CraError, OSError):
+                    # What is wrong with it is said elsewhere.
+                    continue
+                self.post_message(Recounted(path, stamp, count))
+
+        self._counting = self.run_worker(work, group="count", thread=True)
+
+    def on_recounted(self, message: Recounted) -> None:
+        self._counts[message.path] = (message.stamp, message.count)
+        self._found = [self._with_count(one) for one in self._found]
+        self._arrange()
+
+    def _with_count(self, one: Glance) -> Glance:
+        """A session with what was counted of it last, if it was not counted at a glance."""
+        if not one.is_large or one.path not in self._counts:
+            return one
+        _, count = self._counts[one.path]
+        is_known = count.is_whole and count.inode == one.stamp[0]
+        return one._replace(outcomes=count.outcomes) if is_known else one
+
+    def on_screen_suspend(self) -> None:
+        # Another screen has the machine to itself; it goes on from here when this one is back.
+        self.workers.cancel_group(self, "count")
 
     # The verdict on all of it.
 
     def action_verify(self) -> None:
+        self._is_asked = True
+        self._verify()
+
+    def _verify(self) -> None:
         if self._is_verifying:
             return
-        self._is_verifying = True
-        self._judged = {one.path: one.stamp for one in self._found}
+        self._is_verifying = self._is_begun = True
+        self._judged = self._files
         setting = self.app.setting
+        unread = [one.outline.id for one in self._found if one.state == "unreadable"]
 
         def work() -> None:
-            from cra.ledger.verify import verify_ledger
-
             try:
-                report = verify_ledger(
-                    setting.directory, setting.trust, memory=setting.memory, cores=setting.cores
-                )
-            except (CraError, OSError) as error:
-                words = safe(str(error).split("\n")[0])
-                self.post_message(LedgerJudged(words, {}, is_sound=False))
-                return
-            by_session = {
-                part.name: f"{part.verdict.name} {part.level.name.split('_')[0]}"
-                if part.verdict.exit_code == 0
-                else part.verdict.name
-                for part in report.sessions
-            }
-            verdict = f"{report.verdict.name} {report.level}"
-            is_sound = report.verdict.exit_code == 0
-            self.post_message(LedgerJudged(verdict, by_session, is_sound=is_sound))
+                found = LedgerJudged(judge_ledger(setting, unread))
+            except NotFound:
+                found = LedgerJudged(None, "no session can be read" if unread else "")
+            except OSError as error:
+                name = safe(Path(error.filename or setting.directory).name)
+                found = LedgerJudged(None, f"{error.strerror}: {name}")
+            except CraError as error:
+                found = LedgerJudged(None, safe(str(error).split("\n")[0]))
+            self.post_message(found)
 
         self.run_worker(work, group="verify", exclusive=True, thread=True)
         self._tell()
 
     def on_ledger_judged(self, message: LedgerJudged) -> None:
-        self._verdict, self._is_verifying = message, False
+        self._verdict, self._problem = message.verdict, message.problem
+        self._is_verifying = False
         self._arrange()
+        if self._is_asked:
+            self._is_asked = False
+            self._explain()
+
+    def _explain(self) -> None:
+        """Say what the verdict rests on, or what is wrong and with which parts."""
+        found, severity = self._verdict, "information"
+        if self._wrong or self._problem or (found is not None and found.unread):
+            severity = "warning"
+        if found is not None and not found.is_sound:
+            severity = "error"
+        told: Any = severity
+        problem = self._wrong or self._problem
+        words = found.explained if found is not None else problem or _NOTHING
+        self.notify(words, severity=told, timeout=15, markup=False)
 
     # Keys.
 
@@ -277,22 +396,42 @@ class SessionsScreen(PromptedScreen):
         self.query_one("#head", Static).update(Content.assemble(*head))
         parts = [self._trust()]
         parts.append((f"  {counted(len(self._list.glances), 'session')}", ""))
+        if unread := self._unread:
+            parts.append((f"  {unread:,} unreadable", "$text-warning"))
+        marked = self._list.marked
+        if marked is not None:
+            is_shown = any(one.path == marked for one in self._list.glances)
+            place = "" if is_shown else ", not shown"
+            parts.append((f"  1 marked{place}: D compares it", "$text-primary"))
         parts.append((f"  by {self._order}", "dim"))
-        if self._list.marked is not None:
-            parts.append(("  1 marked: D compares it", "$text-primary"))
         self.query_one("#status", Static).update(Content.assemble(*parts))
+
+    @property
+    def _unread(self) -> int:
+        """How many sessions could not be read."""
+        seen = {one.outline.id for one in self._found if one.state == "unreadable"}
+        return len(seen | (self._verdict.unread.keys() if self._verdict is not None else set()))
 
     def _trust(self) -> tuple[str, str]:
         found = self._verdict
         if self._wrong:
             return "✗ unreadable", "bold $text-error"
-        if self._is_verifying and found is None:
+        if self._problem:
+            return f"? not verified: {self._problem}", "bold $text-warning"
+        if found is not None:
+            return self._told(found)
+        if self._is_verifying:
             return "verifying", "dim"
-        if found is None:
-            return "not verified (v)" if self._found else "empty", "dim"
-        if found.is_sound and self._unjudged:
-            return f"{found.verdict} before the last change (v)", "dim"
-        if found.is_sound:
-            style = "$text-success" if found.verdict.startswith("INTACT") else "$text-warning"
-            return f"✓ {found.verdict}", f"bold {style}"
-        return f"✗ {found.verdict}", "bold $text-error"
+        return "not verified (v)" if self._found else "empty", "dim"
+
+    def _told(self, found: LedgerVerdict) -> tuple[str, str]:
+        """The verdict in a few words, and whether it is on what is there now."""
+        is_late = self._has_changed and not self._is_verifying
+        late = " before the last change (v)" if is_late else ""
+        if not found.is_sound:
+            return f"✗ {found.verdict}{late}", "bold $text-error"
+        if is_late:
+            return f"{found.verdict}{late}", "dim"
+        is_clean = found.verdict.startswith("INTACT") and not found.unread
+        style = "$text-success" if is_clean else "$text-warning"
+        return f"{'?' if found.unread else '✓'} {found.verdict}", f"bold {style}"

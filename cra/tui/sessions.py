@@ -1,30 +1,52 @@
-"""All sessions of a ledger at a glance, from the first and last lines of their files."""
+"""All sessions of a ledger at a glance, from the first and last lines of their files, and the
+verdict on them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 
 from textual.binding import Binding, BindingType
 
-from cra.errors import CraError
+from cra.amount import counted
+from cra.errors import Code, CraError, NotFound
 from cra.ledger import files
-from cra.ledger.filter import parse
-from cra.ledger.index import LedgerFile, session_files
+from cra.ledger.filter import containing
+from cra.ledger.index import (
+    JOURNAL_FILE,
+    SUFFIX,
+    LedgerFile,
+    end_of_lines,
+    session_files,
+    session_id_of,
+    whole_lines,
+)
 from cra.ledger.outline import Outline, outline, readable
 from cra.printable import safe
 from cra.tui.listing import Listing, Part, fitted
 
+if TYPE_CHECKING:
+    from cra.ledger.verify import ChainReport, LedgerReport
+    from cra.tui.setting import Setting
+
 # How much is read of a file's beginning to find what the session is for.
 _BEGINNING: Final = 1 << 16
-# What is longer is not read whole for a list.
+# The calls of what is longer are counted after the list is there.
 _MAX_COUNTED: Final = 32 << 20
+CHECKPOINT: Final = ".checkpoint"
+_MISSING: Final = "no file, though the journal lists it"
+# Of so many parts that are not sound a verdict says what is wrong with them.
+_MAX_TOLD: Final = 5
 
+# The type of an event comes before all that a payload could say.
+_TYPE: Final = b'"event_type":"'
+_CALLS: Final = containing(_TYPE + b"action.")
 # What is said of a call, and its span, which is its own.
-_CALL: Final = re.compile(rb'"event_type":"action\.([a-z]+)".*?"span_id":"([0-9a-f-]{36})"')
+_CALL: Final = re.compile(_TYPE + rb'action\.([a-z]+)".*?"span_id":"([0-9a-f-]{36})"')
 # Beside the state of a session with a call that has begun and not come to anything.
 _INTENT: Final = "▶"
 
@@ -35,12 +57,27 @@ _STATES: Final = {
     "expired": ("○ expired", "dim"),
     "empty": ("· empty", "dim"),
     "damaged": ("✗ damaged", "bad"),
+    "missing": ("✗ missing", "bad"),
+    "unreadable": ("? unreadable", "warn"),
 }
-_WITH_LONG_ID: Final = 100
-_WITH_ACTIVITY: Final = 64
-_WITH_TROUBLE: Final = 48
-_WITH_VERDICT: Final = 112
+# The verdicts that are sound.
 _VERDICTS: Final = {"INTACT": "good", "STILLBORN": "dim", "INCOMPLETE": "warn"}
+_SOUND: Final = tuple(_VERDICTS)
+
+# From so many columns on there is room for each.
+_WITH_TROUBLE: Final = 44
+_WITH_EVENTS: Final = 53
+_WITH_ACTIVITY: Final = 72
+_WITH_LONG_ID: Final = 79
+_WITH_LONG_AGENT: Final = 90
+_WITH_VERDICT: Final = 112
+# A goal in less says nothing; one of them is the space before it.
+_LEAST_GOAL: Final = 8
+
+# What tells one state of a file from another: its inode, its size, and when it was changed, which
+# whoever changes it can set back in the third number and not in the last.
+Stamp: TypeAlias = tuple[int, int, int, int]
+_NO_STAMP: Final = (0, 0, 0, 0)
 
 
 class Outcomes(NamedTuple):
@@ -58,9 +95,10 @@ class Glance(NamedTuple):
     outline: Outline
     goal: str
     outcomes: Outcomes | None
-    # What tells one state of the file from another.
-    stamp: tuple[int, int, int]
+    stamp: Stamp
     error: str = ""
+    # What it is where there is nothing that its outline could say: missing or unreadable.
+    state: str = ""
 
     @property
     def path(self) -> Path:
@@ -68,7 +106,8 @@ class Glance(NamedTuple):
 
     @property
     def trouble(self) -> int:
-        return sum(self.outcomes) if self.outcomes is not None else 0
+        """How many calls came to nothing good; below 0 where nobody counted."""
+        return sum(self.outcomes) if self.outcomes is not None else -1
 
     @property
     def words(self) -> str:
@@ -76,22 +115,70 @@ class Glance(NamedTuple):
         agent = self.outline.agent or ""
         return f"{self.outline.id} {agent} {self.goal}".lower()
 
+    @property
+    def is_large(self) -> bool:
+        """Whether its calls are not counted at a glance."""
+        return self.stamp[1] > _MAX_COUNTED
+
+
+class Count(NamedTuple):
+    """The calls of a file as far as they are counted: up to a line's end."""
+
+    inode: int = 0
+    end: int = 0
+    denials: int = 0
+    failures: int = 0
+    begun: frozenset[bytes] = frozenset()  # their spans
+    is_whole: bool = False
+
+    @property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self.denials, self.failures, len(self.begun))
+
 
 def glance(path: Path) -> Glance:
-    """A session as it is now, whatever is wrong with it."""
+    """A session as it is now, whatever is wrong with it. Raises FileNotFoundError."""
     try:
-        stamp = _stamp(path)
+        stamp = _stamp(os.stat(path))
         known = outline(path)
         goal = _goal(path)
-    except (CraError, OSError) as error:
-        nothing = Outline(path, None, None, None, is_ended=False, is_whole=False)
-        return Glance(nothing, "", None, (0, 0, 0), safe(str(error)))
-    return Glance(known, goal, _counted(path) if stamp[1] <= _MAX_COUNTED else None, stamp)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return without_outline(path, error.strerror or str(error), "unreadable")
+    except CraError as error:
+        return without_outline(path, str(error), "damaged")
+    whole = None
+    if stamp[1] <= _MAX_COUNTED:
+        with suppress(CraError, OSError):
+            whole = count_on(path, Count(), lambda: False)
+    return Glance(known, goal, whole.outcomes if whole is not None else None, stamp)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    status = os.stat(path)
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def without_outline(path: Path, error: str, state: str) -> Glance:
+    """A session of which nothing is known but what is wrong with it."""
+    nothing = Outline(path, None, None, None, is_ended=False, is_whole=False)
+    return Glance(nothing, "", None, _NO_STAMP, safe(error), state)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def stamps(directory: Path) -> dict[str, Stamp]:
+    """The files of a ledger that a verification reads, by their names, as they are now."""
+    found: dict[str, Stamp] = {}
+    try:
+        entries = os.scandir(directory)
+    except FileNotFoundError:
+        return found
+    with entries:
+        for entry in entries:
+            if entry.name.endswith((SUFFIX, CHECKPOINT)):
+                # It may go meanwhile, and a link that leads nowhere is no file.
+                with suppress(OSError):
+                    found[entry.name] = _stamp(entry.stat())
+    return found
 
 
 def _goal(path: Path) -> str:
@@ -112,23 +199,40 @@ def _goal(path: Path) -> str:
     return ""
 
 
-def _counted(path: Path) -> Outcomes | None:
-    denials = failures = 0
-    begun: set[bytes] = set()  # their spans
+def count_on(path: Path, before: Count, is_cancelled: Callable[[], bool]) -> Count:
+    """Count the calls of a session from where a count ended, or anew if the file is another one.
+
+    Raises CraError, OSError.
+    """
+    fd = files.open_for_reading(path)
     try:
-        with LedgerFile(path) as log:
-            for _, line in log.search(parse("type:action.*")):
-                found = _CALL.search(line)
-                kind, span = (found[1], found[2]) if found else (b"", b"")
+        inode, stop = os.fstat(fd).st_ino, end_of_lines(fd)
+        if before.inode != inode or before.end > stop:
+            before = Count()
+        _, end, denials, failures, known, _ = before
+        begun = set(known)
+        for position, chunk in whole_lines(fd, end, stop):
+            if is_cancelled():
+                return Count(inode, position, denials, failures, frozenset(begun))
+            for kind, span, line in _calls(chunk):
                 denials += kind == b"denied"
                 failures += kind == b"failed"
                 if kind != b"approved":
                     begun.discard(span)
                 elif not _is_simulated(line):
                     begun.add(span)
-    except (CraError, OSError):
-        return None
-    return Outcomes(denials, failures, len(begun))
+    finally:
+        os.close(fd)
+    return Count(inode, stop, denials, failures, frozenset(begun), is_whole=True)
+
+
+def _calls(chunk: bytes) -> Iterable[tuple[bytes, bytes, bytes]]:
+    """What is said of calls in some lines: what became of one, its span, and the line."""
+    for begin, end in _CALLS.candidates(chunk):
+        line = chunk[begin:end]
+        found = _CALL.match(line, line.find(_TYPE))
+        if found is not None:
+            yield found[1], found[2], line
 
 
 def _is_simulated(line: bytes) -> bool:
@@ -152,7 +256,9 @@ def survey(
     for at, path in enumerate(paths, 1):
         if is_cancelled():
             break
-        found.append(_again(path, known.get(path)))
+        # One that is gone meanwhile is missed by the verdict.
+        with suppress(FileNotFoundError):
+            found.append(_again(path, known.get(path)))
         if at % 200 == 0 and len(known) < len(paths):
             report([*found])
     return found
@@ -160,11 +266,9 @@ def survey(
 
 def _again(path: Path, before: Glance | None) -> Glance:
     if before is not None and not before.error:
-        try:
-            if _stamp(path) == before.stamp:
+        with suppress(OSError):
+            if _stamp(os.stat(path)) == before.stamp:
                 return before
-        except OSError:
-            pass
     return glance(path)
 
 
@@ -181,6 +285,127 @@ def arranged(found: Iterable[Glance], order: str, wanted: str) -> list[Glance]:
     return chosen
 
 
+class LedgerVerdict(NamedTuple):
+    """What a verification of a ledger came to, in words for a line, for rows and for a notice."""
+
+    verdict: str
+    is_sound: bool
+    by_session: Mapping[str, str]
+    # The sessions that the journal lists and that have no file.
+    missing: tuple[Glance, ...]
+    # What was left out because it cannot be read, and why, by their ids.
+    unread: Mapping[str, str]
+    explained: str
+
+
+def judge_ledger(setting: Setting, unread: Iterable[str]) -> LedgerVerdict:
+    """The verdict on all sessions but those that cannot be read. Raises CraError, OSError.
+
+    `unread` are those of them that are known.
+    """
+    from cra.ledger.verify import verify_ledger
+
+    directory = setting.directory
+
+    def verified(names: list[str] | None) -> LedgerReport:
+        return verify_ledger(
+            directory, setting.trust, sessions=names, memory=setting.memory, cores=setting.cores
+        )
+
+    if not any(unread):
+        try:
+            return _told(directory, verified(None), {})
+        except OSError:
+            # It may be a checkpoint.
+            if not (refused := _refused(directory)):
+                raise
+    else:
+        refused = _refused(directory)
+    names = _listed(directory) - refused.keys()
+    while True:
+        try:
+            return _told(directory, verified(sorted(names)), refused)
+        except NotFound as error:
+            # Listed by events that a recovery doubts, which do not count.
+            doubted = session_id_of(Path(error.where or ""))
+            if doubted not in names:
+                raise
+            names.remove(doubted)
+
+
+def _refused(directory: Path) -> dict[str, str]:
+    """The sessions whose file or checkpoint cannot be opened, and why."""
+    refused = {}
+    for path in session_files(directory):
+        name = session_id_of(path)
+        for needed in (path, directory / f"{name}{CHECKPOINT}"):
+            try:
+                os.close(files.open_for_reading(needed))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                refused[name] = error.strerror or str(error)
+    return refused
+
+
+def _listed(directory: Path) -> set[str]:
+    """The sessions that have a file, and those that the journal says were begun."""
+    names = {session_id_of(path) for path in session_files(directory) if path.exists()}
+    with suppress(FileNotFoundError), LedgerFile(directory / JOURNAL_FILE) as journal:
+        for _, line in journal.search(containing(_TYPE + b'journal.session_opened"')):
+            event = readable(line)
+            name = (event.payload or {}).get("session_id") if event else None
+            if isinstance(name, str):
+                names.add(name)
+    return names
+
+
+def _told(directory: Path, report: LedgerReport, unread: Mapping[str, str]) -> LedgerVerdict:
+    is_sound = report.verdict.exit_code == 0
+    by_session = {
+        part.name: f"{part.verdict.name} {part.level.name.split('_')[0]}"
+        if part.verdict.exit_code == 0
+        else part.verdict.name
+        for part in report.sessions
+    }
+    missing = tuple(
+        without_outline(directory / f"{part.name}{SUFFIX}", _MISSING, "missing")
+        for part in report.sessions
+        if part.code is Code.SESSION_MISSING
+    )
+    words = [f"{report.verdict.name}, {report.level}"]
+    unsound = [part for part in report.parts if part.verdict.exit_code != 0]
+    words += _some([_wrong(part) for part in unsound])
+    if is_sound:
+        journal = "the journal and " if report.journal is not None else ""
+        events = sum(part.events for part in report.parts)
+        covered = sum(part.covered for part in report.parts)
+        words.append(
+            f"{journal}{counted(len(report.sessions), 'session')}: "
+            f"{counted(events, 'event')} in order, {covered:,} covered"
+        )
+    words += _some([f"{name} unreadable: {why}" for name, why in sorted(unread.items())])
+    words += [*report.notes, "cra trace verify"]
+    return LedgerVerdict(
+        f"{report.verdict.name} {report.level}",
+        is_sound,
+        by_session,
+        missing,
+        unread,
+        "\n".join(map(safe, words)),
+    )
+
+
+def _wrong(part: ChainReport) -> str:
+    return f"{part.name} {part.verdict.name} {part.code}: {part.message}"
+
+
+def _some(lines: list[str]) -> list[str]:
+    """The first of some lines, and how many more there are."""
+    more = len(lines) - _MAX_TOLD
+    return [*lines[:_MAX_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
+
+
 class SessionList(Listing):
     """The rows of sessions."""
 
@@ -192,7 +417,7 @@ class SessionList(Listing):
         super().__init__(id=id)
         self.glances: list[Glance] = []
         self.now = ""
-        self.verdicts: dict[str, str] = {}
+        self.verdicts: Mapping[str, str] = {}
         self.marked: Path | None = None
 
     def show(self, glances: list[Glance], now: str) -> None:
@@ -210,48 +435,92 @@ class SessionList(Listing):
         return self.glances[self.cursor] if self.cursor < len(self.glances) else None
 
     def parts_of(self, row: int, columns: int) -> Iterable[Part]:
-        one = self.glances[row]
-        known = one.outline
-        state, style = _STATES[known.state(self.now)]
-        if one.outcomes is not None and one.outcomes.intents:
-            state, style = f"{state:<9}{_INTENT}", "warn"
+        one, room = self.glances[row], _room_in(columns)
+        known, verdict = one.outline, self.verdicts.get(one.outline.id, "")
         yield ("◆" if one.path == self.marked else " ", "accent")
-        # Of sessions that begin in the same minute, the first eight digits are the same.
-        yield f"{known.id[: _id_room(columns) - 1]} ", "dim"
-        yield fitted(state, 10), style
-        yield fitted(safe(known.agent or "?"), 12 if columns >= _WITH_ACTIVITY else 8) + " ", ""
-        events = "?" if known.events is None else f"{known.events:,}"
-        yield f"{events:>8} ", ""
-        if columns >= _WITH_ACTIVITY:
-            yield fitted((known.last_activity or "")[5:19].replace("T", " "), 15), "dim"
-        if columns >= _WITH_TROUBLE:
-            yield from _trouble(one)
-        if columns >= _WITH_VERDICT:
-            verdict = self.verdicts.get(known.id, "")
-            yield fitted(verdict, 12), _VERDICTS.get(verdict.split(" ")[0], "bad")
-        yield f" {one.error or one.goal}", "bad" if one.error else ""
+        yield f"{known.id[: room.id]:<{room.id}} ", "dim"
+        text, style = self._state(one, verdict)
+        yield fitted(text, room.state) + " ", style
+        yield fitted(safe(known.agent or "?"), room.agent) + " ", ""
+        if room.events:
+            events = "?" if known.events is None else f"{known.events:,}"
+            yield f"{events:>{room.events}} ", ""
+        if room.activity:
+            yield fitted(self._activity(known, room.activity), room.activity) + " ", "dim"
+        if room.trouble:
+            yield from _trouble(one, room.trouble)
+        if room.verdict:
+            style = _VERDICTS.get(verdict.split(" ")[0], "bad")
+            yield fitted(verdict, room.verdict), style
+        if room.has_goal:
+            yield f" {one.error or one.goal}", _STATES[one.state][1] if one.error else ""
+
+    def _state(self, one: Glance, verdict: str) -> Part:
+        """The state of a session: what is wrong with it before all else."""
+        if one.state:
+            return _STATES[one.state]
+        if verdict and not verdict.startswith(_SOUND):
+            return f"✗ {verdict.lower()}", "bad"
+        state, style = _STATES[one.outline.state(self.now)]
+        if one.outcomes is not None and one.outcomes.intents:
+            return f"{state:<9} {_INTENT}", "warn"
+        return state, style
+
+    def _activity(self, known: Outline, room: int) -> str:
+        """The time of the last event if it is of today, else its date."""
+        last = known.last_activity or ""
+        if last[:10] == self.now[:10]:
+            return last[11:19]
+        return last[:10] if room >= len("2026-11-20") else last[5:10]
 
 
-def _trouble(one: Glance) -> Iterable[Part]:
+def _trouble(one: Glance, room: int) -> Iterable[Part]:
     denials, failures = (None, None) if one.outcomes is None else one.outcomes[:2]
     for count, shape, style in ((denials, "▲", "warn"), (failures, "✗", "bad")):
         text = f"{shape} {count:,}" if count else "" if count == 0 else "?"
-        yield fitted(text, 6), style if count else "dim"
+        yield fitted(text, room), style if count else "dim"
 
 
-def _id_room(columns: int) -> int:
-    return 14 if columns >= _WITH_LONG_ID else 9
+class _Room(NamedTuple):
+    """How wide the columns of the list are; at 0 there is no room for one."""
+
+    id: int
+    state: int
+    agent: int
+    events: int
+    activity: int
+    trouble: int
+    verdict: int
+    has_goal: bool = False
+
+
+def _room_in(columns: int) -> _Room:
+    is_wide = columns >= _WITH_LONG_AGENT
+    room = _Room(
+        # Sessions that begin in the same minute share the first eight digits of their ids.
+        id=13 if columns >= _WITH_LONG_ID else 8,
+        state=12,
+        agent=12 if is_wide else 8,
+        events=8 if columns >= _WITH_EVENTS else 0,
+        activity=(10 if is_wide else 8) if columns >= _WITH_ACTIVITY else 0,
+        trouble=6 if columns >= _WITH_TROUBLE else 0,
+        verdict=12 if columns >= _WITH_VERDICT else 0,
+    )
+    # With the mark, and a space behind each of the first columns.
+    taken = 1 + sum(width + 1 for width in room[:5] if width) + 2 * room.trouble + room.verdict
+    return room._replace(has_goal=columns - taken >= _LEAST_GOAL)
 
 
 def heading_of(columns: int) -> str:
     """What stands in the columns of a list of sessions."""
-    parts = [f" {'SESSION':<{_id_room(columns)}}{'STATE':<10}"]
-    parts.append(f"{'AGENT':<13}" if columns >= _WITH_ACTIVITY else f"{'AGENT':<9}")
-    parts.append(f"{'EVENTS':>8} ")
-    if columns >= _WITH_ACTIVITY:
-        parts.append(f"{'LAST ACTIVITY':<15}")
-    if columns >= _WITH_TROUBLE:
-        parts.append(f"{'DENY':<6}{'FAIL':<6}")
-    if columns >= _WITH_VERDICT:
-        parts.append(f"{'VERDICT':<12}")
-    return "".join(parts) + " GOAL"
+    room = _room_in(columns)
+    parts = [f" {'SESSION':<{room.id}} {'STATE':<{room.state}} {'AGENT':<{room.agent}} "]
+    if room.events:
+        parts.append(f"{'EVENTS':>{room.events}} ")
+    if room.activity:
+        parts.append(f"{'ACTIVITY':<{room.activity}} ")
+    if room.trouble:
+        parts.append(f"{'DENY':<{room.trouble}}{'FAIL':<{room.trouble}}")
+    if room.verdict:
+        parts.append(f"{'VERDICT':<{room.verdict}}")
+    return "".join(parts) + (" GOAL" if room.has_goal else "")
