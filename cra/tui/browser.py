@@ -17,6 +17,7 @@ from cra.errors import CraError, NotFound
 from cra.ledger.index import session_id_of
 from cra.ledger.source import Source
 from cra.printable import safe
+from cra.tui.judging import LedgerVerdict, judge_ledger
 from cra.tui.listing import Listing
 from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.sessions import (
@@ -24,13 +25,11 @@ from cra.tui.sessions import (
     ORDERS,
     Count,
     Glance,
-    LedgerVerdict,
     SessionList,
     Stamp,
     arranged,
     count_on,
     heading_of,
-    judge_ledger,
     stamps,
     survey,
 )
