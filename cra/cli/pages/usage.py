@@ -139,8 +139,8 @@ error[CRA-1007]: ticket.read: id: expected integer, found "first"
     "CRA-1008": ErrorPage(
         "A golden trace that cannot be replayed",
         "The manifest of a golden cannot be read, it names a file that is not there or lies "
-        "elsewhere, a payload of its trace is redacted, or it is not signed where that is "
-        "required.",
+        "elsewhere, a payload of its trace is redacted, it is not signed where that is required, or "
+        "a session that is to become one is signed by no key that the project lists.",
         "Nothing was compared, so nothing is known of how the behaviour has changed. In CI that "
         "is a failure, not a pass.",
         (
