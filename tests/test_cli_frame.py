@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import json
@@ -380,6 +381,15 @@ def test_an_error_says_what_is_wrong_where_and_what_mends_it(command, capsys):
         (PermissionError(13, "Permission denied", "a/b"), 2, "permission denied\n  where: a/b"),
         (FileNotFoundError(2, "No such file", "a/b"), 2, "error[CRA-1002]: expected a path"),
         (BrokenPipeError(32, "Broken pipe"), 0, ""),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "error[CRA-1000]: expected a disk that reads and writes, found: no space left on "
+            "device\n  fix: make room",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "a/b"), 2, "exceeded\n  where: a/b\n  fix:"),
+        (OSError(errno.EROFS, "Read-only file system"), 2, "found: read-only file system"),
+        (OSError(errno.EIO, "Input/output error"), 2, "found: input/output error"),
     ],
 )
 def test_the_boundary_turns_what_is_raised_into_a_line_and_an_exit_code(
@@ -396,7 +406,10 @@ def test_the_boundary_turns_what_is_raised_into_a_line_and_an_exit_code(
     assert (captured.out, bool(captured.err)) == ("", bool(said))
 
 
-@pytest.mark.parametrize("raised", [ValueError("a bug"), OSError(5, "no path in it")])
+@pytest.mark.parametrize(
+    "raised",
+    [ValueError("a bug"), OSError(errno.EBADF, "no path in it"), FileNotFoundError(2, "none")],
+)
 def test_a_bug_keeps_its_traceback(command, raised):
     def fails() -> None:
         raise raised
@@ -405,6 +418,42 @@ def test_a_bug_keeps_its_traceback(command, raised):
 
     with pytest.raises(type(raised)):
         run(["try"])
+
+
+@pytest.mark.parametrize("arguments", ["doctor", "resolve --goal x", "init", "watch", "trace list"])
+def test_a_working_directory_that_was_removed_is_said_to_be(tmp_path, arguments):
+    here = tmp_path / "here"
+    here.mkdir()
+    line = f"rmdir {here}; {sys.executable} -m cra {arguments}"
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error[CRA-1002]: expected a working directory, found that it has been removed\n"
+        "  fix: cd to a directory that is there\n"
+    )
+
+
+def test_a_file_that_the_disk_does_not_take_is_an_error_with_a_code(tmp_path):
+    line = f"ulimit -f 0; {sys.executable} -m cra atlas create desk 2>&1 | cat"
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.stdout.startswith("error[CRA-1000]: expected a disk that reads and writes, found: ")
+    assert "\n  fix: make room on the disk" in done.stdout
 
 
 def test_a_command_returns_its_exit_code(command):
