@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import inspect
 import io
@@ -11,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -223,6 +225,29 @@ def test_the_topic_environment_names_every_variable_of_a_setting():
     answer = cra_says("help", "environment").stdout
 
     assert [name for name in (*VARIABLES, "NO_COLOR", "CRA_PROJECT") if name not in answer] == []
+
+
+def test_the_topic_environment_names_every_variable_that_the_code_reads():
+    read = {name for path in sorted((ROOT / "cra").rglob("*.py")) for name in variables_in(path)}
+
+    assert {"CRA_AGENT", "CRA_APPROVER_KEY_FILE", "NO_COLOR", "XDG_STATE_HOME"} <= read
+    # Where programs lie, the system says.
+    named = set(re.findall(r"[A-Z][A-Z_]+", cra_says("help", "environment").stdout))
+    assert read - named - {"PATH"} == set()
+
+
+def variables_in(path: Path) -> Iterator[str]:
+    """The variables of the environment that a file reads, and all of cra's that it names."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Constant(value=str(name)) if re.fullmatch(r"CRA_[A-Z_]*[A-Z]", name):
+                yield name
+            case ast.Call(
+                ast.Attribute(held, "get"), [ast.Constant(str(name)), *_]
+            ) | ast.Subscript(held, ast.Constant(str(name))) if ast.unparse(held).endswith(
+                "environ"
+            ):
+                yield name
 
 
 def test_the_topic_filters_has_every_term_and_examples_that_hold():
