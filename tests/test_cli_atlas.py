@@ -1091,6 +1091,29 @@ def test_without_an_atlas_there_is_nothing_to_check(project):
     assert "expected an atlas in the project, found none\n  fix: cra atlas add PATH" in said.stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "found", "instead"),
+    [
+        ("policies", "policies, which is for the project's own rules", "atlases/NAME"),
+        ("policies/desk", "policies, which is for the project's own rules", "atlases/desk"),
+        ("tests/policies/a", "tests/policies, which is for the tests of the pr", "atlases/a"),
+        ("goldens/desk", "goldens, which is for the project's goldens", "atlases/desk"),
+        ("kept/x", "kept, which is for what is recorded", "atlases/x"),
+    ],
+)
+def test_an_atlas_is_not_begun_where_the_project_keeps_something_else(
+    project, place, found, instead
+):
+    (project / "cra.config.json").write_text('{"trace": {"directory": "kept"}}')
+    said = cra(project, "atlas", "create", place)
+
+    assert said.returncode == 2
+    assert f"expected a directory for an atlas, found {found}" in said.stderr
+    assert f"fix: cra atlas create {instead}\n" in said.stderr
+    assert not (project / place / "atlas.json").exists()
+    answer(project, "atlas", "create", instead)
+
+
 @pytest.mark.parametrize("command", ["add", "validate"])
 def test_a_path_where_no_atlas_is_says_so(project, command):
     said = cra(project, "atlas", command, "nosuch")
