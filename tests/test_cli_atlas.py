@@ -1114,6 +1114,12 @@ def test_an_atlas_is_not_begun_where_the_project_keeps_something_else(
     answer(project, "atlas", "create", instead)
 
 
+def test_a_ledger_in_the_projects_own_directory_leaves_it_to_atlases(project):
+    (project / "cra.config.json").write_text('{"trace": {"directory": "."}}')
+
+    answer(project, "atlas", "create", "desk")
+
+
 @pytest.mark.parametrize("command", ["add", "validate"])
 def test_a_path_where_no_atlas_is_says_so(project, command):
     said = cra(project, "atlas", command, "nosuch")

@@ -195,7 +195,8 @@ def _refuse_own(path: Path) -> None:
         found.trace_directory: "what is recorded",
     }
     for own, what in kept.items():
-        if place.is_relative_to(own.resolve()):
+        # A ledger may also lie around the project, and keeps nothing of it for itself then.
+        if place.is_relative_to(own.resolve()) and not root.is_relative_to(own.resolve()):
             name = "NAME" if place == own.resolve() else shlex.quote(path.name)
             instead = os.path.relpath(root / "atlases")
             raise UsageError(

@@ -185,7 +185,7 @@ make require_approval_for and default_risk_tier stricter.
   GITHUB_ACTIONS         true: cra replay annotates, and writes a summary into
                          GITHUB_STEP_SUMMARY
   XDG_CONFIG_HOME        holds cra/config.json and cra/keys (default ~/.config)
-  XDG_STATE_HOME         holds cra, the remembered heads (default ~/.local/state)
+  XDG_STATE_HOME         holds cra, remembered heads (default ~/.local/state)
 
 Every setting in a section of the configuration has a variable,
 CRA_<SECTION>_<KEY>. A list is written with commas; a relative path counts from
