@@ -215,7 +215,9 @@ def ask_about_atlases(desk: Printed) -> None:
     manifest["policies"] = [rule("all-go", "deny", "*"), rule("never-asked", "allow")]
     (atlas / "atlas.json").write_text(json.dumps(manifest))
     desk.ask("atlas-validate", "atlas validate atlases/support-desk")
+    desk.ask("atlas-validate", "atlas validate")
     (atlas / "atlas.json").write_text(json.dumps({**manifest, "version": 2}))
+    desk.ask("atlas-validate", "atlas validate", 2)
     desk.ask("atlas-validate", "atlas validate atlases/support-desk", 2)
     desk.ask("atlas-remove", "atlas remove com.example.support-desk --yes")
     desk.ask("atlas-create", "atlas create atlases/new --dry-run")

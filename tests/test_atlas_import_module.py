@@ -6,10 +6,13 @@ import json
 
 import pytest
 
+from cra.adapters import functions
 from cra.adapters.docstring import first_line, parameters_in
 from cra.adapters.functions import effect_of
+from cra.errors import UsageError
 from tests.program import answer, at_terminal, cra
 
+REACHED = "If not, go to the directory that it is imported from, or install it"
 ORDERS = '''"""Orders of a shop."""
 
 import enum
@@ -297,9 +300,9 @@ def test_a_module_that_is_not_there_is_an_error(place, name):
         ("./books.py", "did you mean --from-module books?"),
         ("shop/orders.py", "did you mean --from-module shop.orders?"),
         ("src/notes.py", "did you mean cd src, and --from-module notes?"),
-        ("book", "did you mean --from-module books?"),
-        ("shop.order", "did you mean --from-module shop.orders?"),
-        ("shp.orders", "did you mean --from-module shop?"),
+        ("book", f"did you mean --from-module books? {REACHED}"),
+        ("shop.order", f"did you mean --from-module shop.orders? {REACHED}"),
+        ("shp.orders", f"did you mean --from-module shop? {REACHED}"),
     ],
 )
 def test_a_name_that_is_a_file_or_nearly_a_module_is_answered_with_the_one_meant(place, name, fix):
@@ -311,6 +314,19 @@ def test_a_name_that_is_a_file_or_nearly_a_module_is_answered_with_the_one_meant
 
     assert said.returncode == 2
     assert said.stderr.endswith(f"fix: {fix}\n")
+
+
+def test_a_module_that_does_not_end_is_said_to_be_one(place, monkeypatch):
+    write(place, "books.py", "while True:\n    pass\n")
+    monkeypatch.setattr(functions, "_TIMEOUT", 0.5)
+
+    with pytest.raises(UsageError) as refused:
+        functions.imported_functions(functions.find_module("books", [str(place)]), "desk")
+
+    assert refused.value.message == (
+        "expected a module that can be loaded from an atlas, found one that does not end within "
+        "0.5 s"
+    )
 
 
 def test_the_readme_says_what_a_docstring_says_a_function_does(place):

@@ -264,6 +264,10 @@ LEFT = [
         "GET /a: without the query parameter q: lists and objects have no form there",
     ),
     (
+        api(parameters=[parameter("q", type="strin")]),
+        "GET /a: without the query parameter q: its schema names the type strin, which is none",
+    ),
+    (
         api(parameters=[{**parameter("q"), "style": "deepObject"}]),
         "GET /a: without the query parameter q: its style is deepObject",
     ),
@@ -498,6 +502,27 @@ HOSTILE = {
     "a key twice": ("d.json", b'{"openapi": "3.0.0", "openapi": "3.1.0"}'),
     "no paths": ("d.json", b'{"openapi": "3.0.0", "servers": [{"url": "https://a.b"}]}'),
 }
+
+
+def test_a_version_that_yaml_reads_as_a_number_is_said_to_be_one(place):
+    (place / "d.yaml").write_text("openapi: 3.0\npaths: {}\n")
+    said = cra(place, "atlas", "create", "desk", "--from-openapi", "d.yaml")
+
+    assert said.returncode == 2
+    assert "of version 3.0 or 3.1, found the number 3.0\n" in said.stderr
+    assert 'fix: put the version into quotes, and name all of it: "3.0.0"\n' in said.stderr
+
+
+@pytest.mark.parametrize("url", ["https://u:hunter2@a.example", "https://u:hunter2/x@a.example"])
+def test_a_server_with_a_password_in_its_url_is_refused_without_a_word_of_it(place, url):
+    (place / "d.json").write_text(json.dumps({**MINIMAL, "servers": [{"url": url}]}))
+    said = cra(place, "atlas", "create", "a", "--from-openapi", "pets.yaml", "--base-url", url)
+    read = cra(place, "atlas", "create", "a", "--from-openapi", "d.json")
+
+    assert (said.returncode, read.returncode) == (2, 2)
+    assert "hunter2" not in said.stderr + read.stderr
+    assert "where: --base-url\n" in said.stderr
+    assert "where: servers[0]\n" in read.stderr
 
 
 @pytest.mark.parametrize(("name", "data"), HOSTILE.values(), ids=HOSTILE)

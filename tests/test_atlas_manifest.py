@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import symtable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,20 @@ def test_every_spelling_of_an_action_is_accepted(written, expected):
     assert found is not None
     assert {key: getattr(found.actions[0], key) for key in expected} == expected
     assert jsonschema_rs.is_valid(SCHEMA, manifest)
+
+
+def test_a_file_of_python_is_read_once_however_many_actions_it_carries_out(monkeypatch):
+    read = []
+    table = symtable.symtable
+    monkeypatch.setattr(symtable, "symtable", lambda *args: read.append(args[1]) or table(*args))
+    actions = [
+        {"action_id": f"ticket.a{number}", "executor": f"python:tools:{name}"}
+        for number, name in enumerate(["refund", "refund", "refunds"])
+    ]
+    found = reading_of(MINIMAL | {"actions": actions})
+
+    assert read == ["tools.py"]
+    assert [one.found for one in found.errors] == ['"refunds"']
 
 
 def test_every_spelling_of_an_atlas_is_accepted():

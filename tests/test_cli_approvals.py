@@ -73,6 +73,18 @@ def test_a_person_grants_it_and_it_runs_once(place):
     assert runs(place) == 1
 
 
+def test_the_last_approval_that_nobody_has_granted_yet_says_how_it_is(place):
+    none = cra(place, "execute", "--approval", "last")
+    approval_id = asked(place)
+    pending = cra(place, "execute", "--approval", "last")
+
+    assert (none.returncode, pending.returncode) == (2, 4)
+    assert "expected an approval that is granted in an open session, found none" in none.stderr
+    assert "found one for ticket.note that is pending" in pending.stderr
+    assert f"fix: cra approvals grant {approval_id}\n" in pending.stderr
+    assert runs(place) == 0
+
+
 def test_an_approver_sees_all_that_there_is_to_know(place):
     answer(place, "execute", "ticket.read", "--param", "id=4")
     asked(place)

@@ -1048,6 +1048,78 @@ def test_an_atlas_that_is_gone_is_named_with_what_mends_it(added, desk):
     assert cra(added, "atlas", "list").returncode == 0
 
 
+def test_without_an_argument_every_atlas_of_the_project_is_checked(added):
+    nothing = {"actions": [], "policies": [], "context_packs": [], "tests": []}
+    other = write_atlas(added / "atlases/other", atlas_id="com.example.other", **nothing)
+    answer(added, "atlas", "add", "atlases/other", "--yes")
+    fine, told = cra(added, "atlas", "validate"), facts(added, "atlas", "validate")
+    (other / "atlas.json").write_text(json.dumps({**DESK, "version": 1}))
+    bad, worse = cra(added, "atlas", "validate"), facts(added, "atlas", "validate")
+
+    assert fine.returncode == 0
+    assert [line for line in fine.stdout.splitlines() if line.startswith("valid: ")] == [
+        "valid: com.example.desk 1.0.0",
+        "valid: com.example.other 1.0.0",
+    ]
+    assert [one["atlas_id"] for one in told["atlases"]] == ["com.example.desk", "com.example.other"]
+    assert (told["valid"], worse["valid"]) == (True, False)
+    assert [one["valid"] for one in worse["atlases"]] == [True, False]
+    assert bad.returncode == 2
+    assert "valid: com.example.desk 1.0.0" in bad.stdout
+    assert "invalid: atlases/other" in bad.stdout
+
+
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_an_atlas_of_the_project_is_named_by_its_id_or_the_last_part_of_it(added, command):
+    for name in ("com.example.desk", "desk"):
+        said = cra(added, "atlas", command, name)
+        assert said.returncode == 0, said.stderr
+    unknown = cra(added, "atlas", command, "com.example.desc")
+
+    assert facts(added, "atlas", "validate", "com.example.desk") == (
+        facts(added, "atlas", "validate", "desk")
+    )
+    assert unknown.returncode == 2
+    assert "found 'com.example.desc'; did you mean com.example.desk?" in unknown.stderr
+    assert "fix: cra atlas list" in unknown.stderr
+
+
+def test_without_an_atlas_there_is_nothing_to_check(project):
+    said = cra(project, "atlas", "validate")
+
+    assert said.returncode == 2
+    assert "expected an atlas in the project, found none\n  fix: cra atlas add PATH" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "found", "instead"),
+    [
+        ("policies", "policies, which is for the project's own rules", "atlases/NAME"),
+        ("policies/desk", "policies, which is for the project's own rules", "atlases/desk"),
+        ("tests/policies/a", "tests/policies, which is for the tests of the pr", "atlases/a"),
+        ("goldens/desk", "goldens, which is for the project's goldens", "atlases/desk"),
+        ("kept/x", "kept, which is for what is recorded", "atlases/x"),
+    ],
+)
+def test_an_atlas_is_not_begun_where_the_project_keeps_something_else(
+    project, place, found, instead
+):
+    (project / "cra.config.json").write_text('{"trace": {"directory": "kept"}}')
+    said = cra(project, "atlas", "create", place)
+
+    assert said.returncode == 2
+    assert f"expected a directory for an atlas, found {found}" in said.stderr
+    assert f"fix: cra atlas create {instead}\n" in said.stderr
+    assert not (project / place / "atlas.json").exists()
+    answer(project, "atlas", "create", instead)
+
+
+def test_a_ledger_in_the_projects_own_directory_leaves_it_to_atlases(project):
+    (project / "cra.config.json").write_text('{"trace": {"directory": "."}}')
+
+    answer(project, "atlas", "create", "desk")
+
+
 @pytest.mark.parametrize("command", ["add", "validate"])
 def test_a_path_where_no_atlas_is_says_so(project, command):
     said = cra(project, "atlas", command, "nosuch")

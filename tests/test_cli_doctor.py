@@ -146,8 +146,24 @@ def test_a_key_that_does_not_sign_the_ledger_fails_and_what_is_named_mends_it(pr
     assert cra(project, "session", "start").returncode == 2
     old = checks(project, CRA_SIGNING_KEY_FILE=str(tmp_path / "old.key"))["key"]
     answer(project, "trace", "repair", "--accept")
-    assert (old["state"], checks(project)["key"]["state"]) == ("OK", "OK")
+    assert (old["state"], checks(project)["key"]["state"]) == ("OK", "WARN")
     answer(project, "session", "start")
+
+
+def test_a_key_that_the_configuration_does_not_list_is_a_warning_with_what_to_add(project):
+    before = checks(project)["key"]
+    settings = project / "cra.config.json"
+    key_file().unlink()
+    answer(project, "init")
+    found = checks(project)["key"]
+    listed = json.loads(settings.read_text())
+    key = found["fix"].split('"')[1]
+    settings.write_text(json.dumps({**listed, "keys": [*listed["keys"], key]}))
+
+    assert (before["state"], found["state"]) == ("OK", "WARN")
+    assert "which keys in cra.config.json does not list" in found["message"]
+    assert found["fix"].startswith('whoever decides on the project adds "cra.local+')
+    assert checks(project)["key"]["state"] == "OK"
 
 
 def test_an_unsigned_ledger_needs_no_key(unsigned):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import inspect
 import io
 import json
@@ -10,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -224,6 +227,29 @@ def test_the_topic_environment_names_every_variable_of_a_setting():
     assert [name for name in (*VARIABLES, "NO_COLOR", "CRA_PROJECT") if name not in answer] == []
 
 
+def test_the_topic_environment_names_every_variable_that_the_code_reads():
+    read = {name for path in sorted((ROOT / "cra").rglob("*.py")) for name in variables_in(path)}
+
+    assert {"CRA_AGENT", "CRA_APPROVER_KEY_FILE", "NO_COLOR", "XDG_STATE_HOME"} <= read
+    # Where programs lie, the system says.
+    named = set(re.findall(r"[A-Z][A-Z_]+", cra_says("help", "environment").stdout))
+    assert read - named - {"PATH"} == set()
+
+
+def variables_in(path: Path) -> Iterator[str]:
+    """The variables of the environment that a file reads, and all of cra's that it names."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Constant(value=str(name)) if re.fullmatch(r"CRA_[A-Z_]*[A-Z]", name):
+                yield name
+            case ast.Call(
+                ast.Attribute(held, "get"), [ast.Constant(str(name)), *_]
+            ) | ast.Subscript(held, ast.Constant(str(name))) if ast.unparse(held).endswith(
+                "environ"
+            ):
+                yield name
+
+
 def test_the_topic_filters_has_every_term_and_examples_that_hold():
     page = cra_says("help", "filters").stdout
     with pytest.raises(FilterError) as caught:
@@ -380,6 +406,15 @@ def test_an_error_says_what_is_wrong_where_and_what_mends_it(command, capsys):
         (PermissionError(13, "Permission denied", "a/b"), 2, "permission denied\n  where: a/b"),
         (FileNotFoundError(2, "No such file", "a/b"), 2, "error[CRA-1002]: expected a path"),
         (BrokenPipeError(32, "Broken pipe"), 0, ""),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "error[CRA-1000]: expected a disk that reads and writes, found: no space left on "
+            "device\n  fix: make room",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "a/b"), 2, "exceeded\n  where: a/b\n  fix:"),
+        (OSError(errno.EROFS, "Read-only file system"), 2, "found: read-only file system"),
+        (OSError(errno.EIO, "Input/output error"), 2, "found: input/output error"),
     ],
 )
 def test_the_boundary_turns_what_is_raised_into_a_line_and_an_exit_code(
@@ -396,7 +431,10 @@ def test_the_boundary_turns_what_is_raised_into_a_line_and_an_exit_code(
     assert (captured.out, bool(captured.err)) == ("", bool(said))
 
 
-@pytest.mark.parametrize("raised", [ValueError("a bug"), OSError(5, "no path in it")])
+@pytest.mark.parametrize(
+    "raised",
+    [ValueError("a bug"), OSError(errno.EBADF, "no path in it"), FileNotFoundError(2, "none")],
+)
 def test_a_bug_keeps_its_traceback(command, raised):
     def fails() -> None:
         raise raised
@@ -405,6 +443,42 @@ def test_a_bug_keeps_its_traceback(command, raised):
 
     with pytest.raises(type(raised)):
         run(["try"])
+
+
+@pytest.mark.parametrize("arguments", ["doctor", "resolve --goal x", "init", "watch", "trace list"])
+def test_a_working_directory_that_was_removed_is_said_to_be(tmp_path, arguments):
+    here = tmp_path / "here"
+    here.mkdir()
+    line = f"rmdir {here}; {sys.executable} -m cra {arguments}"
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error[CRA-1002]: expected a working directory, found that it has been removed\n"
+        "  fix: cd to a directory that is there\n"
+    )
+
+
+def test_a_file_that_the_disk_does_not_take_is_an_error_with_a_code(tmp_path):
+    line = f"ulimit -f 0; {sys.executable} -m cra atlas create desk 2>&1 | cat"
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.stdout.startswith("error[CRA-1000]: expected a disk that reads and writes, found: ")
+    assert "\n  fix: make room on the disk" in done.stdout
 
 
 def test_a_command_returns_its_exit_code(command):

@@ -120,6 +120,58 @@ def test_what_reads_like_a_secret_is_recorded_only_when_that_is_wanted(desk):
     assert golden_of(desk, "two").exists()
 
 
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A project that lists the key of who began it, cloned by somebody with a key of their own."""
+    place = tmp_path_factory.mktemp("two")
+    answer(place, "init", "shop", "--template", "minimal", HOME=str(place), XDG_CONFIG_HOME="")
+    shutil.copytree(place / "shop", place / "clone", ignore=shutil.ignore_patterns("cra.trace"))
+    other = {"XDG_CONFIG_HOME": str(place / "other"), "XDG_STATE_HOME": str(place / "state")}
+    answer(place / "clone", "init", "--yes", **other)
+    answer(place / "clone", "resolve", "--goal", "hello", **other)
+    return place / "clone", other
+
+
+def test_a_session_signed_by_a_key_that_the_project_does_not_list_becomes_no_golden(theirs):
+    place, other = theirs
+    refused = cra(place, "golden", "record", "last", "--name", "mine", **other)
+
+    key = answer(place, "doctor", "--json", **other).split("signs as ")[1].split(",")[0]
+    assert refused.returncode == 2
+    assert f"found it signed by {key}\n" in refused.stderr
+    assert f'fix: whoever decides on the project adds "{key}" to keys in cra.config.j' in (
+        refused.stderr
+    )
+    assert not golden_of(place, "mine").exists()
+
+
+def test_a_golden_signed_by_a_key_that_is_not_listed_says_so_and_is_good_once_it_is(
+    theirs, tmp_path
+):
+    source, other = theirs
+    place = tmp_path / "clone"
+    shutil.copytree(source, place)
+    key = answer(place, "doctor", "--json", **other).split("signs as ")[1].split(",")[0]
+    settings = place / "cra.config.json"
+    before = settings.read_text()
+    settings.write_text(before.replace('"keys": [', f'"keys": ["{key}", '))
+    assert key in settings.read_text()
+    answer(place, "golden", "record", "last", "--name", "mine", **other)
+    listed = cra(place, "replay", **other)
+    settings.write_text(before)
+    unlisted = cra(place, "replay", "mine", **other)
+    given = cra(place, "replay", "mine", "--key", APPROVER, **other)
+
+    short = "+".join(key.split("+")[:2])
+    assert listed.returncode == 0, listed.stdout
+    assert (unlisted.returncode, given.returncode) == (3, 3)
+    assert f"fix: a key signed it that keys in cra.config.json does not list, {short}: if" in (
+        unlisted.stdout
+    )
+    assert "record it anew" not in unlisted.stdout
+    assert f"fix: give the key that signed it, {short}, with --key;" in given.stdout
+
+
 def test_what_is_recorded_is_told_to_programs(desk):
     found = facts(desk, "golden", "record", "last", "--name", "two", code=0)
 

@@ -208,7 +208,9 @@ def test_the_topic_errors_lists_every_code_with_its_title(tmp_path):
     assert {f"  {code}  {page.title}" for code, page in pages().items()} <= set(listed)
 
 
-@pytest.mark.parametrize("asked", ["explain CRA-3O10", "explain cra-301", "help CRA-30110"])
+@pytest.mark.parametrize(
+    "asked", ["explain CRA-3O10", "explain cra-301", "explain CRA3010", "help CRA-30110"]
+)
 def test_a_code_that_is_none_is_answered_with_one_that_is(tmp_path, asked):
     done = cra(tmp_path, *asked.split())
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,16 @@ import pytest
 
 from cra.runtime.project import Project
 from tests.governed import ALLOW, GOAL, limit, rule, write_project, write_rules
-from tests.program import answer, at_terminal, cra
+from tests.program import ROOT, answer, at_terminal, cra
 
 ASK = rule("ask-first", "require_approval", "ticket.note", reason="notes are public")
 NO = rule("no-pay", "deny", "ticket.pay", reason="by hand only")
 OVER = {"properties": {"id": {"type": "integer", "minimum": 100}}, "required": ["id"]}
 CAP = rule("cap", "deny", "ticket.read", conditions={"parameters": OVER})
+LISTING = (
+    "cra atlas actions lists those of atlases; a function that a program governs is known to it "
+    "alone"
+)
 NONE_LEFT = {**limit("few", "session", 1), "actions": ["ticket.sort"]}
 
 
@@ -202,7 +209,7 @@ def test_a_session_is_told_call_by_call(place):
         ("ticket.fail", "allow", "desk-allows", "error", None),
         ("ticket.pay", "deny", "no-pay", None, "cra explain ticket.pay -p file=x"),
         ("ticket.read", "deny", "cap", None, "cra explain ticket.read -p id=400"),
-        ("ticket.raed", "deny", None, None, "cra atlas actions lists what there is"),
+        ("ticket.raed", "deny", None, None, LISTING),
         ("ticket.read", "deny", None, None, "cra explain ticket.read"),
         ("ticket.read", "allow", "desk-allows", None, None),
     ]
@@ -216,6 +223,33 @@ def test_a_session_is_told_call_by_call(place):
     assert "  calls:       7: 3 allowed, 4 denied, 1 failed\n" in shown
     assert "      came of it: failed, exception: ValueError: because\n" in shown
     assert "      next:       cra explain ticket.read -p id=400\n" in shown
+
+
+def test_arguments_that_a_governed_function_refuses_are_not_looked_for_among_those_of_atlases(
+    place,
+):
+    code = (
+        "import cra\n"
+        "@cra.govern(name='desk.add')\n"
+        "def add(number: int) -> int:\n"
+        "    return number\n"
+        "try:\n"
+        "    add('x')\n"
+        "except cra.ArgumentsRefused:\n"
+        "    pass\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+    listed = json.loads(answer(place, "session", "list", "--json"))["sessions"]
+    newest = max(one["session_id"] for one in listed)
+    (call,) = json.loads(answer(place, "explain", "--session", newest, "--json"))["calls"]
+
+    assert (call["action_id"], call["outcome"], call["next"]) == ("desk.add", "deny", LISTING)
 
 
 def test_the_command_after_a_denial_decides_the_same(place):

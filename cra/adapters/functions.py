@@ -35,6 +35,7 @@ from cra.runtime.signature import fitting
 
 _INSPECTED: Final = Path(__file__).with_name("inspected.py")
 _TIMEOUT: Final = 60.0
+_REACHED: Final = "go to the directory that it is imported from, or install it"
 _MAX_OUTPUT: Final = 16 << 20
 _MAX_FILES: Final = 200
 _MAX_BYTES: Final = 4 << 20
@@ -243,9 +244,9 @@ def _located(name: str, roots: Sequence[str]) -> tuple[Path, bool]:
             module = f"{around}.{near}".removeprefix(".")
             raise UsageError(
                 f"expected a module that can be found from here, found no {found}",
-                fix="go to the directory that it is imported from, or install it"
-                if near is None
-                else f"did you mean --from-module {module}?",
+                fix=f"did you mean --from-module {module}? If not, {_REACHED}"
+                if near is not None
+                else _REACHED,
             )
     assert spec is not None
     if spec.origin is None or not spec.origin.endswith(".py"):
@@ -352,7 +353,10 @@ def _inspected(source: ModuleSource) -> Mapping[str, Any]:
         )
         ended = run_program(program, _TIMEOUT)
     if isinstance(ended, Failed):
-        raise _unloadable(source, ended.message, source.origins[source.file])
+        found = f"a program that fails: {ended.message}"
+        if ended.code == "timeout":
+            found = f"one that does not end within {_TIMEOUT:g} s"
+        raise _unloadable(source, found, source.origins[source.file])
     try:
         said = json.loads(ended.stdout)
     except ValueError:

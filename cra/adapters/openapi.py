@@ -59,11 +59,16 @@ def read_document(name: str, data: bytes) -> Mapping[str, Any]:
     version = document.get("openapi")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         swagger = f"swagger {line_of(document.get('swagger'))}" if "swagger" in document else "none"
-        found = line_of(version) or swagger
+        found, fix = line_of(version) or swagger, None
+        if isinstance(version, int | float):
+            found = f"the number {version}"
+            fix = f'put the version into quotes, and name all of it: "{version}.0"'
+        elif "swagger" in document:
+            fix = "convert it to OpenAPI 3 first"
         raise UsageError(
             f"expected an OpenAPI document of version 3.0 or 3.1, found {found}",
             where=name,
-            fix="convert it to OpenAPI 3 first" if "swagger" in document else None,
+            fix=fix,
         )
     return document
 
@@ -212,17 +217,26 @@ def _server_of(document: Mapping[str, Any], base_url: str | None) -> Server:
 
 
 def _server(url: str, where: str, *, is_named: bool) -> Server:
+    # Before an @ stands a password as often as not: such a URL is never said again.
+    told = "one with an @ in it" if "@" in url else line_of(url)
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _no_server(line_of(url), where) from None
+        raise _no_server(told, where) from None
+    if "@" in parts.netloc:
+        raise UsageError(
+            "expected the URL of a server without a user or a password, found one with them",
+            where=where,
+            fix="name it without: --base-url URL; what a request takes as a secret, the document "
+            "says in its securitySchemes",
+        )
     host = _host_of(parts)
     is_plain = parts.scheme in ("http", "https") and not parts.query and not parts.fragment
     path = parts.path.rstrip("/")
     is_path = _BASE_PATH.fullmatch(path) and {".", ".."}.isdisjoint(path.split("/"))
-    if not is_plain or not is_path or not _HOST.fullmatch(host) or "@" in parts.netloc or port == 0:
-        raise _no_server(line_of(url), where)
+    if not is_plain or not is_path or not _HOST.fullmatch(host) or port == 0:
+        raise _no_server(told, where)
     is_private = _is_private(host)
     if is_private and not is_named:
         raise UsageError(

@@ -30,6 +30,7 @@ _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _SCALARS: Final = frozenset(["boolean", "integer", "number", "string"])
+_COMPOUND: Final = frozenset(["array", "object"])
 # OpenAPI passes over them as parameters: other parts of a document say what they are.
 _NO_PARAMETERS: Final = frozenset(["accept", "authorization", "content-type"])
 _OF_BODY: Final = frozenset(
@@ -231,6 +232,9 @@ def _flaw_of_value(
             return "its items are sent in one"
         items = schema.get("items", {})
         kinds = _kinds_of(items) if isinstance(items, dict) else set()
+    unknown = sorted(kinds - _SCALARS - _COMPOUND)
+    if unknown:
+        return f"its schema names the type {line_of(unknown[0], 40)}, which is none"
     return None if kinds <= _SCALARS else "lists and objects have no form there"
 
 

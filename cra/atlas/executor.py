@@ -61,6 +61,15 @@ class Mistake(NamedTuple):
     nearest: str | None = None
 
 
+class BoundNames(NamedTuple):
+    """The names that a file of Python binds at its top, each under itself; or its mistake."""
+
+    names: Mapping[str, str]
+    mistake: Mistake | None = None
+    # Whether it may bind names that only who runs it knows.
+    has_others: bool = False
+
+
 def mistakes_in(action: Action, files: Mapping[str, bytes]) -> Iterator[Mistake]:
     """What is wrong with an action's executor; paths begin at the executor."""
     names = _parameters_of(action)
@@ -75,21 +84,25 @@ def mistakes_in(action: Action, files: Mapping[str, bytes]) -> Iterator[Mistake]
         yield from _mistakes_of_file(executor, names)
 
 
-def missing_function(executor: PythonExecutor, files: Mapping[str, bytes]) -> Mistake | None:
-    """The mistake of a file that is no Python or binds no such name; it reads the whole file."""
-    data = files[executor.file]
+def names_in(file: str, data: bytes) -> BoundNames:
+    """What a file of Python binds; it reads the whole file."""
     try:
-        module = symtable.symtable(data.decode(), executor.file, "exec")
+        module = symtable.symtable(data.decode(), file, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return Mistake(("file",), "a file of Python", f"a mistake in it: {error}")
-    bound = {
+        return BoundNames({}, Mistake(("file",), "a file of Python", f"a mistake in it: {error}"))
+    names = {
         symbol.get_name(): symbol.get_name()
         for symbol in module.get_symbols()
         if symbol.is_assigned() or symbol.is_imported()
     }
-    if executor.function in bound or b"import *" in data:
-        return None
-    nearest = nearest_of(executor.function, bound)
+    return BoundNames(names, has_others=b"import *" in data)
+
+
+def missing_function(executor: PythonExecutor, bound: BoundNames) -> Mistake | None:
+    """The mistake of an executor whose file is no Python or binds no such name."""
+    if bound.mistake is not None or bound.has_others or executor.function in bound.names:
+        return bound.mistake
+    nearest = nearest_of(executor.function, bound.names)
     return Mistake(
         ("function",), f"a function of {executor.file}", shown(executor.function), nearest
     )

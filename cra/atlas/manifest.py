@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from cra.atlas.executor import A_FILE, missing_function, mistakes_in
+from cra.atlas.executor import A_FILE, BoundNames, missing_function, mistakes_in, names_in
 from cra.atlas.model import Action, Atlas, PythonExecutor
 from cra.atlas.package import Package, package_of
 from cra.atlas.problem import (
@@ -122,6 +122,8 @@ class _ManifestReader:
     label: str
     problems: Problems
     is_pinned: bool
+    # Of each file of Python, which may hold the functions of many actions.
+    bound: dict[str, BoundNames] = field(default_factory=dict)
 
     def atlas(self) -> Atlas | None:
         present = [name for name in MANIFESTS if name in self.package.files]
@@ -328,12 +330,17 @@ class _ManifestReader:
                 and not mistakes
                 and executor.file not in broken
             ):
-                mistake = missing_function(executor, self.package.files)
+                mistake = missing_function(executor, self._bound_in(executor.file))
                 mistakes += [mistake] if mistake else []
                 broken.update([executor.file] if mistake and mistake.path == ("file",) else [])
             self._check_schemas(entry, action)
         for path, expected, found, nearest in mistakes:
             entry.inside("executor", *path).note(Fault.BAD_EXECUTOR, expected, found, nearest)
+
+    def _bound_in(self, file: str) -> BoundNames:
+        if file not in self.bound:
+            self.bound[file] = names_in(file, self.package.files[file])
+        return self.bound[file]
 
     def _check_schemas(self, entry: _Entry, action: Action) -> None:
         written = "schema" if "schema" in entry.node.value else "parameters_schema"

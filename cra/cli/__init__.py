@@ -7,6 +7,7 @@ a module named after its group. It reads its arguments, calls the library, print
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from cra.cli import output
 from cra.cli.commands import COMMANDS, GROUPS, TOPICS, group_help, static_help, unknown
 from cra.errors import CraError, ExitCode, NotFound, UsageError
 
+# A disk that is full, whose user may have no more of it or no larger file, that takes nothing, or
+# that fails.
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _COMPLETION: Final = "_CRA_COMPLETE"
 
 
@@ -35,10 +39,11 @@ def run(arguments: Sequence[str]) -> int:
         output.report(error, as_json=_wants_json(arguments), words=arguments)
         code = error.exit_code
     except OSError as error:
-        if error.filename is None:
+        told = _in_words(error)
+        if told is None:
             raise
-        output.report(_about_a_path(error), as_json=_wants_json(arguments), words=arguments)
-        code = ExitCode.USAGE
+        output.report(told, as_json=_wants_json(arguments), words=arguments)
+        code = told.exit_code
     output.settle()
     return code
 
@@ -84,11 +89,36 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     return "--json" in own
 
 
-def _about_a_path(error: OSError) -> CraError:
-    """The system's word on a path that the user named, in the form of every other error."""
-    kind = NotFound if isinstance(error, FileNotFoundError) else UsageError
+def _in_words(error: OSError) -> CraError | None:
+    """The system's word on a disk or on a path that the user named, in the form of every other
+    error; None for what only a bug comes to."""
     reason = (error.strerror or type(error).__name__).lower()
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    fixed = kind(f"expected a path that cra can use, found: {reason}", where=path or None)
-    fixed.__cause__ = error
-    return fixed
+    told: CraError
+    if error.errno in _DISK:
+        told = CraError(
+            f"expected a disk that reads and writes, found: {reason}",
+            where=path or None,
+            fix="make room on the disk, or mend it, then run the command again",
+        )
+    elif error.filename is not None:
+        kind = NotFound if isinstance(error, FileNotFoundError) else UsageError
+        told = kind(f"expected a path that cra can use, found: {reason}", where=path or None)
+    elif isinstance(error, FileNotFoundError) and _is_nowhere():
+        told = NotFound(
+            "expected a working directory, found that it has been removed",
+            fix="cd to a directory that is there",
+        )
+    else:
+        return None
+    told.__cause__ = error
+    return told
+
+
+def _is_nowhere() -> bool:
+    """Whether the directory that the command was started in is gone."""
+    try:
+        os.getcwd()  # pathlib loads what this has no need of
+    except FileNotFoundError:
+        return True
+    return False

@@ -16,7 +16,7 @@ from cra.cli.options import Json, ProjectDir
 from cra.cli.output import Cell
 from cra.cli.project import open_config
 from cra.cli.select import sessions_of, short_length
-from cra.errors import CraError, ExitCode, NotFound, UsageError
+from cra.errors import ApprovalPending, CraError, ExitCode, NotFound, UsageError
 from cra.ledger.source import Source
 from cra.printable import did_you_mean
 from cra.runtime.waiting import FoundApproval, approvals_in
@@ -260,7 +260,8 @@ def _newest_first(config: Config, snapshot: str | None) -> list[FoundApproval]:
 def find_approval(opened: Project, name: str, *, standing: Standing = "pending") -> FoundApproval:
     """The approval that a name stands for; `last` is the newest of a standing, or that waits.
 
-    Raises NotFound, or UsageError for several.
+    Raises NotFound, UsageError for several, ApprovalPending where the last one that is granted is
+    asked for and one is pending.
     """
     found = _newest_first(opened.config, opened.read_digest)
     if name == "last":
@@ -277,6 +278,16 @@ def find_approval(opened: Project, name: str, *, standing: Standing = "pending")
         raise UsageError(
             f"expected one approval, found {len(fitting)} whose id begins with {name}:\n{ids}",
             fix="name one with more of its id",
+        )
+    pending = next((one for one in found if one.standing == "pending"), None)
+    if name == "last" and pending is not None:
+        asked_for = pending.approval
+        key = " --key FILE" if asked_for.asked["approvers"] else ""
+        raise ApprovalPending(
+            f"expected an approval that is {standing}, found one for {asked_for.action_id} that is "
+            "pending: nobody has decided on it yet",
+            where=f"approval {asked_for.approval_id}",
+            fix=f"cra approvals grant {asked_for.approval_id}{key}",
         )
     what, asked = f"an approval that is {standing}", ""
     if name != "last":

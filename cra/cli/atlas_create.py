@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,7 @@ def create(
     known_id = atlas_id or f"local.{scaffold.word_of(name, '-')}"
     _refuse_id(known_id)
     source = _source_of(from_module, from_openapi, from_docs, base_url)
+    _refuse_own(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(
             "expected an empty or a new directory, found something in it",
@@ -170,6 +172,39 @@ def _refuse_id(atlas_id: str) -> None:
         raise UsageError(
             f"expected {limits.words}, found {atlas_id!r:.80}", fix="name one with --id"
         )
+
+
+def _refuse_own(path: Path) -> None:
+    """Raises UsageError for a place in a directory that a project keeps for itself."""
+    from cra import config
+    from cra.atlas.snapshot import POLICIES
+    from cra.cli.project import user_dirs
+    from cra.replay.golden import FOLDER
+    from cra.runtime.policy_cases import TESTS
+
+    place = path.resolve()
+    root = config.find_project(place)
+    if root is None:
+        return
+    # With its mistakes as well, of which others tell.
+    found, _ = config.read(root, os.environ, user_dirs().config_file, {})
+    kept = {
+        root / POLICIES: "the project's own rules",
+        root / TESTS: "the tests of the project's own rules",
+        root / FOLDER: "the project's goldens",
+        found.trace_directory: "what is recorded",
+    }
+    for own, what in kept.items():
+        # A ledger may also lie around the project, and keeps nothing of it for itself then.
+        if place.is_relative_to(own.resolve()) and not root.is_relative_to(own.resolve()):
+            name = "NAME" if place == own.resolve() else shlex.quote(path.name)
+            instead = os.path.relpath(root / "atlases")
+            raise UsageError(
+                f"expected a directory for an atlas, found {os.path.relpath(own)}, which is for "
+                f"{what}",
+                where=str(path),
+                fix=f"cra atlas create {shlex.quote(instead)}/{name}",
+            )
 
 
 # Importing.

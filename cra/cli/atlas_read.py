@@ -6,9 +6,10 @@ What a command works with is imported when it runs: its help is read more often 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -22,12 +23,13 @@ from cra.printable import did_you_mean
 
 if TYPE_CHECKING:
     from cra.atlas.model import Action, Atlas, Capability, ContextPack, Pin, Snapshot
-    from cra.atlas.problem import AtlasProblem
+    from cra.atlas.problem import AtlasProblem, Problems
     from cra.cli.answers.atlas import (
         AtlasActionFacts,
         AtlasActionsAnswer,
         AtlasAnswer,
         AtlasContextAnswer,
+        AtlasesValidateAnswer,
         AtlasListAnswer,
         AtlasProblemFacts,
         AtlasTestAnswer,
@@ -46,6 +48,14 @@ if TYPE_CHECKING:
 AtlasPath = Annotated[
     Path, typer.Argument(metavar="PATH", help="A directory with an atlas.json, or a zip of one.")
 ]
+AnyAtlas = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ID|PATH",
+        help="An atlas of the project, or where one lies. None: all of the project.",
+        show_default=False,
+    ),
+]
 AtlasName = Annotated[
     str, typer.Argument(metavar="ID|PATH", help="The atlas's id, or where it lies.")
 ]
@@ -56,52 +66,42 @@ _BYTES_PER_TOKEN: Final = 4
 _COLUMNS: Final = 80
 
 
-def validate(path: AtlasPath, *, as_json: Json = False) -> ExitCode:
+class _Checked(NamedTuple):
+    """An atlas that was read, and what is wrong or odd about it."""
+
+    label: str
+    # None: not to be read.
+    atlas: Atlas | None
+    problems: Problems
+    remarks: Sequence[Remark]
+
+
+def validate(
+    what: AnyAtlas = None, *, project: ProjectDir = None, as_json: Json = False
+) -> ExitCode:
     """Check an atlas: its manifest, schemas, executors, rules and scenarios.
 
     Every mistake is listed with its file, line and column. The exit code is 0 if there is none, and
     2 if there is any; a warning, or a remark on a rule that can never matter, is no mistake.
 
-      cra atlas validate atlases/support
-      cra atlas validate support.zip --json
+      cra atlas validate
+      cra atlas validate com.example.support
+      cra atlas validate atlases/support --json
     """
-    from cra.atlas.manifest import read_atlas
-    from cra.atlas.package import read_package
-    from cra.atlas.problem import Problems
-    from cra.resolver.scenario import read_scenarios
-
-    label = str(path)
-    reading = read_atlas(read_package(path), label)
-    problems = Problems(list(reading.errors), list(reading.warnings))
-    remarks = []
-    if reading.atlas is not None:
-        read_scenarios(reading.atlas, label, problems)
-        remarks = _remarks(reading.atlas)
-    if as_json:
-        facts: AtlasValidateAnswer = {
-            "valid": not problems.errors,
-            "path": label,
-            "atlas_id": reading.atlas and reading.atlas.atlas_id,
-            "version": reading.atlas and reading.atlas.version,
-            "digest": reading.atlas and reading.atlas.digest,
-            "problems": [_problem_facts(problem) for problem in problems.errors],
-            "warnings": [_problem_facts(problem) for problem in problems.warnings],
-            "remarks": [_remark_facts(label, remark) for remark in remarks],
+    checked = [_checked(place, label) for place, label in _places(what, project)]
+    if not as_json:
+        for one in checked:
+            _print_checked(one)
+    elif what is None:
+        each: AtlasesValidateAnswer = {
+            "valid": not any(one.problems.errors for one in checked),
+            "atlases": [_checked_facts(one) for one in checked],
         }
-        output.answer_json(facts)
+        output.answer_json(each)
     else:
-        _print_problems(problems.errors, "bad")
-        _print_problems(problems.warnings, "warn")
-        for remark in remarks:
-            told = _remark_facts(label, remark)
-            kind = "warning no-allow " if remark.kind == "no-allow" else ""
-            output.answer(output.safe(f"{told['where']}: {kind}{told['message']}"))
-        named = f"{reading.atlas.atlas_id} {reading.atlas.version}" if reading.atlas else label
-        verdict = (
-            output.style("invalid", "bad") if problems.errors else output.style("valid", "good")
-        )
-        output.answer(f"{verdict}: {output.safe(named)}")
-    return ExitCode.USAGE if problems.errors else ExitCode.OK
+        facts: AtlasValidateAnswer = _checked_facts(checked[0])
+        output.answer_json(facts)
+    return ExitCode.USAGE if any(one.problems.errors for one in checked) else ExitCode.OK
 
 
 def list_atlases(project: ProjectDir = None, *, as_json: Json = False) -> None:
@@ -216,17 +216,7 @@ def context(*, atlas: OneAtlas = None, project: ProjectDir = None, as_json: Json
 
 
 def run_tests(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="ID|PATH",
-            help="An atlas of the project, or where one lies. None: all of the project.",
-            show_default=False,
-        ),
-    ] = None,
-    *,
-    project: ProjectDir = None,
-    as_json: Json = False,
+    what: AnyAtlas = None, *, project: ProjectDir = None, as_json: Json = False
 ) -> ExitCode:
     """Run the scenarios that an atlas lists under `tests`, and replay its goldens.
 
@@ -242,7 +232,7 @@ def run_tests(
     from cra.atlas.package import read_package
 
     results: list[tuple[str, Tested]] = []
-    for place, label in _places_to_test(what, project):
+    for place, label in _places(what, project):
         package = read_package(place)
         atlas = load_atlas(package, label)
         found = [*tested(atlas, label), *_replayed(atlas, package.files, label)]
@@ -436,6 +426,71 @@ def _chosen(snapshot: Snapshot, atlas_id: str | None) -> Sequence[Atlas]:
     return found
 
 
+def _places(what: str | None, project: Path | None) -> list[tuple[Path, str]]:
+    """Where the atlases lie that are meant, and their names in messages: a path goes before an id,
+    and an id may be written as its last part. Raises NotFound."""
+    from cra.atlas.lock import read_lock
+
+    if what is not None and os.path.lexists(what):
+        return [(Path(what), what)]
+    root = project_dir(project, required=what is None)
+    pins = read_lock(root) if root is not None else {}
+    if what is None and not pins:
+        raise NotFound("expected an atlas in the project, found none", fix="cra atlas add PATH")
+    meant = [pins[what]] if what in pins else list(pins.values())
+    if what is not None and what not in pins:
+        meant = [pin for each, pin in pins.items() if each.rpartition(".")[2] == what]
+        if not pins:
+            return [(Path(what), what)]  # what reads it says how one begins
+        if len(meant) != 1:
+            raise unknown_atlas(what, pins)
+    assert root is not None  # only a project has pins
+    return [(root / pin.source, pin.source) for pin in meant]
+
+
+# Checking.
+
+
+def _checked(place: Path, label: str) -> _Checked:
+    from cra.atlas.manifest import read_atlas
+    from cra.atlas.package import read_package
+    from cra.atlas.problem import Problems
+    from cra.resolver.scenario import read_scenarios
+
+    reading = read_atlas(read_package(place), label)
+    problems = Problems(list(reading.errors), list(reading.warnings))
+    if reading.atlas is None:
+        return _Checked(label, None, problems, ())
+    read_scenarios(reading.atlas, label, problems)
+    return _Checked(label, reading.atlas, problems, _remarks(reading.atlas))
+
+
+def _checked_facts(one: _Checked) -> AtlasValidateAnswer:
+    return {
+        "valid": not one.problems.errors,
+        "path": one.label,
+        "atlas_id": one.atlas and one.atlas.atlas_id,
+        "version": one.atlas and one.atlas.version,
+        "digest": one.atlas and one.atlas.digest,
+        "problems": [_problem_facts(problem) for problem in one.problems.errors],
+        "warnings": [_problem_facts(problem) for problem in one.problems.warnings],
+        "remarks": [_remark_facts(one.label, remark) for remark in one.remarks],
+    }
+
+
+def _print_checked(one: _Checked) -> None:
+    problems = one.problems
+    _print_problems(problems.errors, "bad")
+    _print_problems(problems.warnings, "warn")
+    for remark in one.remarks:
+        told = _remark_facts(one.label, remark)
+        kind = "warning no-allow " if remark.kind == "no-allow" else ""
+        output.answer(output.safe(f"{told['where']}: {kind}{told['message']}"))
+    named = f"{one.atlas.atlas_id} {one.atlas.version}" if one.atlas else one.label
+    verdict = output.style("invalid", "bad") if problems.errors else output.style("valid", "good")
+    output.answer(f"{verdict}: {output.safe(named)}")
+
+
 def _problem_facts(problem: AtlasProblem) -> AtlasProblemFacts:
     from cra.cli.config import problem_facts
 
@@ -562,24 +617,6 @@ def _tokens(atlas: Atlas, pack: ContextPack) -> int:
 
 
 # Scenarios.
-
-
-def _places_to_test(what: str | None, project: Path | None) -> list[tuple[Path, str]]:
-    """Where the atlases lie that are meant, and their names in messages."""
-    from cra.atlas.lock import read_lock
-
-    root = project_dir(project, required=what is None)
-    pins = read_lock(root) if root is not None else {}
-    if what is None:
-        assert root is not None
-        if not pins:
-            raise NotFound("expected an atlas in the project, found none", fix="cra atlas add PATH")
-        return [(root / pin.source, pin.source) for pin in pins.values()]
-    if root is not None and what in pins:
-        return [(root / pins[what].source, pins[what].source)]
-    if not Path(what).exists():
-        raise unknown_atlas(what, pins)
-    return [(Path(what), what)]
 
 
 def tested(atlas: Atlas, label: str) -> list[Tested]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from cra.runtime.project import Project
 
 _CODE: Final = "CRA-"
+# A code, also as it is mistyped: without its dash.
+_SPELLED: Final = re.compile(r"CRA(-|[_ ]?[0-9]+\Z)", re.IGNORECASE)
 _CODES: Final = {
     "allow": ExitCode.OK,
     "deny": ExitCode.NO,
@@ -145,7 +148,7 @@ def explain(
             raise UsageError("expected options of a call with an action alone, found them without")
         return _explain_recorded(resolution, session, project, as_json=as_json)
     # No action's id has a capital.
-    is_code = action.upper().startswith(_CODE)
+    is_code = _SPELLED.match(action) is not None
     if patch and (as_json or is_code):
         raise UsageError("expected --patch with an action and without --json, which has the patch")
     if is_code:

@@ -33,7 +33,10 @@ _VERDICTS: Final = {
     "deny": ("DENIED", "bad"),
     "requires_approval": ("WAITS", "warn"),
 }
-_LIST: Final = "cra atlas actions lists what there is"
+_LIST: Final = (
+    "cra atlas actions lists those of atlases; a function that a program governs is known to it "
+    "alone"
+)
 
 
 def explain_session(name: str, project: Path | None, *, as_json: bool) -> None:

@@ -29,7 +29,6 @@ _LISTED: Final = {
     "atlas add": "cra atlas create PATH makes one",
     "atlas remove": "cra atlas list",
     "atlas show": "cra atlas list",
-    "atlas validate": "cra atlas list has those of the project",
     "trace diff": "cra trace list",
     "trace redact": "cra trace show last",
     "trace verify-proof": "cra trace prove EVENT makes one",

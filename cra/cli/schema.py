@@ -64,7 +64,7 @@ SCHEMAS: Final[dict[str, Row]] = {
     **_answer("atlas remove", "AtlasRemoveAnswer", "An atlas that is taken out of a project"),
     **_answer("atlas show", "AtlasAnswer", "An atlas"),
     **_answer("atlas test", "AtlasTestAnswer", "A run of the scenarios of atlases"),
-    **_answer("atlas validate", "AtlasValidateAnswer", "The mistakes in an atlas"),
+    **_answer("atlas validate", "ValidatedAnswer", "The mistakes in atlases"),
     "carp-execution-result": (
         "what CARP/1.0 answers to a request to execute",
         lambda: document(ResultDocument, "carp-execution-result", "An answer to execute"),

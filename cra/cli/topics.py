@@ -172,14 +172,20 @@ show` prints where each value comes from. What runs without an approval is for
 the project's file alone to widen: a variable and your own configuration only
 make require_approval_for and default_risk_tier stricter.
 
-  CRA_AGENT             who acts (--agent), not whose sessions are listed
-  CRA_PROJECT           the project's directory (--project)
-  CRA_SIGNING_KEY_FILE  the key that signs checkpoints, instead of your own
-  CRA_VERIFY_KEY        a verifier key that confirms signatures
-  NO_COLOR              no colour
-  COLUMNS               the width of tables
-  XDG_CONFIG_HOME       holds cra/config.json and cra/keys (default ~/.config)
-  XDG_STATE_HOME        holds cra, the remembered heads (default ~/.local/state)
+  CRA_AGENT              who acts (--agent), not whose sessions are listed
+  CRA_APPROVER_KEY_FILE  the key that signs decisions on approvals (--key)
+  CRA_PROJECT            the project's directory (--project)
+  CRA_SIGNING_KEY_FILE   the key that signs checkpoints, instead of your own
+  CRA_VERIFY_KEY         a verifier key that confirms signatures
+  NO_COLOR               no colour, as with dumb in TERM
+  COLUMNS                the width of tables
+  VISUAL, EDITOR         what opens a file to be changed (default vi)
+  PAGER                  what shows a long text in the viewer (default less)
+  CI                     nobody looks on: cra replay writes nothing
+  GITHUB_ACTIONS         true: cra replay annotates, and writes a summary into
+                         GITHUB_STEP_SUMMARY
+  XDG_CONFIG_HOME        holds cra/config.json and cra/keys (default ~/.config)
+  XDG_STATE_HOME         holds cra, remembered heads (default ~/.local/state)
 
 Every setting in a section of the configuration has a variable,
 CRA_<SECTION>_<KEY>. A list is written with commas; a relative path counts from

@@ -137,6 +137,12 @@ def open_checkpoint(
     return Opened(checkpoint, signer)
 
 
+def signers_of(note: bytes) -> list[str]:
+    """How the verifier key lines of those begin that say they have signed; nothing is checked."""
+    _, signatures = _split_note(note)
+    return [f"{name}+{blob[:4].hex()}" for name, blob in signatures]
+
+
 def is_signature(public: bytes, message: bytes, signature: bytes) -> bool:
     """Strict Ed25519: S below L, no weak or non-canonical point, the equation without cofactor."""
     # 30 ms of import that only a signed ledger pays.

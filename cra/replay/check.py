@@ -289,12 +289,15 @@ def write_replayed(
     return save_with_expectations(place, manifest, config)
 
 
-def save_with_expectations(folder: Path, manifest: GoldenManifest, config: Config) -> Report:
+def save_with_expectations(
+    folder: Path, manifest: GoldenManifest, config: Config, trust: Trust = _NOBODY
+) -> Report:
     """Write a new golden's manifest, which says what of it cannot be decided again. Returns what a
     replay of it says."""
     save_manifest(folder, manifest)
     path = folder / NAMES[0]
-    report = check(path, config, Settings())
+    settings = Settings(trust=trust)
+    report = check(path, config, settings)
     expected = tuple(
         one.golden
         for one in report.differences
@@ -303,7 +306,7 @@ def save_with_expectations(folder: Path, manifest: GoldenManifest, config: Confi
     if not expected:
         return report
     save_manifest(folder, replace(manifest, expectations=Expectations(expected)))
-    return check(path, config, Settings())
+    return check(path, config, settings)
 
 
 def _places(

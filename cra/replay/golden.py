@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from cra.config import FILE_NAME
 from cra.errors import Code, GoldenRefused, IntegrityError, NotFound
 from cra.ledger import files
-from cra.ledger.index import SUFFIX, LedgerFile
+from cra.ledger.checkpoint import MAX_NOTE, signers_of
+from cra.ledger.index import SUFFIX, LedgerFile, session_id_of
 from cra.ledger.verdict import Level
 from cra.ledger.verify import Trust, verify_file
+from cra.ledger.writer import ChainPaths
 from cra.replay.manifest import NAMES, GoldenFile, GoldenManifest, read_manifest
 from cra.shipped import shipped
 
@@ -28,6 +31,7 @@ FOLDER: Final = "goldens"
 LIMITS: Final = "limits"
 # The ending of a directory with what a replay found otherwise, until it is accepted or rejected.
 PENDING: Final = ".new"
+_BRING_BACK: Final = "bring back the files as they were recorded"
 _MAX_ARTIFACT: Final = 1 << 32
 
 
@@ -85,7 +89,7 @@ def open_golden(path: Path, trust: Trust) -> Golden:
             chain.code or Code.MALFORMED_LINE,
             f"expected a whole trace, found it {report.verdict.name}: {chain.message}",
             where=str(trace),
-            fix="bring back the files as they were recorded, or record it anew",
+            fix=_way_out(chain.code, trace, trust),
         )
     if chain.redacted:
         raise GoldenRefused(
@@ -156,6 +160,21 @@ def _manifests_below(place: Path) -> Iterator[Path]:
 def _may_hold_goldens(place: Path) -> bool:
     is_ours = place.is_dir() and not place.is_symlink()
     return is_ours and not place.name.startswith(".") and not place.name.endswith(PENDING)
+
+
+def _way_out(code: Code | None, trace: Path, trust: Trust) -> str:
+    """What mends a trace that is not whole. Of one that a key signed which is not trusted, the key
+    is as likely a colleague's as the files are another's."""
+    note = files.read_all(ChainPaths(trace.parent, session_id_of(trace)).checkpoint, MAX_NOTE)
+    if code is not Code.SIGNATURE_MISSING or note is None or not (signers := signers_of(note)):
+        return "bring back the files as they were recorded, or record it anew"
+    key = " and ".join(signers)
+    if trust.confirmed:
+        return f"give the key that signed it, {key}, with --key; if nobody has it, {_BRING_BACK}"
+    return (
+        f"a key signed it that keys in {FILE_NAME} does not list, {key}: if it is a colleague's, "
+        f"whoever decides on the project adds it there; if it is nobody's, {_BRING_BACK}"
+    )
 
 
 def _check_artifact(path: Path, folder: Path, artifact: GoldenFile) -> None:

@@ -12,9 +12,12 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from cra.atlas.snapshot import open_snapshot
-from cra.config import Config
-from cra.errors import GoldenRefused, UsageError
+from cra.canonical import MAX_INTEGER
+from cra.config import FILE_NAME, Config
+from cra.errors import Code, GoldenRefused, UsageError
 from cra.ledger import files
+from cra.ledger.attested import signer_named
+from cra.ledger.checkpoint import MAX_NOTE, parse_key, signers_of
 from cra.ledger.index import JOURNAL_FILE, LedgerFile, session_id_of
 from cra.ledger.verify import Trust
 from cra.ledger.writer import ChainPaths
@@ -34,7 +37,6 @@ from cra.replay.writing import (
     staged,
 )
 
-_MAX_NOTE: Final = 1 << 20
 _RESERVED: Final = b'"event_type":"limit.reserved"'
 
 
@@ -49,7 +51,7 @@ def record(config: Config, session: Path, name: str, *, replaces: bool = False) 
     """Write `goldens/NAME` from a session. It is there as a whole or not at all.
 
     Raises UsageError for a name that is taken or is none, GoldenRefused for a session that cannot
-    be replayed, IntegrityError for one that is damaged.
+    be replayed, that is damaged, or that no key has signed which the project lists.
     """
     assert config.project is not None  # whoever records has a project
     if not NAME.fullmatch(name) or name.endswith(".new"):
@@ -62,10 +64,13 @@ def record(config: Config, session: Path, name: str, *, replaces: bool = False) 
         raise UsageError(
             f"expected a name without a golden, found {name}", where=str(target), fix="--replace"
         )
+    trust = Trust(unconfirmed=tuple(map(parse_key, config.keys)))
     with staged(target) as folder:
-        report = save_with_expectations(folder, _written(config, session, folder), config)
+        report = save_with_expectations(folder, _written(config, session, folder), config, trust)
         if report.error is not None and report.state == "integrity":
             code, message, _, _ = report.error
+            if code == Code.SIGNATURE_MISSING:
+                raise _unlisted(session)
             raise GoldenRefused(
                 f"expected a whole session, found {code}: {message}",
                 where=str(session),
@@ -98,13 +103,35 @@ def adopt(config: Config, manifest: Path, name: str, key: Path | None) -> Record
     return RecordedGolden(path, replace(report, name=name, manifest=path))
 
 
+def _unlisted(session: Path) -> GoldenRefused:
+    """Why a golden of a session would be refused by whoever replays it in this project."""
+    note = files.read_all(ChainPaths(session.parent, session_id_of(session)).checkpoint, MAX_NOTE)
+    signers = signers_of(note) if note is not None else []
+    # Also one that no checkpoint covers yet: that it is the one which signed, its id says.
+    named = signer_named(session.parent / JOURNAL_FILE, MAX_INTEGER)
+    keys = [named if named and named.startswith(signer) else signer for signer in signers]
+    if not keys:
+        return GoldenRefused(
+            f"expected a session signed by a key that keys in {FILE_NAME} lists, found it unsigned",
+            where=str(session),
+            fix="cra doctor says what signs here",
+        )
+    return GoldenRefused(
+        f"expected a session signed by a key that keys in {FILE_NAME} lists, "
+        f"found it signed by {' and '.join(keys)}",
+        where=str(session),
+        fix=f'whoever decides on the project adds "{keys[0]}" to keys in {FILE_NAME}; until then '
+        "every replay refuses what it has signed",
+    )
+
+
 def _written(config: Config, session: Path, folder: Path) -> GoldenManifest:
     """The files of a golden, and the manifest that names them."""
     assert config.project is not None
     session_id = session_id_of(session)
     paths = ChainPaths(session.parent, session_id)
     # The checkpoint first: what it covers is then in the file.
-    checkpoint = files.read_all(paths.checkpoint, _MAX_NOTE)
+    checkpoint = files.read_all(paths.checkpoint, MAX_NOTE)
     with LedgerFile(session) as ledger:
         if not ledger.count:
             raise GoldenRefused("expected a session with events, found none", where=str(session))

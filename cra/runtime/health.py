@@ -231,8 +231,23 @@ def _key(around: Surroundings) -> HealthCheck:
             f"{unsigned}; the key {path} is not used here",
             "cra init in a new directory begins a signed ledger",
         )
-    return _of_another(around, signer) or HealthCheck(
-        "key", "OK", f"{path}, mode {mode:04o}, signs as {signer.key}"
+    return (
+        _of_another(around, signer)
+        or _unlisted(around, signer)
+        or HealthCheck("key", "OK", f"{path}, mode {mode:04o}, signs as {signer.key}")
+    )
+
+
+def _unlisted(around: Surroundings, signer: Signer) -> HealthCheck | None:
+    """Whether whoever verifies by the project's own file refuses what the key signs."""
+    if not around.config.keys or str(signer.key) in around.config.keys:
+        return None
+    return HealthCheck(
+        "key",
+        "WARN",
+        f"signs as {signer.key}, which keys in {FILE_NAME} does not list: others refuse the "
+        "sessions and goldens that it signs",
+        f'whoever decides on the project adds "{signer.key}" to keys in {FILE_NAME}',
     )
 
 

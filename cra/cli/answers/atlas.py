@@ -59,6 +59,8 @@ class AtlasProblemFacts(ProblemFacts):
 
 
 class AtlasValidateAnswer(TypedDict):
+    """The mistakes in an atlas that is named."""
+
     valid: bool
     path: str
     # None: not to be read, as are the version and the digest.
@@ -68,6 +70,17 @@ class AtlasValidateAnswer(TypedDict):
     problems: list[AtlasProblemFacts]
     warnings: list[AtlasProblemFacts]
     remarks: list[RemarkFacts]
+
+
+class AtlasesValidateAnswer(TypedDict):
+    """The mistakes in all atlases of a project."""
+
+    # Whether all of them are.
+    valid: bool
+    atlases: list[AtlasValidateAnswer]
+
+
+ValidatedAnswer: TypeAlias = AtlasValidateAnswer | AtlasesValidateAnswer
 
 
 class ScenarioFacts(TypedDict):

@@ -12,12 +12,13 @@ _ACCEPT: Final = Step("Accept the mended atlas.", "cra atlas lock")
 PAGES: Final = {
     "CRA-1000": ErrorPage(
         "cra could not do what was asked",
-        "Something that no other code is about, most often the answer could not be written to "
-        "stdout: the disk is full, or the device refuses it.",
-        "What you have of the answer may be a part of it. Whatever the command recorded before "
-        "is recorded.",
+        "Something that no other code is about, most often an answer or a file could not be "
+        "written: the disk is full or fails, a quota or a limit is reached, or the device refuses "
+        "it.",
+        "What you have of the answer, or of the files, may be a part of it. Whatever the command "
+        "recorded before is recorded.",
         (
-            Step("Make room, or write the answer elsewhere."),
+            Step("Make room, or write it elsewhere."),
             Step("See how it came about: repeat the command with --verbose."),
         ),
         """\
@@ -44,7 +45,7 @@ error[CRA-1001]: expected no more words, found id=1042; did you mean --param id=
     "CRA-1002": ErrorPage(
         "What was named is not there",
         "A session, an event, an approval, an atlas, a golden or a file that the command names "
-        "does not exist.",
+        "does not exist, or the directory that it was started in was removed.",
         "Nothing was done. A session that is recorded to have been there and is gone has another "
         "code, CRA-3021.",
         (
@@ -140,7 +141,7 @@ error[CRA-1007]: ticket.read: id: expected integer, found "first"
         "A golden trace that cannot be replayed",
         "The manifest of a golden cannot be read, it names a file that is not there or lies "
         "elsewhere, a payload of its trace is redacted, or it is not signed where that is "
-        "required.",
+        "required; or a session that is to become one is signed by no key that the project lists.",
         "Nothing was compared, so nothing is known of how the behaviour has changed. In CI that "
         "is a failure, not a pass.",
         (
