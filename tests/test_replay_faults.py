@@ -19,6 +19,7 @@ from typing import Any, get_args
 import pytest
 
 from cra import config
+from cra.cli import run
 from cra.errors import CraError, GoldenRefused, IntegrityError
 from cra.ledger.verify import Trust
 from cra.replay import writing
@@ -661,6 +662,16 @@ def test_two_updates_at_once_follow_one_another(desk):
             assert "Traceback" not in complaint
         assert cra(desk, "replay", CI="true").returncode == 0
         assert sorted(path.name for path in (desk / "goldens").iterdir()) == ["one", "other"]
+
+
+def test_a_golden_that_another_replay_takes_away_meanwhile_is_no_mistake(desk, monkeypatch, capsys):
+    write_rules(desk, ALLOW, NO_NOTES)
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr("cra.replay.golden.trace_of", lambda manifest: manifest.with_name("gone"))
+
+    assert run(["replay"]) == 1
+    assert "decided on meanwhile" in capsys.readouterr().err
 
 
 def test_many_threads_that_accept_the_same_difference_leave_it_accepted(waiting):

@@ -16,7 +16,7 @@ from cra.cli.ledger import Keys, trust_of
 from cra.cli.options import Json, ProjectDir, Yes
 from cra.cli.project import open_config, user_dirs
 from cra.cli.select import find_session
-from cra.errors import ExitCode, NotFound, UsageError
+from cra.errors import ExitCode, GoldenRefused, NotFound, UsageError
 from cra.printable import did_you_mean
 from cra.replay.golden import FOLDER
 
@@ -356,7 +356,11 @@ def _show_one(one: Report) -> None:
                 f"since it was recorded: {', '.join(one.changed)}", indent="  ", hang="  "
             )
         )
-    show_differences(one.differences, trace_of(one.manifest), all_of_them=output.is_verbose())
+    try:
+        show_differences(one.differences, trace_of(one.manifest), all_of_them=output.is_verbose())
+    except (FileNotFoundError, GoldenRefused):
+        # Another replay was here; what the differences stood among is no more.
+        output.tell(f"{output.safe(one.name)}: decided on meanwhile; cra replay says how")
 
 
 def _tell_next(reports: Sequence[Report]) -> None:
