@@ -549,7 +549,7 @@ def test_a_file_that_cannot_be_read_is_neither_damaged_nor_being_verified(desk, 
     monkeypatch.setattr("cra.ledger.files.open_for_reading", refused)
     shown = after(reading(desk))
 
-    assert "it cannot be read: Permission denied" in shown
+    assert f"notice: Permission denied: {DESK}.trace" in shown
     assert "integrity" not in shown
     assert "verifying" not in shown
 

@@ -33,6 +33,7 @@ from cra.tui.sessions import (
     stamps,
     survey,
 )
+from cra.tui.telling import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -301,7 +302,7 @@ class SessionsScreen(PromptedScreen):
                 name = safe(Path(error.filename or setting.directory).name)
                 found = LedgerJudged(None, f"{error.strerror}: {name}")
             except CraError as error:
-                found = LedgerJudged(None, safe(str(error).split("\n")[0]))
+                found = LedgerJudged(None, in_words(error))
             self.post_message(found)
 
         self.run_worker(work, group="verify", exclusive=True, thread=True)

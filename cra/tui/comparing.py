@@ -27,6 +27,7 @@ from cra.replay.differing import (
 )
 from cra.replay.reading import Trace
 from cra.tui.listing import Listing, Page, Part, fitted, wrapped
+from cra.tui.telling import in_words
 
 if TYPE_CHECKING:
     from cra.tui.app import TraceApp
@@ -213,7 +214,7 @@ class DifferencesScreen(Screen[None]):
             try:
                 self.post_message(Differing(self._work(), ""))
             except (CraError, OSError) as error:
-                self.post_message(Differing(None, safe(str(error).split("\n")[0])))
+                self.post_message(Differing(None, in_words(error)))
 
         self.run_worker(work, group="compare", thread=True)
 
@@ -259,7 +260,7 @@ class DifferencesScreen(Screen[None]):
         try:
             lines = sides_of(one, compared.golden, self.app.size.width - 3, self._names)
         except (CraError, OSError) as error:
-            lines = [[(safe(str(error).split("\n")[0]), "bad")]]
+            lines = [[(in_words(error), "bad")]]
         page.write([[(" ", ""), *line] for line in lines])
 
     def action_next(self, step: int) -> None:

@@ -28,6 +28,7 @@ from cra.tui.asking import ConfirmScreen
 from cra.tui.comparing import STYLES, DifferencesScreen
 from cra.tui.listing import Listing, Page, Part, fitted, wrapped
 from cra.tui.setting import Setting
+from cra.tui.telling import in_words
 
 if TYPE_CHECKING:
     from cra.tui.app import TraceApp
@@ -63,7 +64,7 @@ def golden_row(manifest: Path) -> GoldenRow:
     try:
         steps = read_manifest(manifest).steps
     except (CraError, OSError) as error:
-        wrong = first_line(error)
+        wrong = in_words(error)
     return GoldenRow(manifest, steps, wrong, waiting_beside(manifest))
 
 
@@ -161,10 +162,6 @@ def error_lines(report: Report, columns: int) -> list[list[Part]]:
     return lines
 
 
-def first_line(error: Exception) -> str:
-    return safe(str(error).split("\n")[0])
-
-
 # What waits.
 
 
@@ -191,7 +188,7 @@ def ask_to(review: Review, pending: Path, screen: Screen[None]) -> None:
         try:
             act(pending)
         except (CraError, OSError) as error:
-            wrong = first_line(error)
+            wrong = in_words(error)
         screen.post_message(Reviewed(pending, review, wrong))
 
     def take(is_yes: bool | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from array import array
 from bisect import bisect_left
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -24,7 +25,8 @@ Told = tuple[str, str]
 def in_words(error: Exception) -> str:
     """What is wrong, in a line that is safe to show."""
     if isinstance(error, OSError):
-        return safe(f"it cannot be read: {error.strerror}")
+        name = f": {Path(error.filename).name}" if isinstance(error.filename, str | Path) else ""
+        return safe(f"{error.strerror or error}{name}")
     return safe(str(error).split("\n")[0])
 
 

@@ -26,9 +26,9 @@ from cra.replay.step import words_of
 from cra.runtime.standing import standing_at, told_standing
 from cra.runtime.state import SessionState
 from cra.tui.comparing import STYLES, values_of
-from cra.tui.goldens import first_line
 from cra.tui.listing import Part, fitted, wrapped
 from cra.tui.source import OpenLog, opened
+from cra.tui.telling import in_words
 
 # An event of the golden and the one of the replay that is held against it, each if there is one.
 Pair: TypeAlias = tuple[int | None, int | None]
@@ -58,7 +58,7 @@ class Fold:
             try:
                 found = standing_at(self._log.file, number, self._state)
             except (CraError, OSError) as error:
-                return [("unknown", first_line(error))]
+                return [("unknown", in_words(error))]
         return [("session", found["state"]), *_latest(told_standing(found))]
 
 
@@ -173,7 +173,7 @@ def _told(side: Side, number: int) -> str:
         event = side.log.event(number).event
         row = side.log.row(number)
     except (CraError, OSError) as error:
-        return first_line(error)
+        return in_words(error)
     if event is None:
         return f"{row.event_type}: {row.summary}"
     kind = event.event_type

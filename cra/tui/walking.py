@@ -26,7 +26,6 @@ from cra.tui.goldens import (
     Reviewed,
     ReviewingScreen,
     error_lines,
-    first_line,
     refused,
     replays_of,
     verdict_of,
@@ -36,6 +35,7 @@ from cra.tui.listing import Listing, Page, Part, fitted
 from cra.tui.prompt import Prompt, PromptedScreen
 from cra.tui.setting import Setting
 from cra.tui.source import number_at
+from cra.tui.telling import in_words
 from cra.tui.walk import (
     SIDE_BY_SIDE,
     Side,
@@ -110,7 +110,7 @@ def _cell(side: Side | None, number: int | None, room: int, style: str) -> Itera
     try:
         row = side.log.row(number)
     except (CraError, OSError) as error:
-        yield fitted(first_line(error), room), "bad"
+        yield fitted(in_words(error), room), "bad"
         return
     word = row.outcome or row.event_type.removeprefix("carp.")
     if row.severity == "damaged":
@@ -247,7 +247,7 @@ class WalkScreen(PromptedScreen, ReviewingScreen):
         try:
             alone = walk_alone(manifest)
         except (CraError, OSError) as error:
-            wrong = first_line(error)
+            wrong = in_words(error)
         self.post_message(Walked(alone, None, wrong))
         report = self._replayed(manifest, setting)
         walk = alone
@@ -255,7 +255,7 @@ class WalkScreen(PromptedScreen, ReviewingScreen):
             # Somebody may have put another one in its place meanwhile.
             walk = walk_beside(walk_alone(manifest), manifest, report)
         except (CraError, OSError) as error:
-            wrong = first_line(error)
+            wrong = in_words(error)
         self.post_message(Walked(walk, report, wrong))
 
     def _replayed(self, manifest: Path, setting: Setting) -> Report:
@@ -449,7 +449,7 @@ class WalkScreen(PromptedScreen, ReviewingScreen):
         try:
             number = number_at(walk.golden.log, message.text, near)
         except (CraError, OSError) as error:
-            self._prompt.say(first_line(error))
+            self._prompt.say(in_words(error))
             return
         self._close_prompt()
         self._list.move_to(walk.row_of(number), middle=True)
