@@ -165,6 +165,25 @@ def test_yes_adds_the_block_after_what_the_user_wrote(tmp_path, mine):
     assert cra_init("--no-sign", "--yes", cwd=tmp_path).stdout == "nothing to do\n"
 
 
+def test_the_end_of_input_is_no_answer_to_a_question(tmp_path):
+    (tmp_path / "agents.md").write_text("mine")
+    told = program.at_terminal(
+        tmp_path, "init", "--template", "minimal", "--no-git", typed="\n\x04"
+    )
+
+    assert told[0] == 130
+    assert "Add cra's block at the end of agents.md? [y/N]" in told[1]
+    assert contents(tmp_path) == {"agents.md": b"mine"}
+
+    program.answer(tmp_path, "init", "--template", "minimal")
+    before = contents(tmp_path)
+    for words in (["atlas", "remove", "com.example.hello-world"], ["atlas", "lock"]):
+        (tmp_path / "atlases" / "hello-world" / "more.md").write_text("more")
+        before["atlases/hello-world/more.md"] = b"more"
+        assert program.at_terminal(tmp_path, *words, typed="\x04")[0] == 130
+        assert contents(tmp_path) == before
+
+
 def test_the_block_is_the_one_of_this_repository(tmp_path):
     cra_init("--no-sign", cwd=tmp_path)
     block = (tmp_path / "agents.md").read_text(encoding="utf-8")

@@ -732,6 +732,24 @@ def test_what_is_answered_in_advance_is_not_asked(tmp_path, arguments, typed, te
     assert not (tmp_path / ".git").exists()
 
 
+@pytest.mark.parametrize("typed", ["\x04", "\n\x04", "\n\n\x04"])
+def test_the_end_of_input_at_a_question_makes_nothing(tmp_path, typed):
+    code, screen = at_terminal(tmp_path, "init", "new", typed=typed)
+
+    assert (code, tree(tmp_path)) == (130, {})
+    assert screen.endswith("\r\ninterrupted\r\n")
+
+
+def test_the_end_of_input_at_a_conflict_changes_nothing(tmp_path):
+    (tmp_path / "README.md").write_text(README)
+
+    code, screen = at_terminal(tmp_path, "init", "--template", "minimal", "--set", "agent=me",
+                               "--no-git", typed="\x04")  # fmt: skip
+
+    assert (code, tree(tmp_path)) == (130, {"README.md": README.encode()})
+    assert "README.md: keep yours, replace it" in screen
+
+
 def test_a_project_that_is_there_is_not_asked_about(tmp_path):
     project = made(tmp_path / "project")
 
