@@ -210,6 +210,27 @@ def test_a_block_that_does_not_end_is_told_of_and_left(tmp_path, how):
     assert cra_init("new", "--refresh", cwd=tmp_path).stdout == "Updated: new/agents.md\n"
 
 
+@pytest.mark.parametrize("kind", ["a directory", "a link that leads nowhere"])
+@pytest.mark.parametrize("name", ["cra.config.json", "cra.atlases.lock", "agents.md"])
+def test_what_has_the_name_of_a_file_and_is_none_is_named_by_a_dry_run_as_well(
+    tmp_path, name, kind
+):
+    if kind == "a directory":
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).symlink_to("nowhere")
+
+    for how in ([], ["--dry-run"]):
+        answer = cra_init("--template", "minimal", *how, cwd=tmp_path)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr == (
+            f"error[CRA-1001]: expected a file or nothing, found {kind}\n"
+            f"  where: {name}\n"
+            "  fix: move it away, and run this again\n"
+        )
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_an_empty_word_is_no_directory(tmp_path):
     answer = cra_init("", "--yes", cwd=tmp_path)
 

@@ -124,6 +124,7 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
+    scaffold.refuse_other_things(path)
     is_new = not (path / config.FILE_NAME).is_file()
     if refresh and is_new:
         raise UsageError(

@@ -47,12 +47,15 @@ def refuse_blocked(path: Path) -> None:
     """Raise UsageError where something on the way to a new file is no directory."""
     for each in path.parents:
         if os.path.lexists(each) and not each.is_dir():
-            found = "a file" if each.exists() else "a link that leads nowhere"
-            raise UsageError(
-                f"expected a directory or nothing, found {found}",
-                where=str(each),
-                fix="move it away, and run this again",
-            )
+            raise _in_the_way(each, "a directory")
+
+
+def refuse_other_things(root: Path) -> None:
+    """Raise UsageError for what is no file and has the name of one that every project has."""
+    for name in (FILE_NAME, LOCK_NAME, AGENTS_FILE):
+        path = root / name
+        if os.path.lexists(path) and not path.is_file():
+            raise _in_the_way(path, "a file")
 
 
 def init_command(path: Path, *words: str) -> str:
@@ -140,6 +143,20 @@ def user_signer(dirs: UserDirs) -> Signer:
     if dirs.has_key():
         return load_key(dirs.signing_key)
     return create_key(dirs.signing_key)
+
+
+def _in_the_way(path: Path, expected: str) -> UsageError:
+    if not path.exists():
+        found = "a link that leads nowhere"
+    elif path.is_dir():
+        found = "a directory"
+    else:
+        found = "a file" if path.is_file() else "something else"
+    return UsageError(
+        f"expected {expected} or nothing, found {found}",
+        where=str(path),
+        fix="move it away, and run this again",
+    )
 
 
 def _block(values: Mapping[str, Any]) -> bytes:
