@@ -737,12 +737,23 @@ def test_a_question_without_a_terminal_is_an_error_that_names_the_flag(command, 
     assert capsys.readouterr().out == "True\n"
 
 
-@pytest.mark.parametrize(("typed", "expected"), [("y\n", True), ("\n", False), ("", False)])
+@pytest.mark.parametrize(("typed", "expected"), [("y\n", True), ("\n", False)])
 def test_a_question_on_a_terminal_means_no_unless_it_is_answered_yes(monkeypatch, typed, expected):
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     monkeypatch.setattr(sys, "stderr", Terminal())
 
     assert output.confirm("Really?", yes=False) is expected
+
+
+def test_the_end_of_input_ends_a_command_as_ctrl_c_does(command, monkeypatch):
+    def asks() -> None:
+        output.answer(str(output.confirm("Really?", yes=False)))
+
+    command(asks)
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    assert run(["try"]) == 130
 
 
 def test_json_is_known_before_the_separator_only(command, capsys):

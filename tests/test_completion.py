@@ -14,6 +14,7 @@ import pytest
 from tests import governed
 from tests.program import ROOT, answer, cra
 
+TEMPLATES = ["minimal", "coding-agent", "data-analytics", "devops", "support-desk"]
 GOALS = ("read a ticket", "close `id` \\$(touch bad) 'quoted' \"twice\"; <all>: tickets")
 
 
@@ -69,6 +70,8 @@ def sessions_of(place: Path) -> list[str]:
         ("cra trace show j", ["journal"]),
         ("cra session show j", [""]),
         ("cra trace diff l", ["last"]),
+        ("cra init --template de", ["devops"]),
+        ("cra init -t ", TEMPLATES),
         ("cra help filt", ["filters"]),
         ("cra help atlas c", ["create", "context"]),
         ("cra help CRA-100", [f"CRA-100{digit}" for digit in range(9)]),
@@ -131,6 +134,51 @@ def test_what_zsh_evaluates_holds_nothing_that_it_would_carry_out(desk):
     inside = offered.replace("_arguments '*: :((", "").replace("))'", "")
     assert re.findall(r"[^\w\s\".:@+=?%#,/-]", inside) == []
     assert "*.?" not in inside
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_that_is_named_gets_its_own_script(tmp_path, shell):
+    shown = answer(tmp_path, "--show-completion", shell)
+    assert answer(tmp_path, f"--show-completion={shell}") == shown
+    assert f"complete_{shell}" in shown
+
+    told = answer(tmp_path, "--install-completion", shell, HOME=str(tmp_path))
+
+    [line] = told.splitlines()
+    place = Path(line.removeprefix(f"{shell} completion installed in "))
+    assert place.is_relative_to(tmp_path)
+    assert place.read_text().strip() == shown
+
+
+@pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nosh"], "expected bash, zsh or fish, found 'nosh'\n"),
+        (["zhs"], "found 'zhs'; did you mean zsh?\n  fix: cra {option} zsh\n"),
+        (["bash", "fish"], "expected one shell, found 'bash fish'\n"),
+    ],
+)
+def test_another_word_than_a_shell_is_refused(tmp_path, option, words, said):
+    done = cra(tmp_path, option, *words, HOME=str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said.format(option=option) in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shell_that_is_running_is_meant_where_none_is_named(tmp_path):
+    script = f"{shlex.quote(sys.executable)} -m cra --show-completion; true"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+
+    assert done.stdout.rstrip("\n") == answer(tmp_path, "--show-completion", "bash")
 
 
 def test_bash_completes_with_the_script_that_is_shown(desk, tmp_path):

@@ -142,7 +142,7 @@ def test_what_is_there_is_kept(tmp_path):
     assert answer.stdout == (
         "Created: records/.gitignore\nCreated: cra.atlases.lock\nUpdated: .gitattributes\n"
     )
-    assert "cra init --yes adds a block" in answer.stderr
+    assert "agents.md says nothing about cra; cra init --yes adds a block to it" in answer.stderr
     assert contents(tmp_path) == {
         "cra.config.json": b'{"trace": {"directory": "records"}}',
         "agents.md": b"mine",
@@ -163,6 +163,101 @@ def test_yes_adds_the_block_after_what_the_user_wrote(tmp_path, mine):
     assert "\n<!-- cra:begin -->\n" in text
     assert text.endswith("<!-- cra:end -->\n")
     assert cra_init("--no-sign", "--yes", cwd=tmp_path).stdout == "nothing to do\n"
+
+
+def test_the_block_that_is_added_to_a_project_from_a_template_says_its_agent(tmp_path):
+    place = tmp_path / "my desk"
+    place.mkdir()
+    (place / "agents.md").write_text("mine\n")
+
+    first = cra_init(place.name, "--template", "minimal", cwd=tmp_path)
+    added = cra_init(place.name, "--yes", cwd=tmp_path)
+
+    assert "my desk/agents.md says nothing about cra; cra init 'my desk' --yes adds" in first.stderr
+    assert added.stdout == "Updated: my desk/agents.md\n"
+    steps = "  cd 'my desk'\n  cra resolve --agent assistant --goal 'say hello to a visitor'\n"
+    assert f"Next:\n{steps}" in first.stderr
+    assert f"Next:\n{steps}" in added.stderr
+    text = (place / "agents.md").read_text(encoding="utf-8")
+    assert text.startswith("mine\n\n<!-- cra:begin -->\n")
+    assert text.endswith("that are known to work.\n<!-- cra:end -->\n")
+    assert "You are the agent `assistant`" in text
+
+
+def test_a_project_that_has_an_atlas_is_not_told_to_make_one(tmp_path):
+    cra_init("--template", "minimal", cwd=tmp_path)
+    (tmp_path / ".gitattributes").unlink()
+
+    assert cra_init(cwd=tmp_path).stderr == "\nNext:\n  cra doctor\n"
+
+
+@pytest.mark.parametrize("how", [[], ["--yes"], ["--refresh"]])
+def test_a_block_that_does_not_end_is_told_of_and_left(tmp_path, how):
+    cra_init("new", cwd=tmp_path)
+    file = tmp_path / "new" / "agents.md"
+    whole = file.read_text(encoding="utf-8").replace("has a TTL", "grows old")
+    file.write_text(whole.replace("<!-- cra:end -->\n", "Mine.\n"), encoding="utf-8")
+    before = file.read_bytes()
+
+    told = cra_init("new", *how, cwd=tmp_path)
+
+    assert (told.returncode, told.stdout, file.read_bytes()) == (0, "nothing to do\n", before)
+    assert told.stderr == (
+        "note: new/agents.md has <!-- cra:begin --> and no <!-- cra:end --> after it, so cra's "
+        "block is not renewed; put that line where the block ends, then cra init new --refresh\n"
+    )
+    file.write_text(whole + "Mine.\n", encoding="utf-8")
+    assert cra_init("new", "--refresh", cwd=tmp_path).stdout == "Updated: new/agents.md\n"
+
+
+@pytest.mark.parametrize("kind", ["a directory", "a link that leads nowhere"])
+@pytest.mark.parametrize("name", ["cra.config.json", "cra.atlases.lock", "agents.md"])
+def test_what_has_the_name_of_a_file_and_is_none_is_named_by_a_dry_run_as_well(
+    tmp_path, name, kind
+):
+    if kind == "a directory":
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).symlink_to("nowhere")
+
+    for how in ([], ["--dry-run"]):
+        answer = cra_init("--template", "minimal", *how, cwd=tmp_path)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr == (
+            f"error[CRA-1001]: expected a file or nothing, found {kind}\n"
+            f"  where: {name}\n"
+            "  fix: move it away, and run this again\n"
+        )
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_an_empty_word_is_no_directory(tmp_path):
+    answer = cra_init("", "--yes", cwd=tmp_path)
+
+    assert (answer.returncode, answer.stdout, contents(tmp_path)) == (2, "", {})
+    assert answer.stderr == (
+        "error[CRA-1001]: expected a directory, found an empty word\n"
+        "  fix: cra init, for where you are\n"
+    )
+
+
+def test_the_end_of_input_is_no_answer_to_a_question(tmp_path):
+    (tmp_path / "agents.md").write_text("mine")
+    told = program.at_terminal(
+        tmp_path, "init", "--template", "minimal", "--no-git", typed="\n\x04"
+    )
+
+    assert told[0] == 130
+    assert "Add cra's block at the end of agents.md? [y/N]" in told[1]
+    assert contents(tmp_path) == {"agents.md": b"mine"}
+
+    program.answer(tmp_path, "init", "--template", "minimal")
+    before = contents(tmp_path)
+    for words in (["atlas", "remove", "com.example.hello-world"], ["atlas", "lock"]):
+        (tmp_path / "atlases" / "hello-world" / "more.md").write_text("more")
+        before["atlases/hello-world/more.md"] = b"more"
+        assert program.at_terminal(tmp_path, *words, typed="\x04")[0] == 130
+        assert contents(tmp_path) == before
 
 
 def test_the_block_is_the_one_of_this_repository(tmp_path):
@@ -210,7 +305,7 @@ def test_a_key_that_the_environment_names_has_to_be_there(tmp_path):
     ("name", "text", "said"),
     [
         ("file", "", "expected a directory, found a file"),
-        ("cra.config.json/..", "", "expected a path that cra can use"),
+        ("cra.config.json/..", "", "expected a directory or nothing, found a file\n"),
     ],
 )
 def test_a_place_that_is_no_directory_is_an_error(tmp_path, name, text, said):

@@ -294,15 +294,38 @@ def test_an_atlas_of_the_same_place_that_is_another_is_not_accepted(tmp_path):
     assert not (tmp_path / "goldens").exists()
 
 
+def test_while_something_is_undecided_what_comes_next_is_to_decide_it(tmp_path):
+    own = tmp_path / "atlases" / "hello-world"
+    shutil.copytree(ROOT / "examples" / "atlases" / "hello-world", own)
+    (own / "README.md").write_text(README)
+
+    done = cra(tmp_path, "init", "--template", "minimal")
+
+    steps = [
+        "diff -r atlases/hello-world atlases/hello-world.new",
+        "rm -r atlases/hello-world.new  # once you have taken from it what you want",
+        "cra atlas add atlases/hello-world",
+        "cra policy test",
+    ]
+    assert done.stderr.endswith("Next:\n" + "".join(f"  {step}\n" for step in steps))
+    assert own.joinpath("README.md").read_text() == README
+    steps[2] += " --yes"
+    ran = follow(tmp_path, *(f"$ {step}\n" for step in steps[1:]))
+    assert [one.done.returncode for one in ran] == [0, 0, 0]
+
+
 def test_another_template_and_other_answers_need_a_refresh(tmp_path):
     project = made(tmp_path / "project", "support-desk")
     before = tree(project)
 
     other = cra(project, "init", "--template", "devops")
+    beside = cra(tmp_path, "init", "project", "--template", "devops")
     changed = cra(project, "init", "--set", "refund_limit=20")
 
     assert (other.returncode, changed.returncode) == (2, 2)
     assert "expected the template that is recorded here, support-desk" in other.stderr
+    assert "fix: cra init --refresh, or remove cra.template.json\n" in other.stderr
+    assert "fix: cra init project --refresh, or remove project/cra.template.json\n" in beside.stderr
     assert "fix: cra init --refresh --set refund_limit=20" in changed.stderr
     assert tree(project) == before
 
@@ -525,6 +548,24 @@ def test_a_refresh_renews_what_is_between_the_marks_of_agents_md_alone(tmp_path,
     assert agents.read_text(encoding="utf-8") == before.replace("has a TTL", "grows old")
 
 
+@of_each_template
+def test_another_name_of_the_agent_stands_everywhere_after_a_refresh(tmp_path, name):
+    project = made(tmp_path / "project", name)
+    agents = project / "agents.md"
+    with agents.open("a") as file:
+        file.write("Mine.\n")
+    before = json.loads((project / "cra.template.json").read_text())["answers"]["agent"]
+
+    told = json.loads(answer(project, "init", "--refresh", "--set", "agent=zoe", "--json"))
+
+    text = agents.read_text(encoding="utf-8")
+    assert told["updated"][0] == "agents.md"
+    assert "You are the agent `zoe`: say `--agent zoe`" in text
+    assert f"`{before}`" not in text
+    assert text.endswith("Mine.\n")
+    assert cra(project, "init", "--refresh").stdout == "nothing to do\n"
+
+
 def test_a_refresh_of_a_project_without_a_template_renews_the_block(tmp_path, later):
     answer(tmp_path / "later", "init", tmp_path / "project")
     project = tmp_path / "project"
@@ -548,15 +589,59 @@ def test_a_refresh_from_a_template_needs_its_record(tmp_path):
     assert "fix: cra init --template NAME" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"template": "minimal"}', '{"a": {}}'])
-def test_a_record_that_is_none_is_an_error(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "found", "place"),
+    [
+        ("{\n", "what is no JSON from there on", ":2:1"),
+        ("\udcff", "what is no text", ""),
+        ("[]", "another form", ""),
+        ('{"template": "minimal"}', "another form", ""),
+        ('{"a": {}}', "another form", ""),
+        (None, "what cannot be read: Is a directory", ""),
+    ],
+)
+def test_a_record_that_is_none_is_an_error(tmp_path, text, found, place):
     project = made(tmp_path / "project")
-    (project / "cra.template.json").write_text(text)
+    record = project / "cra.template.json"
+    record.unlink()
+    if text is None:
+        record.mkdir()
+    else:
+        record.write_bytes(text.encode(errors="surrogateescape"))
 
-    done = cra(project, "init", "--refresh")
+    done = cra(tmp_path, "init", "project", "--refresh")
 
-    assert done.returncode == 2
-    assert done.stderr.startswith("error[CRA-2001]: expected what cra init recorded")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error[CRA-2001]: expected what cra init recorded of a template, found {found}\n"
+        f"  where: project/cra.template.json{place}\n"
+        "  fix: bring it back, or remove it and run cra init project --template NAME\n",
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("name", ["policies", "cra.trace", "goldens", "atlases", ".github"])
+def test_what_is_in_the_way_of_a_directory_is_named_by_a_dry_run_as_well(tmp_path, name, kind):
+    place = tmp_path / "new"
+    place.mkdir()
+    if kind == "file":
+        (place / name).write_text("mine")
+    else:
+        (place / name).symlink_to("nowhere")
+    before = tree(tmp_path)
+
+    tried = cra(tmp_path, "init", "new", "--template", "minimal", "--dry-run")
+    done = cra(tmp_path, "init", "new", "--template", "minimal")
+
+    found = "a file" if kind == "file" else "a link that leads nowhere"
+    told = (
+        f"error[CRA-1001]: expected a directory or nothing, found {found}\n"
+        f"  where: new/{name}\n"
+        "  fix: move it away, and run this again\n"
+    )
+    assert (tried.returncode, tried.stdout, tried.stderr) == (2, "", told)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    assert tree(tmp_path) == before
 
 
 def test_the_record_names_template_version_answers_and_digests(tmp_path):
@@ -672,7 +757,14 @@ def test_an_agents_md_in_capitals_of_its_owners_own_is_left_and_told_of(tmp_path
 
     assert done.returncode == 0
     assert (tmp_path / "AGENTS.md").read_text() == "mine"
-    assert "note: AGENTS.md is a file of its own, and says nothing of agents.md\n" in done.stderr
+    line = "Read agents.md before you begin."
+    assert (
+        "note: AGENTS.md is a file of its own, and says nothing of agents.md; add a line to it: "
+        f"{line}\n" in done.stderr
+    )
+    (tmp_path / "AGENTS.md").write_text(f"mine\n{line}\n")
+    again = cra(tmp_path, "init", "--template", "minimal")
+    assert (again.stdout, again.stderr) == ("nothing to do\n", "")
 
 
 def test_two_names_of_one_file_are_left_as_they_are(tmp_path):
@@ -732,6 +824,24 @@ def test_what_is_answered_in_advance_is_not_asked(tmp_path, arguments, typed, te
     assert not (tmp_path / ".git").exists()
 
 
+@pytest.mark.parametrize("typed", ["\x04", "\n\x04", "\n\n\x04"])
+def test_the_end_of_input_at_a_question_makes_nothing(tmp_path, typed):
+    code, screen = at_terminal(tmp_path, "init", "new", typed=typed)
+
+    assert (code, tree(tmp_path)) == (130, {})
+    assert screen.endswith("\r\ninterrupted\r\n")
+
+
+def test_the_end_of_input_at_a_conflict_changes_nothing(tmp_path):
+    (tmp_path / "README.md").write_text(README)
+
+    code, screen = at_terminal(tmp_path, "init", "--template", "minimal", "--set", "agent=me",
+                               "--no-git", typed="\x04")  # fmt: skip
+
+    assert (code, tree(tmp_path)) == (130, {"README.md": README.encode()})
+    assert "README.md: keep yours, replace it" in screen
+
+
 def test_a_project_that_is_there_is_not_asked_about(tmp_path):
     project = made(tmp_path / "project")
 
@@ -746,6 +856,7 @@ def test_a_project_that_is_there_is_not_asked_about(tmp_path):
         ("--template project", "no such template: 'project'"),
         ("--set agent=me", "expected a template for --set, found none"),
         ("--template minimal --set agent", "expected --set NAME=VALUE, found 'agent'"),
+        ("--template minimal --set agent=a --set agent=b", "each name once, found 'agent=b'"),
         ("--template minimal --set agnet=me", "did you mean agent?"),
         ("--template minimal --set agent=Me", "expected a name of a-z, 0-9 and - as agent"),
         ("--template minimal --set agent=", "expected a name of a-z, 0-9 and - as agent"),

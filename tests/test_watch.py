@@ -55,6 +55,11 @@ CASES = [
 PATIENCE = 60
 PROGRAM = "from cra.__main__ import program; program()"
 # Keys are of the terminal that a program has for its own.
+AT_SHELL = """
+import fcntl, os, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+"""
 AT_TERMINAL = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {PROGRAM}"
 
 
@@ -386,6 +391,27 @@ def test_what_vanishes_and_comes_back_is_followed_from_then_on(desk, tmp_path, n
     assert not broken["passed"]
 
 
+def test_the_project_may_go_and_come_back_with_the_directory_that_the_watch_began_in(
+    desk, tmp_path
+):
+    with watching(desk) as watch:
+        first = watch.verdict()
+        shutil.copytree(desk, tmp_path / "kept", symlinks=True)
+        shutil.rmtree(desk)
+        while (gone := watch.verdict())["complete"]:
+            pass
+        (tmp_path / "kept").rename(desk)
+        while not (back := watch.verdict())["passed"]:
+            pass
+
+    assert [one["message"] for one in gone["findings"]] == [
+        "expected a cra project, found no cra.config.json"
+    ]
+    assert [back[name] for name in ("scenarios", "policy_tests", "goldens")] == [
+        first[name] for name in ("scenarios", "policy_tests", "goldens")
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -630,6 +656,53 @@ def test_q_ends_it_and_gives_the_terminal_back(desk):
 
     assert code == 0
     assert after[3] == before[3]
+
+
+def test_keys_count_again_after_a_stop_whose_shell_has_set_the_terminal(desk, tmp_path):
+    """bash is in charge of the terminal: it stops the watch by Ctrl-Z, and fg lets it go on."""
+    program = tmp_path / "cra"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m cra "$@"\n')
+    program.chmod(0o755)
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_SHELL],
+        cwd=desk,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PS1": "shell: ", "NO_COLOR": "1"},
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+    ) as process:
+        shell = Watching(process, ours, ours)
+        try:
+            shell.screen_to("shell: ")
+            before = termios.tcgetattr(its)
+            shell.type(f"{program} watch\n")
+            shell.screen_to("q ends\r\n")
+            watched = termios.tcgetattr(its)
+            shell.type("\x1a")
+            shell.screen_to("shell: ")
+            shell.type("stty -a | tr ' ;' '\\n\\n' | grep -x 'icanon\\|-icanon'\n")
+            stopped = shell.screen_to("icanon\r\n")
+            # As a shell does that lets a program go on with the terminal as it is itself.
+            shell.type("stty icanon echo; fg\n")
+            shell.screen_to("watch\r\n")
+            shell.type("\n")
+            shell.screen_to("everything  ok")
+            shell.type("q")
+            shell.screen_to("shell: ")
+            shell.type("exit $?\n")
+            code = shell.ends()
+        finally:
+            if process.poll() is None:
+                process.kill()
+            os.close(ours)
+            os.close(its)
+
+    assert before[3] & termios.ICANON
+    assert not watched[3] & termios.ICANON
+    assert "-icanon" not in stopped.splitlines()
+    assert code == 0
 
 
 def test_enter_checks_everything_again_and_a_shows_all_that_is_wrong(desk):

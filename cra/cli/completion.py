@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cra.cli import output
 from cra.cli.commands import COMMANDS, GROUPS, TOPICS, summary
-from cra.errors import CraError
+from cra.errors import CraError, ExitCode, UsageError
+from cra.printable import did_you_mean
 
 if TYPE_CHECKING:
     from typer._click.shell_completion import CompletionItem
@@ -28,6 +30,10 @@ Offer: TypeAlias = tuple[str, str]
 # What finds the words that begin as what is typed does, for the parameters that stand before it.
 Finder: TypeAlias = Callable[[Mapping[str, Any], str], Iterator[Offer]]
 
+_SHOW: Final = "--show-completion"
+# The variable by which a shell asks.
+_ASKED: Final = "_CRA_COMPLETE"
+_SHELLS: Final = ("bash", "zsh", "fish")
 _WORD: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SPOKEN: Final = frozenset(" .,-_/@+=?%#")
 _MAX_SPOKEN: Final = 60
@@ -38,6 +44,33 @@ _LOOKED_AT: Final = 50
 # Who began a session, and for which goal, is in its first lines.
 _BEGINNING: Final = 16_384
 _FIRST_LINES: Final = 4
+
+
+def hand_over_script(words: Sequence[str]) -> ExitCode:
+    """Show or install what has a shell ask for completions: the shell that is named, or else the
+    one that is running. Raises UsageError for another."""
+    from typer._completion_shared import _get_shell_name, get_completion_script, install
+
+    option, sign, stated = words[0].partition("=")
+    named = [stated, *words[1:]] if sign else list(words[1:])
+    known = f"{', '.join(_SHELLS[:-1])} or {_SHELLS[-1]}"
+    if len(named) > 1:
+        raise UsageError(f"expected one shell, found {' '.join(named)!r:.80}", fix=f"cra {option}")
+    shell = named[0] if named else _get_shell_name()
+    if shell not in _SHELLS:
+        found = "no shell that runs this" if shell is None else repr(shell[:40])
+        nearest = did_you_mean(shell.lower(), _SHELLS) if shell is not None else ""
+        raise UsageError(
+            f"expected {known}, found {found}{nearest}",
+            fix=f"cra {option} {nearest.removesuffix('?').split()[-1] if nearest else _SHELLS[0]}",
+        )
+    if option == _SHOW:
+        output.answer(get_completion_script(prog_name="cra", complete_var=_ASKED, shell=shell))
+    else:
+        _, path = install(shell, "cra", _ASKED)
+        output.answer(f"{shell} completion installed in {output.safe(str(path))}")
+        output.tell("it takes effect in the next shell that you start")
+    return ExitCode.OK
 
 
 def complete_values(command: TyperCommand) -> None:
@@ -135,6 +168,12 @@ def _agents(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:  # noqa: 
         yield name, ", ".join(known.roles)
 
 
+def _templates(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:  # noqa: ARG001
+    from cra.scaffold.template import templates
+
+    yield from ((one.name, one.about) for one in templates())
+
+
 def _codes(stated: Mapping[str, Any], typed: str) -> Iterator[Offer]:  # noqa: ARG001
     # Most who explain something explain an action.
     if typed[:1] in ("C", "c"):
@@ -191,6 +230,7 @@ _OPTIONS: Final[dict[str, Finder]] = {
     "manifest": _goldens,
     "parent": _sessions,
     "session": _sessions,
+    "template": _templates,
     "trace": _sessions,
 }
 _ARGUMENTS: Final[dict[str, Finder]] = {

@@ -15,7 +15,7 @@ from cra.cli import output
 from cra.cli.project import open_signer, user_dirs
 from cra.errors import UsageError
 from cra.replay.golden import FOLDER
-from cra.scaffold import AGENTS_FILE
+from cra.scaffold import AGENTS_FILE, init_command, refuse_blocked
 from cra.scaffold.merge import (
     RECORD_NAME,
     Record,
@@ -112,11 +112,11 @@ def choose(
         raise UsageError(
             f"expected a project that was made from a template, found no {RECORD_NAME}",
             where=str(path),
-            fix="cra init --template NAME",
+            fix=init_command(path, "--template", "NAME"),
         )
     stated = _split(given)
     if record is not None:
-        return _again(record, name, stated, is_refresh=is_refresh)
+        return _again(path, record, name, stated, is_refresh=is_refresh)
     if name is None:
         if not asks:
             raise UsageError("expected a template for --set, found none", fix="--template NAME")
@@ -157,6 +157,8 @@ def moves_of(path: Path, chosen: Chosen, trace_directory: str, *, force: bool, a
             continue
         if move == "beside":
             _refuse_other(path, part, chosen.record)
+        if move == "create":
+            refuse_blocked(path / part.place)
         if move == "replace":
             removed += sorted(files_at(path, part).keys() - part.files.keys())
         if move in places:
@@ -201,9 +203,12 @@ def later(path: Path, chosen: Chosen, moves: Moves) -> Made:
     if not os.path.lexists(path / _LINK):
         created.append(_LINK)
     elif not _leads_to_agents(path):
-        output.tell(f"note: {_LINK} is a file of its own, and says nothing of {AGENTS_FILE}")
+        what = f"{output.safe(str(path / _LINK))} is a file of its own, and says nothing of"
+        line = f"Read {AGENTS_FILE} before you begin."
+        output.tell(f"note: {what} {AGENTS_FILE}; add a line to it: {line}")
     golden = f"{FOLDER}/{chosen.template.golden}"
     if _adopts(chosen) and not (path / golden).exists() and _is_shipped(path, chosen, moves):
+        refuse_blocked(path / golden)
         if _would_pass(path):
             created.append(golden)
         else:
@@ -218,6 +223,8 @@ def later(path: Path, chosen: Chosen, moves: Moves) -> Made:
 
 def next_steps(path: Path, chosen: Chosen, moves: Moves, *, dry_run: bool) -> list[str]:
     """The next commands."""
+    if moves.is_undecided:
+        return list(_deciding_steps(path, chosen, moves))
     if chosen.is_implied and not dry_run and not _is_taken_in(path, chosen):
         return [f"cra atlas add {chosen.atlas_place}", "cra policy test", "cra replay"]
     if chosen.atlas_place in moves.replaced:
@@ -228,6 +235,18 @@ def next_steps(path: Path, chosen: Chosen, moves: Moves, *, dry_run: bool) -> li
         f"cra execute {chosen.template.call} {agent}",
         "cra replay",
     ]
+
+
+def _deciding_steps(path: Path, chosen: Chosen, moves: Moves) -> Iterator[str]:
+    """What to do with what was written beside. Until then the template's own steps may fail."""
+    for place in moves.beside:
+        yield f"diff -r {place.removesuffix('.new')} {place}"
+        yield f"rm -r {place}  # once you have taken from it what you want"
+    if not _is_taken_in(path, chosen):
+        yield f"cra atlas add {chosen.atlas_place}"
+    elif f"{chosen.atlas_place}.new" in moves.beside:
+        yield "cra atlas lock"
+    yield "cra policy test"
 
 
 def template_facts(chosen: Chosen, moves: Moves, made: Made | None) -> FromTemplateFacts:
@@ -253,10 +272,9 @@ def template_facts(chosen: Chosen, moves: Moves, made: Made | None) -> FromTempl
 def print_moves(path: Path, moves: Moves, made: Made | None, *, dry_run: bool) -> None:
     """What is neither made nor updated, and what was accepted."""
     for place in moves.gone:
+        again = init_command(path, "--refresh", "--force")
         words = "brings it back, and replaces what you changed: see --dry-run"
-        output.tell(
-            output.safe(f"note: {path / place} is gone; cra init --refresh --force {words}")
-        )
+        output.tell(output.safe(f"note: {path / place} is gone; {again} {words}"))
     for place in moves.removed:
         output.answer(
             f"{'Would remove' if dry_run else 'Removed'}: {output.safe(str(path / place))}"
@@ -279,24 +297,24 @@ def print_moves(path: Path, moves: Moves, made: Made | None, *, dry_run: bool) -
 
 
 def _again(
-    record: Record, name: str | None, stated: Mapping[str, str], *, is_refresh: bool
+    path: Path, record: Record, name: str | None, stated: Mapping[str, str], *, is_refresh: bool
 ) -> Chosen:
     """The template that is recorded here. Raises UsageError for another, or for other answers
     where nothing is refreshed."""
     if name not in (None, record.template):
         raise UsageError(
             f"expected the template that is recorded here, {record.template}, found {name!r:.80}",
-            fix=f"cra init --refresh, or remove {RECORD_NAME}",
+            fix=f"{init_command(path, '--refresh')}, or remove {path / RECORD_NAME}",
         )
     template = find_template(record.template)
     asked = {one.name for one in template.questions}
     before = {name: text for name, text in record.answers.items() if name in asked}
     answers = template.with_defaults({**before, **stated})
     if not is_refresh and any(before.get(name) != text for name, text in stated.items()):
-        words = " ".join(f"--set {name}={text}" for name, text in stated.items())
+        words = [word for name, text in stated.items() for word in ("--set", f"{name}={text}")]
         raise UsageError(
             "expected the answers that are recorded here, found others",
-            fix=f"cra init --refresh {words}",
+            fix=init_command(path, "--refresh", *words),
         )
     return Chosen(template, answers, record, is_refresh)
 
@@ -307,6 +325,8 @@ def _split(given: Sequence[str]) -> dict[str, str]:
         name, sign, text = word.partition("=")
         if not sign:
             raise UsageError(f"expected --set NAME=VALUE, found {word!r:.80}")
+        if name in answers:
+            raise UsageError(f"expected --set NAME=VALUE, each name once, found {word!r:.80}")
         answers[name] = text
     return answers
 
@@ -485,6 +505,9 @@ def _would_pass(path: Path) -> bool:
 
 
 def _leads_to_agents(path: Path) -> bool:
-    """Whether AGENTS.md is agents.md: by a link, or in a file system that knows no case."""
+    """Whether AGENTS.md is agents.md, by a link or in a file system that knows no case, or names
+    it."""
     link, file = path / _LINK, path / AGENTS_FILE
+    if link.is_file() and AGENTS_FILE.encode() in link.read_bytes():
+        return True
     return link.exists() and file.exists() and link.samefile(file)

@@ -37,7 +37,11 @@ _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
 def invoke(arguments: Sequence[str]) -> int:
     """Carry out a command and return its exit code. Raises CraError, for typer's errors as well."""
-    root = _root(with_completion=any(word.startswith(_COMPLETION_OPTIONS) for word in arguments))
+    if arguments[:1] and arguments[0].partition("=")[0] in _COMPLETION_OPTIONS:
+        from cra.cli.completion import hand_over_script
+
+        return hand_over_script(arguments)
+    root = LazyGroup("")
     try:
         with root.make_context("cra", list(arguments), help_option_names=list(HELP)) as context:
             return int(root.invoke(context) or 0)
@@ -55,7 +59,8 @@ def complete() -> int:
     """Answer the shell's question for completions, which is in the environment."""
     # Where rich is installed, typer renders the summaries with it: 40 ms for plain words.
     sys.modules["rich"] = None  # type: ignore[assignment]
-    root = _root(with_completion=True)
+    root = LazyGroup("")
+    root.params += get_install_completion_arguments()
     root.main([], prog_name="cra", standalone_mode=False, help_option_names=list(HELP))
     return 0
 
@@ -180,13 +185,6 @@ def _completing(path: str) -> TyperCommand | None:
     command = _command(_help, _HELP) if path == _HELP else load(path)
     complete_values(command)
     return command
-
-
-def _root(*, with_completion: bool) -> LazyGroup:
-    root = LazyGroup("")
-    if with_completion:
-        root.params += get_install_completion_arguments()
-    return root
 
 
 def _command(function: Callable[..., Any], name: str) -> TyperCommand:

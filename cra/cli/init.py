@@ -40,6 +40,14 @@ _OWN_STEPS: Final = (
 )
 
 
+def _directory(text: str) -> Path:
+    if not text:
+        raise UsageError(
+            "expected a directory, found an empty word", fix="cra init, for where you are"
+        )
+    return Path(text)
+
+
 class Lacking(NamedTuple):
     """What a directory lacks that every project has, and what of it is to be changed."""
 
@@ -67,7 +75,10 @@ class Run(NamedTuple):
 
 def init(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The directory; made if there is none.")
+        Path,
+        typer.Argument(
+            metavar="PATH", parser=_directory, help="The directory; made if there is none."
+        ),
     ] = Path(),
     *,
     template: Annotated[
@@ -113,20 +124,24 @@ def init(
     """
     if path.exists() and not path.is_dir():
         raise UsageError("expected a directory, found a file", where=str(path))
+    scaffold.refuse_other_things(path)
     is_new = not (path / config.FILE_NAME).is_file()
     if refresh and is_new:
         raise UsageError(
             f"expected a project to refresh, found no {config.FILE_NAME}",
             where=str(path),
-            fix="cra init" if path == Path() else f"cra init {shlex.quote(str(path))}",
+            fix=scaffold.init_command(path),
         )
     _tell_of_project_above(path)
     asks = output.is_interactive() and not yes
     chosen = None
     current = config.load(path, {}, None, {})
-    lost = {file.path.name for file in scaffold.missing_files(path, current.trace.directory)}
+    missing = scaffold.missing_files(path, current.trace.directory)
+    for file in missing:
+        scaffold.refuse_blocked(file.path)
+    lost = {file.path.name for file in missing}
     is_named = template is not None or bool(answers) or refresh
-    is_remade = bool(lost) and os.path.lexists(path / RECORD_NAME)
+    is_remade = _is_from_template(path) and (bool(lost) or scaffold.lacks_block(path))
     if is_named or is_remade or (asks and is_new):
         from cra.cli.from_template import choose, moves_of
 
@@ -141,7 +156,7 @@ def init(
         moves = moves_of(path, chosen, directory, force=force, asks=asks and not dry_run)
     lacking = _lacking(path, current, chosen, no_sign=no_sign)._replace(
         adds_block=_adds_block(path, yes=yes, dry_run=dry_run),
-        renews_block=refresh and scaffold.block_is_old(path, _values(current, None, None)),
+        renews_block=refresh and scaffold.block_is_old(path, _values(current, None, chosen)),
         makes_git=makes_git,
     )
     run = Run(path, current, lacking, chosen, moves, dry_run)
@@ -262,10 +277,11 @@ def _changes(run: Run) -> tuple[list[Path], list[Path]]:
 
 
 def _steps(run: Run, *, is_gone: bool) -> list[str]:
-    steps = [] if run.path == Path() else [f"cd {run.path}"]
+    steps = [] if run.path == Path() else [f"cd {shlex.quote(str(run.path))}"]
     steps += [LET_GO] if is_gone else []
     if run.chosen is None or run.moves is None:
-        return [*steps, *_OWN_STEPS]
+        has_atlas = bool(run.current.atlases) or _is_from_template(run.path)
+        return [*steps, *(("cra doctor",) if has_atlas else _OWN_STEPS)]
     if run.chosen.template.on_git and not (_is_in_repository(run.path) or run.lacking.makes_git):
         steps.append("git init")
     from cra.cli.from_template import next_steps
@@ -281,12 +297,24 @@ def _tell_of_project_above(path: Path) -> None:
 
 def _adds_block(path: Path, *, yes: bool, dry_run: bool) -> bool:
     """Whether agents.md, if it is the user's own, is to get cra's block."""
+    file = path / scaffold.AGENTS_FILE
+    if scaffold.has_open_block(path):
+        output.tell(
+            f"note: {output.safe(str(file))} has {scaffold.BLOCK_BEGIN} and no "
+            f"{scaffold.BLOCK_END} after it, so cra's block is not renewed; put that line where "
+            f"the block ends, then {scaffold.init_command(path, '--refresh')}"
+        )
     if not scaffold.lacks_block(path):
         return False
     if yes or (output.is_interactive() and not dry_run):
         return output.confirm(f"Add cra's block at the end of {scaffold.AGENTS_FILE}?", yes=yes)
-    output.tell(f"{scaffold.AGENTS_FILE} says nothing about cra; cra init --yes adds a block to it")
+    adds = f"{scaffold.init_command(path, '--yes')} adds a block to it"
+    output.tell(output.safe(f"{file} says nothing about cra; {adds}"))
     return False
+
+
+def _is_from_template(path: Path) -> bool:
+    return os.path.lexists(path / RECORD_NAME)
 
 
 def _makes_git(path: Path, stated: bool | None, *, asks: bool) -> bool:

@@ -185,20 +185,21 @@ def discreet(text: str) -> str:
 def confirm(question: str, *, yes: bool) -> bool:
     """Whether the user wants it; `yes` is the answer given in advance.
 
-    Raises UsageError where there is no terminal to ask on.
+    Raises UsageError where there is no terminal to ask on, and KeyboardInterrupt for no answer.
     """
     if yes:
         return True
     if not is_interactive():
         raise UsageError(f"expected a terminal to ask: {question}", fix="add --yes")
-    _say(f"{question} [y/N] ")
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return _reply(f"{question} [y/N] ").lower() in {"y", "yes"}
 
 
 def ask(question: str, default: str) -> str:
-    """What the user answers on a terminal; the default for an empty line, or for none."""
-    _say(f"{question} [{safe(default)}] ")
-    return sys.stdin.readline().strip() or default
+    """What the user answers on a terminal; the default for an empty line.
+
+    Raises KeyboardInterrupt for no answer.
+    """
+    return _reply(f"{question} [{safe(default)}] ") or default
 
 
 def is_interactive() -> bool:
@@ -354,6 +355,16 @@ def _told(text: str) -> str:
 
 def _is_command(line: str) -> bool:
     return line.strip().removeprefix("fix: ").removeprefix("next: ").startswith("cra ")
+
+
+def _reply(question: str) -> str:
+    """The line that is typed after a question. The end of input, Ctrl-D, is none: it ends the
+    command as Ctrl-C does."""
+    _say(question)
+    line = sys.stdin.readline()
+    if not line:
+        raise KeyboardInterrupt
+    return line.strip()
 
 
 def _write(text: str) -> None:

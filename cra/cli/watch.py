@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cra.amount import counted
 from cra.cli import output
@@ -31,7 +31,8 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
     A change is followed by one verdict: the atlases are valid and as cra.atlases.lock has them, the
     rules can be read, and policy tests, scenarios and the goldens that depend on what has changed
     pass. Otherwise by the first thing that is wrong, where it is, and the command that mends it.
-    Nothing is changed or run; a session that is open goes on with what it began with.
+    Nothing is changed or run. A process that runs keeps the rules that it opened; the next command
+    goes by the new ones, and asks for a new resolve where the resolution does not hold any more.
 
     On a terminal enter checks everything again, a shows all that is wrong, and q ends it, with exit
     code 0. --json prints a line for each verdict.
@@ -47,10 +48,12 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
 
     around = Around(root, user_dirs(), os.environ, lambda config: trust_of(config, None))
     show = _print_json if as_json else _print
-    with _ending_by_signals(), _keys() as keys:
+    here = os.getcwd()
+    with _ending_by_signals(), _typing() as keys:
 
         def stops() -> bool:
-            return _is_waiting(keys) or output.is_abandoned()
+            _stand_in(here)
+            return keys.are_waiting() or output.is_abandoned()
 
         follower = Follower(around)
         found, is_asked = None, True
@@ -59,12 +62,12 @@ def watch(project: ProjectDir = None, *, as_json: Json = False) -> ExitCode:
                 now = follower.look(stops, anew=is_asked)
                 if now is not None and (is_asked or now.changed):
                     show(now, root, shows_all=is_asked and found is not None)
-                    if found is None and keys is not None:
+                    if found is None and keys.are_here():
                         output.tell("enter checks all again, a shows all that is wrong, q ends")
                     found = now
                 # A key that is typed meanwhile comes first.
                 is_asked = is_asked and now is None
-            key = _read_key(keys)
+            key = keys.read()
             if key == "q" or output.is_abandoned():
                 return ExitCode.OK
             if key == "a" and found is not None:
@@ -174,51 +177,102 @@ def _finding_facts(finding: ProjectFinding) -> ProjectFindingFacts:
 # The terminal, and how it ends.
 
 
-@contextmanager
-def _keys() -> Iterator[int | None]:
-    """The terminal that keys are typed on, each of which counts at once; None if there is none, or
-    if it is another program's at the moment."""
-    import termios
+class _Keys:
+    """What is typed on a terminal, where each key counts at once while it is this program's.
 
-    keys = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
-    if keys is None or not _is_ours(keys):
-        yield None
-        return
-    before = termios.tcgetattr(keys)
-    own = termios.tcgetattr(keys)
-    own[3] &= ~(termios.ICANON | termios.ECHO)
-    own[6][termios.VMIN], own[6][termios.VTIME] = 1, 0
-    termios.tcsetattr(keys, termios.TCSADRAIN, own)
+    A shell sets its terminal anew when it stops a program and when it lets it go on, and one that
+    began in the background has the terminal later. So each look at it sets it where it has to be.
+    """
+
+    def __init__(self, terminal: int | None) -> None:
+        self._terminal = terminal
+        # How the terminal was before it was set.
+        self._before: list[Any] | None = None
+
+    def are_here(self) -> bool:
+        """Whether keys are typed for this program, each of which counts at once from now on."""
+        import termios
+
+        if self._terminal is None or not _is_ours(self._terminal):
+            return False
+        # One that has gone has no settings any more: to read from it tells that.
+        with suppress(termios.error):
+            own = termios.tcgetattr(self._terminal)
+            if own[3] & (termios.ICANON | termios.ECHO):
+                self._before = termios.tcgetattr(self._terminal)
+                own[3] &= ~(termios.ICANON | termios.ECHO)
+                own[6][termios.VMIN], own[6][termios.VTIME] = 1, 0
+                termios.tcsetattr(self._terminal, termios.TCSADRAIN, own)
+        return True
+
+    def are_waiting(self) -> bool:
+        from select import select
+
+        if self._terminal is None or not self.are_here():
+            return False
+        return bool(select([self._terminal], [], [], 0)[0])
+
+    def read(self) -> str:
+        """The key that was typed, if one was; where the terminal has gone, as if it was q."""
+        if self._terminal is None or not self.are_waiting():
+            return ""
+        try:
+            return os.read(self._terminal, 1).decode(errors="replace") or "q"
+        except OSError:
+            return "q"
+
+    def give_back(self) -> None:
+        """Let the terminal be as it was, if it is this program's to set."""
+        import termios
+
+        if self._terminal is not None and self._before is not None and _is_ours(self._terminal):
+            with suppress(termios.error):  # it has gone
+                termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._before)
+        self._before = None
+
+
+@contextmanager
+def _typing() -> Iterator[_Keys]:
+    """The keys; the terminal is given back at the end, and whenever Ctrl-Z stops this."""
+    keys = _Keys(sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None)
+
+    def stop(_signal: int, _frame: object) -> None:
+        keys.give_back()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        # From here on when it goes on.
+        signal.signal(signal.SIGTSTP, stop)
+
+    # Where a stop is ignored, it stays ignored.
+    is_stoppable = signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+    if is_stoppable:
+        signal.signal(signal.SIGTSTP, stop)
     try:
         yield keys
     finally:
-        # A terminal that has gone has no settings any more.
-        with suppress(termios.error):
-            termios.tcsetattr(keys, termios.TCSADRAIN, before)
+        keys.give_back()
+        if is_stoppable:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
 
-def _is_ours(keys: int) -> bool:
-    """Whether the terminal is for this program: one in the background that reads is stopped."""
+def _is_ours(terminal: int) -> bool:
+    """Whether a terminal is for this program: one in the background that uses it is stopped."""
     try:
-        return os.tcgetpgrp(keys) == os.getpgrp()
+        return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
         return False
 
 
-def _is_waiting(keys: int | None) -> bool:
-    from select import select
-
-    return keys is not None and _is_ours(keys) and bool(select([keys], [], [], 0)[0])
-
-
-def _read_key(keys: int | None) -> str:
-    """The key that was typed, if one was; where the terminal has gone, as if it was q."""
-    if keys is None or not _is_waiting(keys):
-        return ""
+def _stand_in(here: str) -> None:
+    """Work in a directory by its path. One that was removed is not the one that is there by now,
+    and in one that is gone no path can be told."""
     try:
-        return os.read(keys, 1).decode(errors="replace") or "q"
-    except OSError:
-        return "q"
+        if os.getcwd() == here:
+            return
+    except FileNotFoundError:
+        os.chdir(os.sep)
+    with suppress(OSError):
+        os.chdir(here)
 
 
 @contextmanager

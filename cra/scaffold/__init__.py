@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cra.atlas.lock import LOCK_NAME
 from cra.config import FILE_NAME, UserDirs
+from cra.errors import UsageError
 from cra.scaffold.render import render
 from cra.scaffold.undo import Undo, undoing
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 AGENTS_FILE: Final = "agents.md"
 BLOCK_BEGIN: Final = "<!-- cra:begin -->"
-_BLOCK_END: Final = "<!-- cra:end -->"
+BLOCK_END: Final = "<!-- cra:end -->"
 
 _AGENTS: Final = "project/agents.md.j2"
 
@@ -39,6 +41,27 @@ def missing_files(root: Path, trace_directory: str) -> list[NewFile]:
         NewFile(root / FILE_NAME, "project/cra.config.json.j2"),
     ]
     return [file for file in wanted if not os.path.lexists(file.path)]
+
+
+def refuse_blocked(path: Path) -> None:
+    """Raise UsageError where something on the way to a new file is no directory."""
+    for each in path.parents:
+        if os.path.lexists(each) and not each.is_dir():
+            raise _in_the_way(each, "a directory")
+
+
+def refuse_other_things(root: Path) -> None:
+    """Raise UsageError for what is no file and has the name of one that every project has."""
+    for name in (FILE_NAME, LOCK_NAME, AGENTS_FILE):
+        path = root / name
+        if os.path.lexists(path) and not path.is_file():
+            raise _in_the_way(path, "a file")
+
+
+def init_command(path: Path, *words: str) -> str:
+    """`cra init` of a directory, as it is typed where its path was."""
+    place = [] if path == Path() else [str(path)]
+    return shlex.join(["cra", "init", *place, *words])
 
 
 def atlas_files(root: Path) -> list[NewFile]:
@@ -63,6 +86,13 @@ def lacks_block(root: Path) -> bool:
     """Whether there is an agents.md of the user's own that says nothing about cra."""
     path = root / AGENTS_FILE
     return path.is_file() and BLOCK_BEGIN.encode() not in path.read_bytes()
+
+
+def has_open_block(root: Path) -> bool:
+    """Whether cra's block in agents.md begins and does not end, so that nobody can renew it."""
+    path = root / AGENTS_FILE
+    _, begin, rest = (path.read_bytes() if path.is_file() else b"").partition(BLOCK_BEGIN.encode())
+    return bool(begin) and BLOCK_END.encode() not in rest
 
 
 def rendered(files: Sequence[NewFile], values: Mapping[str, Any]) -> list[tuple[Path, bytes]]:
@@ -115,15 +145,30 @@ def user_signer(dirs: UserDirs) -> Signer:
     return create_key(dirs.signing_key)
 
 
+def _in_the_way(path: Path, expected: str) -> UsageError:
+    if not path.exists():
+        found = "a link that leads nowhere"
+    elif path.is_dir():
+        found = "a directory"
+    else:
+        found = "a file" if path.is_file() else "something else"
+    return UsageError(
+        f"expected {expected} or nothing, found {found}",
+        where=str(path),
+        fix="move it away, and run this again",
+    )
+
+
 def _block(values: Mapping[str, Any]) -> bytes:
-    return render(_AGENTS, {**values, "about": None}).encode()
+    text, end, _ = render(_AGENTS, values).partition(BLOCK_END)
+    return f"{text}{end}\n".encode()
 
 
 def _with_block(text: bytes, values: Mapping[str, Any]) -> bytes | None:
     """A text with cra's block as it is now in the place of the one that it has; None without one
     that begins and ends."""
     before, begin, rest = text.partition(BLOCK_BEGIN.encode())
-    _, end, after = rest.partition(_BLOCK_END.encode())
+    _, end, after = rest.partition(BLOCK_END.encode())
     if not begin or not end:
         return None
     return before + _block(values).rstrip(b"\n") + after

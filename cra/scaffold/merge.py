@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from cra.errors import ConfigError, UsageError
+from cra.scaffold import init_command
 from cra.scaffold.template import Part
 
 RECORD_NAME: Final = "cra.template.json"
@@ -42,8 +43,13 @@ def read_record(root: Path) -> Record | None:
         return None
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise _no_record(path, str(error)) from None
+    except OSError as error:
+        raise _no_record(path, f"what cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        place = f"{path}:{error.lineno}:{error.colno}"
+        raise _no_record(path, "what is no JSON from there on", place) from None
+    except ValueError:
+        raise _no_record(path, "what is no text") from None
     if not _is_record(found):
         raise _no_record(path, "another form")
     return Record(**found)
@@ -81,7 +87,11 @@ def files_at(root: Path, part: Part) -> dict[str, bytes]:
         return {}
     if top.is_file() != is_file or not top.exists():
         wanted = "a file" if is_file else "a directory"
-        raise UsageError(f"expected {wanted} or nothing, found something else", where=str(top))
+        raise UsageError(
+            f"expected {wanted} or nothing, found something else",
+            where=str(top),
+            fix="move it away, and run this again",
+        )
     paths = [top] if is_file else [path for path in sorted(top.rglob("*")) if path.is_file()]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
@@ -125,9 +135,10 @@ def _is_record(found: Any) -> bool:
     return all(isinstance(text, str) for text in texts)
 
 
-def _no_record(path: Path, found: str) -> ConfigError:
+def _no_record(path: Path, found: str, place: str | None = None) -> ConfigError:
+    again = init_command(path.parent, "--template", "NAME")
     return ConfigError(
-        f"expected what cra init recorded of a template, found {found:.120}",
-        where=str(path),
-        fix="bring it back, or remove it and run cra init --template NAME",
+        f"expected what cra init recorded of a template, found {found}",
+        where=place or str(path),
+        fix=f"bring it back, or remove it and run {again}",
     )
