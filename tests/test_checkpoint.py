@@ -20,6 +20,7 @@ from cra.ledger.checkpoint import (
     open_checkpoint,
     parse_key,
     seal,
+    signers_of,
 )
 
 ORIGIN = "cra.local/ledger/session"
@@ -45,6 +46,14 @@ def test_a_sealed_checkpoint_opens_with_its_key():
 
     assert opened.checkpoint == HEAD
     assert opened.signer == ALICE.key
+
+
+def test_who_says_to_have_signed_is_known_by_the_beginning_of_the_key():
+    [beginning] = signers_of(seal(HEAD, ALICE))
+
+    assert str(ALICE.key).startswith(f"{beginning}+")
+    assert not str(BOB.key).startswith(beginning)
+    assert signers_of(seal(HEAD, None)) == []
 
 
 def test_an_unsigned_checkpoint_opens_where_no_signature_is_expected():

@@ -162,8 +162,8 @@ _ELSEWHERE: Final = {
 _ROOT_OPTIONS: Final = (
     ("-h, --help", "Show help; it works after every command"),
     ("-V, --version", "Show the version"),
-    ("--install-completion", "Install completion for the current shell"),
-    ("--show-completion", "Show completion for the current shell"),
+    ("--install-completion", "Install completion for the running shell, or SHELL"),
+    ("--show-completion", "Show completion for the running shell, or SHELL"),
 )
 
 
