@@ -116,6 +116,8 @@ def test_what_a_colleague_types_in_a_fresh_clone_leads_to_a_signed_ledger(tmp_pa
     made = cra_init(cwd=clone)
     assert f"Created: {user_key()}" in made.stdout
     assert f'add "{load_key(user_key()).key}" to keys' in made.stderr
+    # As long as nobody has listed it.
+    assert f'add "{load_key(user_key()).key}" to keys' in cra_init(cwd=clone).stderr
     assert program.cra(clone, *resolving).returncode == 1
     verified = program.cra(clone, "trace", "verify")
     assert verified.returncode == 0

@@ -203,10 +203,11 @@ def _carry_out(run: Run) -> Made | None:
             made = carry_out(path, run.chosen, run.moves, undo)
         if lacking.makes_git:
             _make_repository(path, undo)
-    if lacking.key is not None:
+    # Whoever has cloned a project is told each time until the key is listed.
+    if run.current.keys and user_dirs().has_key():
         from cra.cli.ledger import tell_unlisted
 
-        tell_unlisted(run.current, str(key))
+        tell_unlisted(run.current, str(scaffold.user_signer(user_dirs()).key))
     return made
 
 
