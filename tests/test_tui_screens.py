@@ -230,6 +230,18 @@ def test_a_notice_leaves_what_is_going_on_to_be_seen(desk):
     assert not any("▌" in line for line in typed.splitlines()[-3:])
 
 
+@pytest.mark.usefixtures("desk")
+def test_a_notice_stays_with_the_screen_that_it_is_of(ledger):
+    async def script(pilot):
+        told = await press(pilot, "v")
+        return told, await press(pilot, "enter")
+
+    told, after_it = viewed(TraceApp(setting_of(ledger)), script, notifies=True)
+
+    assert "▌" in told
+    assert "▌" not in after_it
+
+
 def test_denials_errors_and_approvals_are_switched_by_a_key(desk):
     async def script(pilot):
         denials = await press(pilot, "d")

@@ -198,7 +198,7 @@ class TraceApp(App[None]):
 
     def read(self, path: Path, at: int | None = None) -> None:
         """Show a session."""
-        self.push_screen(ReaderScreen(path, at=at))
+        self._go_on(ReaderScreen(path, at=at))
 
     def compare(self, one: Path, other: Path) -> None:
         """Show how two sessions differ."""
@@ -208,7 +208,7 @@ class TraceApp(App[None]):
         short = whole[0][:_ID_ROOM], whole[1][:_ID_ROOM]
         names = short if short[0] != short[1] else whole
         title = " and ".join(names)
-        self.push_screen(DifferencesScreen(title, lambda: compare_sessions(one, other), names))
+        self._go_on(DifferencesScreen(title, lambda: compare_sessions(one, other), names))
 
     def compare_with_golden(self, session: Path) -> None:
         """Let somebody choose a golden, and show how a session differs from it."""
@@ -232,14 +232,14 @@ class TraceApp(App[None]):
         def take(golden: Path | None) -> None:
             if golden is not None:
                 title = f"{golden.name} (golden) and {session_id_of(session)[:_ID_ROOM]} (now)"
-                self.push_screen(DifferencesScreen(title, compare_golden(golden, session)))
+                self._go_on(DifferencesScreen(title, compare_golden(golden, session)))
 
         self.push_screen(PickScreen("Compare it with which golden?", goldens), take)
 
     def action_approvals(self) -> None:
         from cra.tui.deciding import ApprovalsScreen
 
-        self.push_screen(ApprovalsScreen())
+        self._go_on(ApprovalsScreen())
 
     def action_review(self) -> None:
         from cra.tui.goldens import GoldensScreen
@@ -248,7 +248,12 @@ class TraceApp(App[None]):
         if root is None:
             self.notify("goldens belong to a project: there is none here")
         else:
-            self.push_screen(GoldensScreen(root))
+            self._go_on(GoldensScreen(root))
+
+    def _go_on(self, screen: Screen[None]) -> None:
+        """Show a screen; what was told on the one before is of that one."""
+        self.clear_notifications()
+        self.push_screen(screen)
 
     def leave(self) -> None:
         """Leave the screen; the program with the list of sessions."""
