@@ -116,10 +116,15 @@ class Watching:
             assert left > 0, f"expected more than {self._unread!r}"
             if select([self._said], [], [], left)[0]:
                 part = os.read(self._said, 65_536)
-                assert part, f"expected more than {self._unread!r}"
+                assert part, f"expected more than {self._unread!r}, found {self._last_words()}"
                 self._unread += part
         found, self._unread = self._unread[:length], self._unread[length:]
         return found.decode()
+
+    def _last_words(self) -> str:
+        """How it ended, and what it said of that."""
+        said = self.process.stderr.read().decode() if self.process.stderr is not None else ""
+        return f"the end, with {self.process.wait()}: {said}"
 
     def verdict(self) -> Any:
         """The next verdict, of --json."""

@@ -111,11 +111,18 @@ class Follower:
         if self._watcher is not None:
             self._watcher.close()
         paths = sorted(directories)
-        try:
-            self._watcher = RustNotify(paths, False, False, _POLL_MS, False, True)
-        except (OSError, RuntimeError):  # it tells of no more directories: they are polled
-            self._watcher = RustNotify(paths, False, True, _POLL_MS, False, True)
-        self._watched = directories
+        self._watcher, self._watched = None, {}
+        for polls in (False, True):  # where it tells of no more directories, they are polled
+            try:
+                self._watcher = RustNotify(paths, False, polls, _POLL_MS, False, True)
+            except FileNotFoundError:
+                return  # one has gone since it was seen, and whoever asked sees again
+            except (OSError, RuntimeError):
+                if polls:
+                    raise
+            else:
+                self._watched = directories
+                return
 
     def _wait(self, milliseconds: int, stops: Callable[[], bool] | None = None) -> bool:
         """Wait for a change where it matters, no longer than that, or until `stops` says so;
