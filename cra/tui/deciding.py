@@ -24,6 +24,7 @@ from cra.printable import safe
 from cra.tui.granting import DecisionScreen, Settled, told_of
 from cra.tui.listing import Listing, Page, Part, fitted, wrapped
 from cra.tui.setting import Setting
+from cra.tui.telling import fault_lines
 
 if TYPE_CHECKING:
     from cra.protocol.events import Approver
@@ -149,15 +150,10 @@ def details_of(one: Waiting, columns: int) -> list[list[Part]]:
 def wrong_lines(error: CraError | OSError, columns: int) -> list[list[Part]]:
     """Why it cannot be told what waits, where, and the way out."""
     if isinstance(error, OSError):
-        told, where, fix = str(error.strerror or error), error.filename, None
+        where = str(error.filename) if error.filename else None
+        lines = fault_lines(str(error.strerror or error), where, None, columns)
     else:
-        told, where, fix = f"{error.code}: {error.message}", error.where, error.fix
-    lines: list[list[Part]] = [
-        [(part, "bad")] for text in told.split("\n") for part in wrapped(safe(text), columns)
-    ]
-    for name, text in (("where", where), ("fix", fix)):
-        if text:
-            lines += [[(part, "dim")] for part in wrapped(f"{name}: {safe(str(text))}", columns)]
+        lines = fault_lines(f"{error.code}: {error.message}", error.where, error.fix, columns)
     return [[(" ", ""), *line] for line in lines]
 
 

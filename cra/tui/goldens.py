@@ -28,7 +28,7 @@ from cra.tui.asking import ConfirmScreen
 from cra.tui.comparing import STYLES, DifferencesScreen
 from cra.tui.listing import Listing, Page, Part, fitted, wrapped
 from cra.tui.setting import Setting
-from cra.tui.telling import in_words
+from cra.tui.telling import fault_lines, in_words
 
 if TYPE_CHECKING:
     from cra.tui.app import TraceApp
@@ -151,15 +151,7 @@ def error_lines(report: Report, columns: int) -> list[list[Part]]:
     """What kept a golden from being compared, and the way out."""
     assert report.error is not None
     code, message, where, fix = report.error
-    lines: list[list[Part]] = [
-        [(part, "bad")]
-        for text in f"{code}: {message}".split("\n")
-        for part in wrapped(safe(text), columns)
-    ]
-    for name, told in (("where", where), ("fix", fix)):
-        if told:
-            lines += [[(part, "dim")] for part in wrapped(f"{name}: {safe(told)}", columns)]
-    return lines
+    return fault_lines(f"{code}: {message}", where, fix, columns)
 
 
 # What waits.

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from cra.amount import counted
 from cra.printable import safe
 from cra.tui.background import Scan
+from cra.tui.listing import Part, wrapped
 from cra.tui.narrowing import Narrowing
 from cra.tui.source import Judgement
 
@@ -28,6 +29,17 @@ def in_words(error: Exception) -> str:
         name = f": {Path(error.filename).name}" if isinstance(error.filename, str | Path) else ""
         return safe(f"{error.strerror or error}{name}")
     return safe(str(error).split("\n")[0])
+
+
+def fault_lines(told: str, where: str | None, fix: str | None, columns: int) -> list[list[Part]]:
+    """What is wrong, where, and the way out, in lines of so many columns."""
+    lines: list[list[Part]] = [
+        [(part, "bad")] for text in told.split("\n") for part in wrapped(safe(text), columns)
+    ]
+    for name, text in (("where", where), ("fix", fix)):
+        if text:
+            lines += [[(part, "dim")] for part in wrapped(f"{name}: {safe(text)}", columns)]
+    return lines
 
 
 class Trusted(NamedTuple):
