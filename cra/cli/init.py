@@ -207,7 +207,7 @@ def _carry_out(run: Run) -> Made | None:
     if run.current.keys and user_dirs().has_key():
         from cra.cli.ledger import tell_unlisted
 
-        tell_unlisted(run.current, str(scaffold.user_signer(user_dirs()).key))
+        tell_unlisted(run.current, key or str(scaffold.user_signer(user_dirs()).key))
     return made
 
 

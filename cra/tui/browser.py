@@ -318,15 +318,15 @@ class SessionsScreen(PromptedScreen):
 
     def _explain(self) -> None:
         """Say what the verdict rests on, or what is wrong and with which parts."""
-        found, severity = self._verdict, "information"
+        found = self._verdict
+        severity: Any = "information"
         if self._wrong or self._problem or (found is not None and found.unread):
             severity = "warning"
         if found is not None and not found.is_sound:
             severity = "error"
-        told: Any = severity
         problem = self._wrong or self._problem
         words = found.explained if found is not None else problem or _NOTHING
-        self.notify(words, severity=told, timeout=15, markup=False)
+        self.notify(words, severity=severity, timeout=15, markup=False)
 
     # Keys.
 
